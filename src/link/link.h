@@ -1,0 +1,162 @@
+/*
+ * link.h - the link table: every TLS (later DTLS) connection of a node, from TCP flow to authenticated peer.
+ *
+ * A flow is what the shell has (one TCP connection), a link is a flow with an authenticated node at its other end. Both carry the same
+ * number (rf_link_id, never reused while the node runs). A link is of one purpose:
+ *   OVERLAY  RELOAD messages in FramedMessages, acknowledged (reload.md 3.2, 3.3, 3.5)
+ *   APP      an application's raw bytes after an AppAttach (3.8)
+ *
+ * States: CONNECTING (we dial) -> HANDSHAKE -> UP -> CLOSING -> gone. Time-outs: connect, handshake; UP: keep-alive, silence, idle.
+ * All names the shell needs stand in part 1, all that node/ needs in part 2. link/ never calls the shell: the shell drains actions.
+ * How an accepted connection gets its purpose: ALPN "sip/2" -> APP; ALPN "reload" or none -> APP if exactly an AppAttach from that
+ * Node-ID is expected and no Attach, else OVERLAY (docs/protocol/links.md).
+ */
+#ifndef RF_LINK_LINK_H
+#define RF_LINK_LINK_H
+
+#include "base/addr.h"
+#include "base/counter.h"
+#include "base/env.h"
+#include "base/id.h"
+#include "ident/ident.h"
+#include "link/engine.h"
+
+typedef uint64_t rf_link_id; /* 0 = none */
+
+#define RF_LINK_COUNTERS(X)                                                                                  \
+    X(accepted, "connections accepted")                                                                      \
+    X(refused_limit, "connections refused: too many in all")                                                 \
+    X(refused_address, "connections refused: too many or too fast from one address")                         \
+    X(connected, "connections made")                                                                         \
+    X(connect_failed, "connections that could not be made")                                                  \
+    X(handshakes, "handshakes completed")                                                                    \
+    X(handshakes_resumed, "of these, resumed")                                                               \
+    X(handshake_failed, "handshakes that failed")                                                            \
+    X(handshake_timeout, "handshakes that took too long")                                                    \
+    X(cert_refused, "peers refused: certificate not acceptable")                                             \
+    X(wrong_node, "peers refused: not the node that was expected")                                           \
+    X(frames_in, "data frames received")                                                                     \
+    X(frames_out, "data frames sent")                                                                        \
+    X(acks_in, "acknowledgements received")                                                                  \
+    X(acks_out, "acknowledgements sent")                                                                     \
+    X(frames_bad, "links closed: malformed frame")                                                           \
+    X(message_too_large, "links closed: message larger than max-message-size")                               \
+    X(dropped_backlog, "messages dropped: the link's output is full")                                        \
+    X(closed_silent, "links closed: no sign of life")                                                        \
+    X(closed_idle, "links closed: nothing to do")                                                            \
+    X(bytes_in, "bytes received from flows")                                                                 \
+    X(bytes_out, "bytes handed to flows")
+RF_COUNTERS(link, RF_LINK_COUNTERS)
+
+enum rf_link_purpose { RF_LINK_OVERLAY = 1, RF_LINK_APP = 2 };
+enum rf_link_state { RF_LINK_CONNECTING = 1, RF_LINK_HANDSHAKE, RF_LINK_UP, RF_LINK_CLOSING };
+
+struct rf_link_info {
+    rf_link_id id;
+    enum rf_link_state state;
+    enum rf_link_purpose purpose;
+    uint16_t application;     /* APP: 5060, 5061, ... */
+    bool outgoing;            /* we dialled */
+    bool resumed;
+    struct rf_addr remote, local;
+    struct rf_id node_id;     /* UP only */
+    struct rf_cert *cert;     /* UP only, borrowed while the link lives */
+    uint64_t up_since_us;
+    uint64_t rtt_us;          /* smoothed, from acknowledgements; 0 unknown */
+    uint64_t bytes_in, bytes_out, frames_in, frames_out;
+    size_t backlog_len;       /* bytes waiting for the flow */
+};
+
+/* What link/ tells node/. Called from inside rf_links_input and the timers; must not free the rf_links, may call everything else. */
+struct rf_link_host {
+    void *ctx;
+    void (*up)(void *ctx, const struct rf_link_info *link);
+    /* one whole RELOAD message, borrowed during the call */
+    void (*message)(void *ctx, rf_link_id link, struct rf_view message);
+    void (*app_data)(void *ctx, rf_link_id link, struct rf_view bytes);
+    /* the link is gone (or never came up: then up was not called); reason RF_E... ; `link` says what it was */
+    void (*down)(void *ctx, const struct rf_link_info *link, int reason);
+    /* suspect: no acknowledgement within the RTO (true) or acknowledged again (false), reload.md 3.5 */
+    void (*suspect)(void *ctx, rf_link_id link, bool suspect);
+};
+
+struct rf_link_config {
+    const struct rf_engine_ops *engine_ops;
+    struct rf_engine *engine;       /* taken: freed with engine_ops->engine_free */
+    struct rf_trust *trust;         /* borrowed */
+    struct rf_id self;
+    size_t max_message_len;         /* bytes, from the configuration document */
+    size_t max_links;               /* default 12000 */
+    size_t max_per_address;         /* links from one IP; loopback too; default 256, 0 = no limit */
+    size_t accept_per_s_per_address; /* default 50; 0 = no limit */
+    size_t max_backlog_len;         /* bytes of output per link; default 1 MiB */
+    uint64_t connect_timeout_us;    /* default 5 s */
+    uint64_t handshake_timeout_us;  /* default 10 s */
+    uint64_t keepalive_us;          /* a link silent in both directions that long gets a sign of life; default 60 s */
+    uint64_t silence_us;            /* unacknowledged that long after the RTO: closed; default 30 s (3.5) */
+    uint64_t app_expect_us;         /* how long an expected AppAttach or Attach connection may take; default 10 s */
+};
+/* rf_link_config_default fills the numbers above; engine, trust and self are left to the caller. */
+void rf_link_config_default(struct rf_link_config *config);
+
+struct rf_links;
+/* rf_links_new: env, trust and host->ctx stay borrowed; config is copied. Errors: RF_ENOMEM. */
+int rf_links_new(const struct rf_env *env, const struct rf_link_config *config, const struct rf_link_host *host,
+                 struct rf_links **out);
+void rf_links_free(struct rf_links *links); /* no callbacks */
+const struct rf_link_counters *rf_links_counters(const struct rf_links *links);
+void rf_links_set_max_message(struct rf_links *links, size_t len);
+
+/* ---- part 1: the shell's side (through node/) ---- */
+
+/* rf_links_accept: a connection arrived. Errors: RF_ELIMIT (refuse it, counted), RF_ENOMEM. */
+int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const struct rf_addr *local, rf_link_id *flow);
+/* rf_links_connected: the connection that an RF_FLOW_CONNECT action asked for is there; rf_links_closed: it is gone or
+ * never came (reason RF_ECLOSED, RF_EUNREACHABLE, RF_ETIMEOUT). Unknown flows are ignored: the link may have gone meanwhile. */
+void rf_links_connected(struct rf_links *links, rf_link_id flow, const struct rf_addr *local);
+void rf_links_closed(struct rf_links *links, rf_link_id flow, int reason);
+void rf_links_input(struct rf_links *links, rf_link_id flow, struct rf_view bytes);
+
+enum rf_flow_action_type { RF_FLOW_NONE, RF_FLOW_CONNECT, RF_FLOW_OUTPUT, RF_FLOW_CLOSE };
+struct rf_flow_action {
+    enum rf_flow_action_type type;
+    rf_link_id flow;
+    struct rf_addr addr; /* CONNECT: where to */
+};
+/*
+ * rf_links_next_action gives the next thing to do, RF_FLOW_NONE when there is nothing. OUTPUT: the flow has bytes now (told again only after
+ * rf_links_output was emptied); CLOSE: send what rf_links_output still holds, then close; the flow is forgotten after that.
+ */
+void rf_links_next_action(struct rf_links *links, struct rf_flow_action *out);
+/* rf_links_output: bytes to send on the flow, borrowed until the next call; rf_links_output_done: that many were sent. */
+struct rf_view rf_links_output(struct rf_links *links, rf_link_id flow);
+void rf_links_output_done(struct rf_links *links, rf_link_id flow, size_t len);
+
+/* ---- part 2: node/'s side ---- */
+
+/*
+ * rf_links_connect dials `addrs` one after the other until one handshake succeeds; host.up or host.down tells.
+ * expect: the Node-ID that must be there, NULL: whoever has a valid certificate (bootstrap). purpose APP needs `application`.
+ * Errors: RF_EINVAL no address, RF_ELIMIT, RF_ENOMEM.
+ */
+int rf_links_connect(struct rf_links *links, const struct rf_addr *addrs, size_t addr_count, const struct rf_id *expect,
+                     enum rf_link_purpose purpose, uint16_t application, rf_link_id *out);
+/* rf_links_expect: after an Attach/AppAttach answer a connection from `node` is due (we are the TLS server); it is forgotten after
+ * app_expect_us. Errors: RF_ENOMEM. */
+int rf_links_expect(struct rf_links *links, const struct rf_id *node, enum rf_link_purpose purpose, uint16_t application);
+/*
+ * rf_links_send frames and sends one RELOAD message on a link that is UP. Errors: RF_ENOTFOUND, RF_EAGAIN the backlog is full (dropped,
+ * counted), RF_ELIMIT larger than max_message_len.
+ */
+int rf_links_send(struct rf_links *links, rf_link_id link, struct rf_view message);
+int rf_links_app_send(struct rf_links *links, rf_link_id link, struct rf_view bytes);
+/* rf_links_close ends a link politely; host.down follows from the next rf_links_next_action or timer, with `reason`. */
+void rf_links_close(struct rf_links *links, rf_link_id link, int reason);
+/* rf_links_info copies; RF_ENOTFOUND. rf_links_each calls fn for every link. rf_links_count counts those in a state. */
+int rf_links_info(const struct rf_links *links, rf_link_id link, struct rf_link_info *out);
+void rf_links_each(const struct rf_links *links, void (*fn)(void *arg, const struct rf_link_info *info), void *arg);
+size_t rf_links_count(const struct rf_links *links, enum rf_link_state state);
+/* rf_links_recheck closes every link whose certificate is no longer acceptable (new configuration, expiry). */
+void rf_links_recheck(struct rf_links *links);
+
+#endif

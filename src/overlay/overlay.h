@@ -1,0 +1,127 @@
+/*
+ * overlay.h - one node's place in an overlay: forwarding, transactions, dispatch, fragments, configuration sequence, admission,
+ * diagnostics; with a topology plugin below. It has links only as numbers: node/ tells it of link/ and carries its bytes there.
+ *
+ * A message's way in: rf_overlay_receive -> header checks -> forward (most end here) -> reassembly -> verification -> transaction
+ * (responses) or dispatch (requests; duplicates are answered from a cache).
+ */
+#ifndef RF_OVERLAY_OVERLAY_H
+#define RF_OVERLAY_OVERLAY_H
+
+#include "base/counter.h"
+#include "conf/conf.h"
+#include "overlay/message.h"
+#include "overlay/topology.h"
+
+#define RF_OVERLAY_COUNTERS(X)                                                                               \
+    X(received, "messages received from links")                                                              \
+    X(forwarded, "messages forwarded")                                                                       \
+    X(delivered_requests, "requests delivered here")                                                         \
+    X(delivered_responses, "responses delivered here")                                                       \
+    X(sent_requests, "requests of our own")                                                                  \
+    X(retransmissions, "retransmissions of our own requests")                                                \
+    X(answered_from_cache, "duplicate requests answered from the cache")                                     \
+    X(timeouts, "calls that nobody answered")                                                                \
+    X(dropped_malformed, "dropped: malformed header or body")                                                \
+    X(dropped_overlay, "dropped: foreign overlay or version")                                                \
+    X(dropped_ttl, "dropped: TTL")                                                                           \
+    X(dropped_no_route, "dropped: no next hop")                                                              \
+    X(dropped_bad_destination, "dropped: destination list breaks the rules")                                 \
+    X(dropped_signature, "dropped: signature or certificate")                                                \
+    X(dropped_unexpected, "responses that belong to no call of ours")                                        \
+    X(dropped_wrong_responder, "responses from a node that may not answer")                                  \
+    X(dropped_fragment, "dropped: fragments that conflict, exceed limits or came too late")                  \
+    X(dropped_backlog, "not sent: the link was full")                                                        \
+    X(fragments_received, "fragments received for reassembly")                                               \
+    X(fragments_sent, "fragments sent")                                                                      \
+    X(errors_sent, "Error responses sent")                                                                   \
+    X(errors_limited, "Error responses not sent: rate limit")                                                \
+    X(config_updates_sent, "ConfigUpdates sent")                                                             \
+    X(config_updates_accepted, "newer documents accepted")                                                   \
+    X(config_updates_refused, "documents refused")                                                           \
+    X(refused_overload, "requests refused at a budget")
+RF_COUNTERS(overlay, RF_OVERLAY_COUNTERS)
+
+struct rf_overlay_host {
+    void *ctx;
+    /* send one message on a link, copied. Returns 0, RF_EAGAIN (full), RF_ENOTFOUND. */
+    int (*send)(void *ctx, uint64_t link, struct rf_view message);
+    /* topology's wishes, see rf_topology_host */
+    void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via, uint64_t link,
+                   bool send_update);
+    void (*bootstrap)(void *ctx);
+    void (*disconnect)(void *ctx, uint64_t link);
+    void (*state)(void *ctx, enum rf_topology_state state);
+    void (*range_changed)(void *ctx);
+    void (*neighbor_lost)(void *ctx, const struct rf_id *node);
+    /* a newer, verified document came by ConfigUpdate: borrowed; node/ saves it, then calls rf_overlay_configure on all rooms */
+    void (*configured)(void *ctx, struct rf_conf *conf);
+};
+
+struct rf_overlay_config {
+    struct rf_conf *conf; /* held */
+    struct rf_crypto *crypto;
+    struct rf_trust *trust;
+    struct rf_identity *identity;
+    enum rf_topology_role role;
+    const struct rf_topology_ops *topology;
+    size_t max_calls;          /* under way at once, default 4096 */
+    size_t max_deferred;       /* default 4096 */
+    size_t max_cached_answers; /* default 8192, and at most 16 MiB */
+    size_t max_fragment_bytes; /* in reassembly, in all; default 4 MiB */
+    uint32_t max_requests_per_s; /* delivered here, per link; default 500; maintenance (Join, Leave, Update, Ping, replica Stores of neighbors) goes first */
+    size_t fragment_len;       /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS) */
+    const char *software;      /* for diagnostics, "ringfolk 0.1" */
+};
+void rf_overlay_config_default(struct rf_overlay_config *config);
+
+int rf_overlay_new(const struct rf_env *env, const struct rf_overlay_config *config, const struct rf_overlay_host *host,
+                   struct rf_overlay **out);
+void rf_overlay_free(struct rf_overlay *overlay); /* pending calls end with RF_ECANCELLED */
+const struct rf_overlay_counters *rf_overlay_counters(const struct rf_overlay *overlay);
+
+void rf_overlay_start(struct rf_overlay *overlay, bool first); /* join; first: we are the ring */
+void rf_overlay_leave(struct rf_overlay *overlay);
+/* rf_overlay_configure: use a new document (held). Sequence, limits, timers, topology intervals. */
+void rf_overlay_configure(struct rf_overlay *overlay, struct rf_conf *conf);
+
+/* ---- links, from node/ ---- */
+void rf_overlay_link_up(struct rf_overlay *overlay, uint64_t link, const struct rf_id *node, bool outgoing, bool bootstrap);
+void rf_overlay_link_down(struct rf_overlay *overlay, uint64_t link, int reason);
+void rf_overlay_link_suspect(struct rf_overlay *overlay, uint64_t link, bool suspect);
+void rf_overlay_attached(struct rf_overlay *overlay, const struct rf_id *target, const struct rf_id *node, int error);
+void rf_overlay_bootstrap_failed(struct rf_overlay *overlay);
+/* rf_overlay_receive takes one message from a link; borrowed. */
+void rf_overlay_receive(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
+
+/* ---- asked by node/, store ---- */
+const struct rf_topology_ops *rf_overlay_topology(const struct rf_overlay *overlay, struct rf_topology **t);
+const struct rf_conf *rf_overlay_conf(const struct rf_overlay *overlay);
+const struct rf_id *rf_overlay_self(const struct rf_overlay *overlay);
+/* the link to a directly connected node, 0 = none */
+uint64_t rf_overlay_link_of(const struct rf_overlay *overlay, const struct rf_id *node);
+size_t rf_overlay_conns(const struct rf_overlay *overlay, struct rf_conn *out, size_t max);
+
+/*
+ * rf_overlay_set_diagnostics gives the functions that fill DiagnosticsResponse kinds (7.5) that overlay/ cannot know (stored bytes, ...):
+ * `fill` appends DiagnosticInfo contents for `kind` into out and returns 0, or RF_ENOTFOUND.
+ */
+void rf_overlay_set_diagnostics(struct rf_overlay *overlay, int (*fill)(void *arg, uint16_t kind, struct rf_buf *out),
+                                void *arg);
+
+/* One hop of a PathTrack trace. */
+struct rf_trace_hop {
+    unsigned hop;           /* 1 = our first hop */
+    struct rf_id node;
+    uint64_t rtt_us;        /* of the PathTrack to that node */
+    uint64_t received_ms;   /* its wall clock when it received the request */
+    bool responsible;       /* the end */
+    int error;              /* 0, RF_ETIMEOUT, RF_EREMOTE */
+    uint16_t error_code;
+    uint32_t routing_table_size, uptime_s; /* if it told */
+};
+/* rf_overlay_trace follows the path to a Resource-ID or Node-ID hop by hop; hop() for each, done() once. Errors: those of rf_overlay_call. */
+int rf_overlay_trace(struct rf_overlay *overlay, const struct rf_id *target, bool resource,
+                     void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error), void *arg);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * store.h - the storage of a supernode: Resource-ID -> Kind -> values, with the methods Store, Fetch, Stat, Find.
+ *
+ * A Store with replica_number 0 runs so: checked (4.3, order of the reference) -> applied in memory, counter up -> written to disk
+ * (host.persist, ended by rf_store_persisted) and at the same time sent to the replicas -> acknowledged to the writer when the disk has
+ * it and one replica confirmed, or the ring has no other peer. Until then reads do show it (they may see what is not yet
+ * acknowledged; never the reverse). If the disk fails: Error to the writer, the change is taken back. If no replica confirms: the next
+ * successor is tried; after the request lifetime the writer gets Error_Request_Timeout and the data stay (the writer may repeat).
+ * Handover (5.5, 5.7), expiry, merge after partitions (4.3) live in store_*.c of this folder.
+ */
+#ifndef RF_OVERLAY_STORE_H
+#define RF_OVERLAY_STORE_H
+
+#include "base/counter.h"
+#include "conf/conf.h"
+#include "overlay/message.h"
+#include "overlay/persist.h"
+#include "overlay/topology.h"
+#include "overlay/usage.h"
+
+#define RF_STORE_COUNTERS(X)                                                                                 \
+    X(stores, "Store requests accepted")                                                                     \
+    X(stores_acknowledged, "Stores acknowledged to the writer")                                              \
+    X(stores_refused, "Store requests refused")                                                              \
+    X(replica_stores, "replica Stores accepted")                                                             \
+    X(replica_confirmed, "replica Stores of ours that were confirmed")                                       \
+    X(replica_failed, "replica Stores of ours that failed")                                                  \
+    X(fetches, "Fetch requests answered")                                                                    \
+    X(stats, "Stat requests answered")                                                                       \
+    X(finds, "Find requests answered")                                                                       \
+    X(refused_forbidden, "refused: signature or access policy")                                              \
+    X(refused_unknown_kind, "refused: unknown Kind")                                                         \
+    X(refused_too_large, "refused: size or count limit")                                                     \
+    X(refused_generation, "refused: generation counter")                                                     \
+    X(refused_too_old, "refused: storage_time not newer")                                                    \
+    X(refused_not_responsible, "refused: not responsible")                                                   \
+    X(refused_quota, "refused: the user's or the node's quota")                                              \
+    X(duplicates, "byte-identical repeats answered as success")                                              \
+    X(expired, "values that reached their lifetime")                                                         \
+    X(handed_over, "resources handed to another peer")                                                       \
+    X(dropped_foreign, "copies dropped that we need not hold")                                               \
+    X(persist_failed, "writes that the disk refused")
+RF_COUNTERS(store, RF_STORE_COUNTERS)
+
+struct rf_store;
+
+struct rf_store_host {
+    void *ctx;
+    /*
+     * persist: make these changes durable, all or none; the views are borrowed during the call. The end is told by rf_store_persisted with
+     * the same token, in the order of the calls. Returns 0 or RF_ENOMEM/RF_EDATABASE (then nothing follows).
+     */
+    int (*persist)(void *ctx, uint64_t token, const struct rf_persist_op *ops, size_t op_count);
+};
+
+struct rf_store_config {
+    const struct rf_conf *conf; /* held */
+    struct rf_crypto *crypto;
+    struct rf_trust *trust;
+    struct rf_id self;
+    bool peer;              /* clients refuse everything */
+    size_t max_bytes;       /* of values and certificates in all, default 256 MiB */
+    size_t max_user_bytes;  /* per signing user at this node, default 1 MiB */
+    uint32_t max_lifetime_s; /* longer ones are cut, default 30 days */
+};
+void rf_store_config_default(struct rf_store_config *config);
+
+/* rf_store_new registers its methods at `overlay` and uses topology through it. Errors: RF_ENOMEM. */
+int rf_store_new(const struct rf_env *env, const struct rf_store_config *config, struct rf_overlay *overlay,
+                 const struct rf_store_host *host, struct rf_store **out);
+void rf_store_free(struct rf_store *store);
+int rf_store_configure(struct rf_store *store, const struct rf_conf *conf); /* a new document: revoked signers' values go */
+int rf_store_add_kind(struct rf_store *store, const struct rf_usage_kind *kind); /* copied; RF_EEXIST */
+const struct rf_store_counters *rf_store_counters(const struct rf_store *store);
+
+/* rf_store_load puts back a record read from disk at start; verifies its signature again lazily at first use. RF_EEXPIRED: ignored. */
+int rf_store_load(struct rf_store *store, const struct rf_record *record);
+void rf_store_persisted(struct rf_store *store, uint64_t token, int error);
+/* rf_store_range_changed: the topology says so: hand over, replicate anew, drop. */
+void rf_store_range_changed(struct rf_store *store);
+/* rf_store_joined / rf_store_neighbor_lost follow the topology's events of the same names. */
+void rf_store_joined(struct rf_store *store);
+void rf_store_neighbor_lost(struct rf_store *store, const struct rf_id *node);
+/* rf_store_handover_pending: how many resources still wait to be handed to others (a leaving node waits for 0). */
+size_t rf_store_handover_pending(const struct rf_store *store);
+
+/* For status, Probe and diagnostics. */
+struct rf_store_stats {
+    size_t resource_count, value_count, bytes;
+    size_t own_count; /* resources that we are responsible for */
+};
+void rf_store_stats(const struct rf_store *store, struct rf_store_stats *out);
+
+/* ---- the writer's and reader's side, for any node ---- */
+
+/*
+ * rf_stored_value_put encodes and signs one StoredData for a Store request: appended to `out`.
+ * slot as in rf_record (ARRAY: index, 0xffffffff appends). Errors: RF_EINVAL, RF_ENOMEM, RF_ECRYPTO. reload.md 4.2, 2.6.
+ */
+int rf_stored_value_put(struct rf_identity *identity, const struct rf_id *resource, const struct rf_kind_def *kind,
+                        struct rf_view slot, bool exists, struct rf_view value, uint64_t storage_time_ms,
+                        uint32_t lifetime_s, struct rf_buf *out);
+/* A value that was fetched and verified; borrowed in the callback. */
+struct rf_fetched_value {
+    struct rf_view slot;
+    bool exists;
+    struct rf_view value;
+    uint64_t storage_time_ms;
+    uint32_t lifetime_s;
+    const struct rf_signer *signer; /* NULL for synthesized nonexistent values */
+};
+struct rf_fetch_result {
+    int error;           /* 0 or as in rf_reply */
+    uint16_t error_code;
+    uint64_t generation;
+    struct rf_fetched_value *values;
+    size_t value_count;
+    size_t dropped_count; /* values that did not verify */
+    struct rf_id responder;
+};
+/*
+ * rf_store_client_fetch fetches one Kind at a resource (slots empty: everything) and verifies every value's signature and policy.
+ * Errors: those of rf_overlay_call. done exactly once.
+ */
+int rf_store_client_fetch(struct rf_store *store, const struct rf_id *resource, uint32_t kind, const struct rf_view *slots,
+                          size_t slot_count, void (*done)(void *arg, const struct rf_fetch_result *result), void *arg);
+struct rf_store_result {
+    int error;
+    uint16_t error_code;
+    struct rf_view error_info;
+    uint64_t generation;
+    struct rf_id responder;
+    struct rf_id replicas[8];
+    size_t replica_count;
+};
+/* rf_store_client_store stores one value under a Kind at a resource (generation 0 = do not care). storage_time is now, made newer than the last
+ * one this node used. done exactly once. */
+int rf_store_client_store(struct rf_store *store, struct rf_identity *identity, const struct rf_id *resource, uint32_t kind,
+                          struct rf_view slot, bool exists, struct rf_view value, uint32_t lifetime_s,
+                          void (*done)(void *arg, const struct rf_store_result *result), void *arg);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * topology.h - the small struct behind which a topology plugin (overlay/chord) lives: who is responsible, where to send next, who
+ * holds replicas, and the methods Join, Leave, Update, RouteQuery. A plugin includes this header only.
+ */
+#ifndef RF_OVERLAY_TOPOLOGY_H
+#define RF_OVERLAY_TOPOLOGY_H
+
+#include "overlay/message.h"
+
+struct rf_topology; /* the plugin's object */
+
+enum rf_topology_role {
+    RF_ROLE_CLIENT = 1, /* attached to the peer responsible for our Node-ID; routes and stores nothing for others */
+    RF_ROLE_PEER,       /* supernode */
+};
+enum rf_topology_state {
+    RF_TOPOLOGY_IDLE = 1, /* not started */
+    RF_TOPOLOGY_JOINING,  /* looking for our place */
+    RF_TOPOLOGY_JOINED,   /* peer: in the ring; client: attached to its supernode */
+    RF_TOPOLOGY_LEAVING,
+};
+
+struct rf_topology_params {
+    struct rf_id self;
+    enum rf_topology_role role;
+    uint64_t update_interval_us, ping_interval_us;
+    bool reactive;
+    size_t successor_count, predecessor_count; /* wanted, default 3 + 3; more in large rings */
+    size_t finger_count;                       /* wanted, default 16, up to 128 */
+    uint64_t hold_down_us;                     /* successor replacement hold-down, 30 s */
+};
+
+/* What a plugin asks of the overlay. Functions of message.h may be used with `overlay`. */
+struct rf_topology_host {
+    struct rf_overlay *overlay;
+    void *ctx;
+    /*
+     * attach: make a link to the node (or, resource: to the peer in charge of that Resource-ID) by an Attach, source-routed through `via` if not
+     * NULL, over `link` if not 0. The end is told by rf_topology_ops.attached. Already linked or under way: fine, told as well.
+     */
+    void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via, uint64_t link,
+                   bool send_update);
+    /* bootstrap: make a link to some bootstrap or remembered node (again); link_up follows, or bootstrap_failed. */
+    void (*bootstrap)(void *ctx);
+    void (*disconnect)(void *ctx, uint64_t link); /* no longer wanted by the topology */
+    /* state changed: JOINED means responsible for (pred, self] (peer) or reachable (client). */
+    void (*state)(void *ctx, enum rf_topology_state state);
+    /* our range or replica set changed: storage hands over, replicates, deletes. */
+    void (*range_changed)(void *ctx);
+    /* a node in charge of data left us without handing over, told before range_changed */
+    void (*neighbor_lost)(void *ctx, const struct rf_id *node);
+};
+
+/* A node in the Connection Table as the overlay knows it. */
+struct rf_conn {
+    uint64_t link;
+    struct rf_id node;
+    bool outgoing;
+    bool suspect;
+};
+
+struct rf_topology_status_entry {
+    struct rf_id node;
+    char relation; /* 'p' predecessor, 's' successor, 'f' finger, 'a' admitting/own supernode, 'b' backup supernode */
+    unsigned rank;  /* 1 = nearest; finger: entry i */
+    uint64_t link;  /* 0 = none at the moment */
+    uint32_t uptime_s;
+};
+
+struct rf_topology_ops {
+    const char *name; /* topology-plugin string, "CHORD-RELOAD" */
+    int (*create)(const struct rf_env *env, const struct rf_topology_params *params, const struct rf_topology_host *host,
+                  struct rf_topology **out);
+    void (*destroy)(struct rf_topology *t);
+    void (*configure)(struct rf_topology *t, const struct rf_topology_params *params); /* new intervals */
+    /* start joining; first: we are the first peer and the ring by ourselves */
+    void (*start)(struct rf_topology *t, bool first);
+    void (*leave)(struct rf_topology *t); /* send Leaves; state LEAVING */
+
+    void (*link_up)(struct rf_topology *t, const struct rf_conn *conn, bool bootstrap);
+    void (*link_down)(struct rf_topology *t, const struct rf_conn *conn, int reason);
+    void (*link_suspect)(struct rf_topology *t, const struct rf_conn *conn);
+    /* attached: how an attach() ended; node is set on success (for resource targets: who answered) */
+    void (*attached)(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error);
+    void (*bootstrap_failed)(struct rf_topology *t);
+    /* a call to `node` timed out although it is in the routing table */
+    void (*unresponsive)(struct rf_topology *t, const struct rf_id *node);
+
+    /* routing (5.3). responsible: key is ours. next_hop: the linked node to send to; false = none. */
+    bool (*responsible)(const struct rf_topology *t, const struct rf_id *key);
+    bool (*in_range)(const struct rf_topology *t, const struct rf_id *key); /* as responsible; used for Node-IDs of clients */
+    bool (*next_hop)(const struct rf_topology *t, const struct rf_id *key, struct rf_id *out);
+    /* 2.8 rule 4: may `signer` answer for `key`, as far as our neighbor table tells? */
+    bool (*as_close)(const struct rf_topology *t, const struct rf_id *signer, const struct rf_id *key);
+
+    /* replication (5.4). replicas: successors that hold copies of our data, nearest first; returns how many (<= max). */
+    size_t (*replicas)(const struct rf_topology *t, struct rf_id *out, size_t max);
+    bool (*ring_is_single)(const struct rf_topology *t); /* we know no other peer */
+    /* may `sender` be responsible for `key` so that we are its replica? (4.3 check 2) */
+    bool (*may_replicate)(const struct rf_topology *t, const struct rf_id *sender, const struct rf_id *key);
+    /* false: three predecessors lie between us and `key`, the copy can go (5.7) */
+    bool (*should_hold)(const struct rf_topology *t, const struct rf_id *key);
+    /* who is responsible for `key` if it is not us but a neighbor we know; false: not known here */
+    bool (*owner)(const struct rf_topology *t, const struct rf_id *key, struct rf_id *out);
+
+    enum rf_topology_state (*state)(const struct rf_topology *t);
+    size_t (*status)(const struct rf_topology *t, struct rf_topology_status_entry *out, size_t max);
+    double (*share)(const struct rf_topology *t); /* of the ring that we are responsible for, 0..1 */
+};
+
+extern const struct rf_topology_ops rf_topology_chord;
+
+#endif

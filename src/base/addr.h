@@ -11,7 +11,8 @@ struct rf_addr {
 };
 
 #define RF_ADDR_TEXT_LEN 64
-/* rf_addr_text writes "192.0.2.1:6084" or "[2001:db8::1]:6084". rf_addr_ip_text leaves port and brackets out. */
+/* rf_addr_text writes "192.0.2.1:6084" or "[2001:db8::1]:6084". rf_addr_ip_text leaves port and brackets out.
+ */
 char *rf_addr_text(const struct rf_addr *addr, char out[RF_ADDR_TEXT_LEN]);
 char *rf_addr_ip_text(const struct rf_addr *addr, char out[RF_ADDR_TEXT_LEN]);
 /* rf_addr_parse reads what rf_addr_text writes; without a port it uses `default_port`. Errors: RF_EFORMAT. */

@@ -1,6 +1,6 @@
 /*
- * buf.h - rf_buf: a growing builder of bytes. Errors are sticky: after the first failure every put does nothing,
- * and rf_buf_error tells; so a codec writes all fields and checks once.
+ * buf.h - rf_buf: a growing builder of bytes. Errors are sticky: after the first failure every put does
+ * nothing, and rf_buf_error tells; so a codec writes all fields and checks once.
  */
 #ifndef RF_BASE_BUF_H
 #define RF_BASE_BUF_H
@@ -42,7 +42,8 @@ void rf_buf_put(struct rf_buf *buf, const void *p, size_t len);
 void rf_buf_view_put(struct rf_buf *buf, struct rf_view v);
 void rf_buf_str(struct rf_buf *buf, const char *s);
 void rf_buf_printf(struct rf_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* rf_buf_v writes the length in `width` bytes (1..4), then the bytes; too long for the width is RF_ELENGTH. */
+/* rf_buf_v writes the length in `width` bytes (1..4), then the bytes; too long for the width is RF_ELENGTH.
+ */
 void rf_buf_v(struct rf_buf *buf, int width, struct rf_view v);
 /* rf_buf_reserve returns room for exactly `len` bytes that count as written, or NULL after an error. */
 uint8_t *rf_buf_reserve(struct rf_buf *buf, size_t len);

@@ -1,8 +1,10 @@
 /*
- * counter.h - named event counters. A room declares X(name, "help") once; gets a struct of uint64_t and a table from it:
+ * counter.h - named event counters. A room declares X(name, "help") once; gets a struct of uint64_t and a
+ * table from it:
  *
  *     #define FORWARD_COUNTERS(X) X(sent, "messages sent") X(dropped_ttl, "dropped: TTL exceeded")
- *     RF_COUNTERS(forward, FORWARD_COUNTERS)     // struct rf_forward_counters, rf_forward_counter_descs[], ..._count
+ *     RF_COUNTERS(forward, FORWARD_COUNTERS)     // struct rf_forward_counters, rf_forward_counter_descs[],
+ * ..._count
  */
 #ifndef RF_BASE_COUNTER_H
 #define RF_BASE_COUNTER_H
@@ -23,7 +25,8 @@ struct rf_counter_desc {
     };                                                                                                       \
     extern const struct rf_counter_desc rf_##room##_counter_descs[];                                         \
     extern const size_t rf_##room##_counter_count;
-/* RF_COUNTERS_DEFINE(room, LIST) stands once in a .c file; the list is repeated there through a room-local X. */
+/* RF_COUNTERS_DEFINE(room, LIST) stands once in a .c file; the list is repeated there through a room-local X.
+ */
 #define RF_COUNTERS_DEFINE(room, LIST, ROW)                                                                  \
     const struct rf_counter_desc rf_##room##_counter_descs[] = {LIST(ROW)};                                  \
     const size_t rf_##room##_counter_count =                                                                 \

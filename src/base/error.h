@@ -42,7 +42,8 @@ enum rf_error {
 #undef X
 };
 
-/* rf_error_text returns the fixed text of `error` (borrowed, never NULL; "unknown error" for a foreign number). */
+/* rf_error_text returns the fixed text of `error` (borrowed, never NULL; "unknown error" for a foreign
+ * number). */
 const char *rf_error_text(int error);
 
 #endif

@@ -1,4 +1,5 @@
-/* id.h - rf_id: a Node-ID or a Resource-ID on the ring, 16 to 20 bytes big-endian, and the ring's arithmetic. */
+/* id.h - rf_id: a Node-ID or a Resource-ID on the ring, 16 to 20 bytes big-endian, and the ring's arithmetic.
+ */
 #ifndef RF_BASE_ID_H
 #define RF_BASE_ID_H
 
@@ -26,7 +27,8 @@ struct rf_id rf_id_add(const struct rf_id *a, const struct rf_id *b);
 struct rf_id rf_id_sub(const struct rf_id *a, const struct rf_id *b);
 struct rf_id rf_id_add_small(const struct rf_id *a, uint32_t n);
 struct rf_id rf_id_pow2(uint8_t len, unsigned bit); /* 2^bit, bit < 8*len */
-/* rf_id_between: x lies after a up to and including b going up; with a == b the interval is the whole ring. */
+/* rf_id_between: x lies after a up to and including b going up; with a == b the interval is the whole ring.
+ */
 bool rf_id_between(const struct rf_id *a, const struct rf_id *x, const struct rf_id *b);
 /* rf_id_as_double is the ID as a fraction of the ring, 0 <= f < 1, for estimates and displays. */
 double rf_id_as_double(const struct rf_id *id);

@@ -1,4 +1,5 @@
-/* list.h - rf_list: intrusive doubly linked list with a head node. The owner of the elements is whoever put them in. */
+/* list.h - rf_list: intrusive doubly linked list with a head node. The owner of the elements is whoever put
+ * them in. */
 #ifndef RF_BASE_LIST_H
 #define RF_BASE_LIST_H
 

@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 struct rf_mem {
-    /* resize(ctx, NULL, n) allocates n > 0 bytes, resize(ctx, p, n) moves p, resize(ctx, p, 0) frees; NULL = refused */
+    /* resize(ctx, NULL, n) allocates n > 0 bytes, resize(ctx, p, n) moves p, resize(ctx, p, 0) frees; NULL =
+     * refused */
     void *(*resize)(void *ctx, void *ptr, size_t size);
     void *ctx;
 };
@@ -27,7 +28,8 @@ void rf_wipe(void *ptr, size_t size);
 char *rf_strdup(struct rf_mem *mem, const char *s);
 void *rf_memdup(struct rf_mem *mem, const void *ptr, size_t size);
 
-/* A counting allocator for tests: live blocks, and after `allowed` further allocations every one is refused. */
+/* A counting allocator for tests: live blocks, and after `allowed` further allocations every one is refused.
+ */
 struct rf_mem_test {
     struct rf_mem mem;
     size_t live_count;

@@ -13,12 +13,14 @@ struct rf_region {
     size_t max_len;  /* hard limit */
 };
 
-/* rf_region_init prepares an empty region that hands out at most `max_len` bytes. Nothing is allocated yet. */
+/* rf_region_init prepares an empty region that hands out at most `max_len` bytes. Nothing is allocated yet.
+ */
 void rf_region_init(struct rf_region *region, struct rf_mem *mem, size_t max_len);
 void rf_region_deinit(struct rf_region *region);
 /* rf_region_reset frees all but keeps one chunk for reuse. */
 void rf_region_reset(struct rf_region *region);
-/* rf_region_alloc returns zeroed memory aligned for any type, or NULL (memory or limit); size 0 gives a valid pointer. */
+/* rf_region_alloc returns zeroed memory aligned for any type, or NULL (memory or limit); size 0 gives a valid
+ * pointer. */
 void *rf_region_alloc(struct rf_region *region, size_t size);
 /* rf_region_array is rf_region_alloc of count * size with an overflow check. */
 void *rf_region_array(struct rf_region *region, size_t count, size_t size);

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 struct rf_rng {
-    void (*fill)(void *ctx, void *out, size_t len); /* cannot fail; the shell ends the process if the system does */
+    void (*fill)(void *ctx, void *out,
+                 size_t len); /* cannot fail; the shell ends the process if the system does */
     void *ctx;
 };
 

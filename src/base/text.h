@@ -4,7 +4,8 @@
 
 #include "base/buf.h"
 
-/* rf_hex_put appends lower-case hex; rf_hex_decode appends the bytes of an even number of hex digits (RF_EFORMAT else). */
+/* rf_hex_put appends lower-case hex; rf_hex_decode appends the bytes of an even number of hex digits
+ * (RF_EFORMAT else). */
 void rf_hex_put(struct rf_buf *out, struct rf_view bytes);
 int rf_hex_decode(struct rf_view text, struct rf_buf *out);
 /* Base64 (RFC 4648, standard alphabet, padded). Decoding skips white space. Errors: RF_EFORMAT. */
@@ -12,8 +13,8 @@ void rf_base64_put(struct rf_buf *out, struct rf_view bytes);
 int rf_base64_decode(struct rf_view text, struct rf_buf *out);
 /* rf_utf8_valid: well-formed UTF-8 without NUL. */
 bool rf_utf8_valid(struct rf_view text);
-/* rf_name_valid: a user name `local@domain`: one '@', printable UTF-8 without spaces and control characters, <= 254 bytes, a
- * domain as rf_domain_valid. */
+/* rf_name_valid: a user name `local@domain`: one '@', printable UTF-8 without spaces and control characters,
+ * <= 254 bytes, a domain as rf_domain_valid. */
 bool rf_name_valid(struct rf_view name);
 /* rf_domain_valid: letters, digits, hyphens and dots as in a DNS name, 1..253 bytes. */
 bool rf_domain_valid(struct rf_view domain);

@@ -1,6 +1,6 @@
 /*
- * timer.h - rf_timers: deadlines in a heap with intrusive nodes. Equal deadlines fire in the order in which they were set.
- * A timer that fires is no longer set; its callback may set it again or set and stop others.
+ * timer.h - rf_timers: deadlines in a heap with intrusive nodes. Equal deadlines fire in the order in which
+ * they were set. A timer that fires is no longer set; its callback may set it again or set and stop others.
  */
 #ifndef RF_BASE_TIMER_H
 #define RF_BASE_TIMER_H
@@ -30,7 +30,8 @@ void rf_timers_init(struct rf_timers *timers, struct rf_mem *mem);
 void rf_timers_deinit(struct rf_timers *timers); /* forgets what is still set */
 /* rf_timer_init prepares a timer that is not set. */
 void rf_timer_init(struct rf_timer *timer, void (*fire)(struct rf_timer *timer, void *arg), void *arg);
-/* rf_timer_set (re)sets `timer` to `at_us`. Errors: RF_ENOMEM (then it is not set). Never fails for one that is set. */
+/* rf_timer_set (re)sets `timer` to `at_us`. Errors: RF_ENOMEM (then it is not set). Never fails for one that
+ * is set. */
 int rf_timer_set(struct rf_timers *timers, struct rf_timer *timer, uint64_t at_us);
 void rf_timer_stop(struct rf_timers *timers, struct rf_timer *timer); /* harmless when not set */
 static inline bool rf_timer_is_set(const struct rf_timer *timer)

@@ -28,8 +28,8 @@ static inline bool rf_view_equal(struct rf_view a, struct rf_view b)
 bool rf_view_equal_secret(struct rf_view a, struct rf_view b);
 
 /*
- * The readers take from the front of `in`. On success `in` moves on; on RF_ESHORT `in` and `out` are unchanged.
- * rf_view_bool also returns RF_EFORMAT for any byte but 0 and 1.
+ * The readers take from the front of `in`. On success `in` moves on; on RF_ESHORT `in` and `out` are
+ * unchanged. rf_view_bool also returns RF_EFORMAT for any byte but 0 and 1.
  */
 int rf_view_u8(struct rf_view *in, uint8_t *out);
 int rf_view_u16(struct rf_view *in, uint16_t *out);

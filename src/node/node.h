@@ -1,0 +1,205 @@
+/*
+ * node.h - the one object: link table, overlay, storage, usages of one node. The daemon and the simulator run this, nothing else.
+ *
+ * Doorway. In: flow events, persist completions, commands, ticks, each with the time. Out: a queue that the caller drains with rf_node_next
+ * after every call in, and rf_node_deadline, the time of the next tick. The node reads no clock, opens nothing, starts nothing.
+ *
+ * Life: new -> load (records, remembered peers) -> start -> (JOINING -> JOINED)* -> leave -> RF_NODE_OUT_LEFT -> free.
+ * Callbacks of commands run inside rf_node_* calls of the shell; they may call commands again, but not rf_node_free.
+ */
+#ifndef RF_NODE_NODE_H
+#define RF_NODE_NODE_H
+
+#include "base/addr.h"
+#include "base/env.h"
+#include "conf/conf.h"
+#include "ident/ident.h"
+#include "link/link.h"
+#include "overlay/overlay.h"
+#include "overlay/persist.h"
+#include "overlay/store.h"
+
+struct rf_node;
+
+enum rf_node_role { RF_NODE_AUTO = 1, RF_NODE_CLIENT, RF_NODE_SUPERNODE };
+
+struct rf_node_config {
+    struct rf_mem *mem;           /* borrowed */
+    struct rf_log *log;           /* borrowed, may be NULL */
+    struct rf_rng *secret, *jitter; /* borrowed */
+    struct rf_crypto *crypto;     /* borrowed */
+    const struct rf_engine_ops *engine_ops; /* &rf_engine_gnutls */
+    struct rf_conf *conf;         /* held */
+    struct rf_view cert_der;      /* copied */
+    struct rf_view key_pem;       /* copied, wiped */
+    enum rf_node_role role;
+    const struct rf_addr *listen; /* addresses others can reach us at (candidates), in order of preference; copied */
+    size_t listen_count;
+    const char *software;         /* copied */
+    size_t max_links;             /* 0 = default */
+    size_t max_store_bytes;       /* 0 = default */
+};
+
+/* rf_node_new checks identity and document. Errors: those of rf_trust_cert (own certificate), RF_EMISMATCH key and certificate or
+ * overlay, RF_EINVAL, RF_ENOMEM. */
+int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct rf_node **out);
+void rf_node_free(struct rf_node *node);
+
+/* ---- the shell's doorway ---- */
+
+int rf_node_load(struct rf_node *node, const struct rf_record *record); /* before start */
+/* rf_node_remember gives a supernode that we were linked with in an earlier life (tried before the bootstrap nodes). */
+void rf_node_remember(struct rf_node *node, const struct rf_addr *addr);
+void rf_node_start(struct rf_node *node, struct rf_now now);
+void rf_node_leave(struct rf_node *node, struct rf_now now);
+void rf_node_tick(struct rf_node *node, struct rf_now now);
+uint64_t rf_node_deadline(const struct rf_node *node); /* monotonic us, RF_NEVER */
+
+int rf_node_accept(struct rf_node *node, const struct rf_addr *remote, const struct rf_addr *local, struct rf_now now,
+                   rf_link_id *flow);
+void rf_node_connected(struct rf_node *node, rf_link_id flow, const struct rf_addr *local, struct rf_now now);
+void rf_node_closed(struct rf_node *node, rf_link_id flow, int reason, struct rf_now now);
+void rf_node_input(struct rf_node *node, rf_link_id flow, struct rf_view bytes, struct rf_now now);
+struct rf_view rf_node_output(struct rf_node *node, rf_link_id flow);
+void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len);
+void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now);
+/* rf_node_renew: a renewed certificate for the same key and Node-ID. Errors as rf_node_new. */
+int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now);
+/* rf_node_offer_conf: a document that the shell fetched over HTTPS; used if newer and valid. Errors: RF_EEXIST not newer, those of rf_conf_parse. */
+int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by_https, struct rf_now now);
+
+enum rf_node_out_type {
+    RF_NODE_OUT_NONE,
+    RF_NODE_OUT_FLOW,    /* do flow.type */
+    RF_NODE_OUT_PERSIST, /* make ops durable, then rf_node_persisted(token) */
+    RF_NODE_OUT_CONF,    /* keep this document (xml) for the next start */
+    RF_NODE_OUT_PEERS,   /* keep these addresses for rf_node_remember */
+    RF_NODE_OUT_EVENT,   /* for people and programs */
+    RF_NODE_OUT_LEFT,    /* leaving is done */
+};
+enum rf_node_event_type {
+    RF_NODE_EVENT_JOINED = 1,  /* node_id = our supernode for clients */
+    RF_NODE_EVENT_LOST,        /* not in the overlay any more, trying again */
+    RF_NODE_EVENT_UNREACHABLE, /* no bootstrap node answers; text says which and why; told once a round */
+    RF_NODE_EVENT_LINK_UP,
+    RF_NODE_EVENT_LINK_DOWN,
+    RF_NODE_EVENT_CONF,        /* a new document is in force */
+    RF_NODE_EVENT_REVOKED,     /* our own Node-ID is a bad-node: we stop */
+    RF_NODE_EVENT_EXPIRING,    /* certificate expires within a third of its life */
+    RF_NODE_EVENT_EXPIRED,
+    RF_NODE_EVENT_CLOCK,       /* other nodes' clocks differ from ours by more than a minute; number = difference in ms */
+    RF_NODE_EVENT_REGISTERED,  /* our SIP registration and certificates are stored */
+};
+const char *rf_node_event_name(enum rf_node_event_type type); /* "joined", ... */
+struct rf_node_out {
+    enum rf_node_out_type type;
+    struct rf_flow_action flow;
+    uint64_t token;
+    const struct rf_persist_op *ops; /* borrowed until the next rf_node_next */
+    size_t op_count;
+    struct rf_view xml;
+    const struct rf_addr *peers;
+    size_t peer_count;
+    struct {
+        enum rf_node_event_type type;
+        struct rf_id node_id;
+        struct rf_addr addr;
+        int error;
+        int64_t number;
+        char text[256];
+    } event;
+};
+/* rf_node_next gives the next thing to do; false when there is none. Everything in `out` is borrowed until the next call. */
+bool rf_node_next(struct rf_node *node, struct rf_node_out *out);
+
+/* ---- tap: what `ringfolkd --capture` and the simulator's trace see: every RELOAD frame in plain ---- */
+struct rf_node_tap {
+    void *ctx;
+    void (*frame)(void *ctx, bool outgoing, const struct rf_addr *remote, const struct rf_addr *local,
+                  struct rf_view message, uint64_t wall_ms);
+};
+void rf_node_set_tap(struct rf_node *node, const struct rf_node_tap *tap); /* copied; NULL: none */
+
+/* ---- what the node knows ---- */
+
+struct rf_node_status {
+    struct rf_id node_id;
+    struct rf_view user, overlay; /* borrowed while the node lives or until a new document */
+    enum rf_node_role role;
+    enum rf_topology_state state;
+    struct rf_id supernode;       /* clients */
+    size_t link_count, client_count;
+    uint64_t uptime_s;
+    uint16_t conf_sequence;
+    uint64_t cert_not_after_ms;
+    double share;                 /* of the ring, 0..1 */
+    struct rf_store_stats store;
+    bool registered;
+};
+void rf_node_status(const struct rf_node *node, struct rf_node_status *out);
+const struct rf_conf *rf_node_conf(const struct rf_node *node);
+void rf_node_each_link(const struct rf_node *node, void (*fn)(void *arg, const struct rf_link_info *info, char relation),
+                       void *arg); /* relation as in rf_topology_status_entry, 'c' client, '-' other */
+size_t rf_node_ring(const struct rf_node *node, struct rf_topology_status_entry *out, size_t max);
+/* rf_node_counters calls fn for every counter of every room ("link", "frames_in", 17). */
+void rf_node_counters(const struct rf_node *node,
+                      void (*fn)(void *arg, const char *room, const char *name, const char *help, uint64_t value),
+                      void *arg);
+
+/* ---- commands: each calls back exactly once unless it returns an error itself ---- */
+
+/* A user name as people type it ("bob" or "bob@example.org") -> "bob@example.org" in out (RF_EFORMAT, RF_ELIMIT). */
+int rf_node_full_name(const struct rf_node *node, const char *name, struct rf_buf *out);
+
+/* One device of a user, from its SIP registration. */
+struct rf_device {
+    struct rf_id node_id;
+    uint64_t registered_ms; /* storage_time */
+    uint64_t expires_ms;
+    uint8_t cert_sha256[RF_SHA256_LEN];
+    bool self;              /* it is us */
+};
+struct rf_whois {
+    int error;              /* 0; RF_ENOTFOUND nobody of that name is registered */
+    struct rf_view name;    /* the one asked for */
+    const struct rf_device *devices;
+    size_t device_count;
+    bool exists;            /* a certificate is stored under that name (false: unknown user -> 404, true: offline -> 480) */
+    struct rf_id resource;  /* H(name) */
+    struct rf_id responder; /* where it is stored */
+    uint64_t took_us;
+};
+int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now now,
+                  void (*done)(void *arg, const struct rf_whois *whois), void *arg);
+/* ping: over the overlay to a Node-ID. */
+int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
+                 void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg);
+int rf_node_trace(struct rf_node *node, const struct rf_id *target, bool resource, struct rf_now now,
+                  void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error), void *arg);
+/* fetch: values of a Kind at a resource, verified. resource_name is hashed (5.2) unless `resource` is given. */
+int rf_node_fetch(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_now now,
+                  void (*done)(void *arg, const struct rf_fetch_result *result), void *arg);
+int rf_node_resource_of(const struct rf_node *node, struct rf_view resource_name, struct rf_id *out);
+
+/* ---- application connections (AppAttach) ---- */
+
+/*
+ * One party per application ID: up() for connections that others or we made, data() for their bytes, down() at the end.
+ * peer: whose certificate was checked; borrowed. For outgoing ones up() comes before rf_node_app_attach's done.
+ */
+struct rf_node_app {
+    void *ctx;
+    void (*up)(void *ctx, rf_link_id conn, const struct rf_id *node_id, struct rf_view user, bool outgoing);
+    void (*data)(void *ctx, rf_link_id conn, struct rf_view bytes);
+    void (*down)(void *ctx, rf_link_id conn, int reason);
+};
+int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app); /* copied */
+/* app_attach makes (or reuses) a connection to a device; the answering certificate must carry that Node-ID, and `user` if not empty. */
+int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user, uint16_t application,
+                       struct rf_now now, void (*done)(void *arg, int error, rf_link_id conn), void *arg);
+int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now);
+void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now);
+/* rf_node_register keeps our SIP registration stored while on (default on for nodes with a phone or a user's daemon). */
+void rf_node_register(struct rf_node *node, bool on, struct rf_now now);
+
+#endif

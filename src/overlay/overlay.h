@@ -91,6 +91,8 @@ void rf_overlay_link_down(struct rf_overlay *overlay, uint64_t link, int reason)
 void rf_overlay_link_suspect(struct rf_overlay *overlay, uint64_t link, bool suspect);
 void rf_overlay_attached(struct rf_overlay *overlay, const struct rf_id *target, const struct rf_id *node, int error);
 void rf_overlay_bootstrap_failed(struct rf_overlay *overlay);
+/* rf_overlay_update_wanted: see rf_topology_ops.update_wanted; node/ answers Attach and tells. */
+void rf_overlay_update_wanted(struct rf_overlay *overlay, const struct rf_id *node);
 /* rf_overlay_receive takes one message from a link; borrowed. */
 void rf_overlay_receive(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
 

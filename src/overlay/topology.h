@@ -83,6 +83,8 @@ struct rf_topology_ops {
     /* attached: how an attach() ended; node is set on success (for resource targets: who answered) */
     void (*attached)(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error);
     void (*bootstrap_failed)(struct rf_topology *t);
+    /* an AttachReq with send_update came from `node` and its link is up (or was already): send it a full Update (3.7) */
+    void (*update_wanted)(struct rf_topology *t, const struct rf_id *node);
     /* a call to `node` timed out although it is in the routing table */
     void (*unresponsive)(struct rf_topology *t, const struct rf_id *node);
 

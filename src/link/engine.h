@@ -1,6 +1,7 @@
 /*
- * engine.h - the contract of a secure-channel engine: TLS now, DTLS later, plain bytes for tests and the simulator.
- * An engine turns wire bytes into plain bytes and back, in memory; it opens no socket and never blocks.
+ * engine.h - the contract of a secure-channel engine: TLS now, DTLS later, plain bytes for tests and the
+ * simulator. An engine turns wire bytes into plain bytes and back, in memory; it opens no socket and never
+ * blocks.
  */
 #ifndef RF_LINK_ENGINE_H
 #define RF_LINK_ENGINE_H
@@ -17,36 +18,62 @@ struct rf_channel; /* one connection */
 struct rf_engine_ops {
     const char *name; /* "gnutls-tls13", "plain" */
     /*
-     * engine_new: cert (DER) and key (PKCS#8 PEM) of this node, copied. The engine asks for and hands over the peer's certificate
-     * but does not judge it: link/ does, with ident/. Errors: RF_ECRYPTO, RF_ENOMEM.
+     * engine_new: cert (DER) and key (PKCS#8 PEM) of this node, copied. The engine asks for and hands over
+     * the peer's certificate but does not judge it: link/ does, with ident/. Errors: RF_ECRYPTO, RF_ENOMEM.
      */
-    int (*engine_new)(const struct rf_env *env, struct rf_view cert_der, struct rf_view key_pem, struct rf_engine **out);
-    void (*engine_free)(struct rf_engine *engine);
+    int (*engine_new)(const struct rf_env *env, struct rf_view cert_der, struct rf_view key_pem,
+                      struct rf_engine **out);
+    void (*engine_free)(struct rf_engine *engine); /* after all its channels */
     /*
-     * channel_new: server or client. alpn: protocols offered (client) or accepted (server), at most 4; resume_key: client only, names
-     * the peer for session resumption (its Node-ID or address text; empty: none).
+     * engine_set_identity: from now on new channels show this certificate (renewed before the old one ran
+     * out). Channels that live are not touched; sessions remembered for resumption are forgotten. Errors as
+     * engine_new (then nothing changed).
+     */
+    int (*engine_set_identity)(struct rf_engine *engine, struct rf_view cert_der, struct rf_view key_pem);
+    /*
+     * channel_new: server or client. alpn: protocols offered (client) or accepted (server), at most 4;
+     * resume_key: client only, names the peer for session resumption (its Node-ID or address text; empty:
+     * none).
      */
     int (*channel_new)(struct rf_engine *engine, bool server, const char *const *alpn, size_t alpn_count,
                        struct rf_view resume_key, struct rf_channel **out);
     void (*channel_free)(struct rf_channel *channel);
     /*
-     * channel_input takes wire bytes (all of them), appends plain bytes to `plain` and wire bytes to send to `wire`.
-     * Returns 0 or the error that makes the channel FAILED (RF_EAUTH, RF_EFORMAT, RF_ECLOSED ...); `wire` may then hold an alert.
+     * channel_input takes wire bytes (all of them), appends plain bytes to `plain` and wire bytes to send to
+     * `wire`. Returns 0 (also when the peer said good-bye: state CLOSED) or the error that makes the channel
+     * FAILED: RF_EAUTH no certificate or no proof of its key, RF_EFORMAT not the protocol, RF_EREMOTE the
+     * peer sent a fatal alert, RF_ECRYPTO, RF_ENOMEM, RF_ELIMIT. `wire` may then hold an alert, `plain` what
+     * came before the error.
      */
-    int (*channel_input)(struct rf_channel *channel, struct rf_view in, struct rf_buf *plain, struct rf_buf *wire);
-    /* channel_start makes a client's first flight. channel_write encrypts plain bytes (state UP only) into wire. */
+    int (*channel_input)(struct rf_channel *channel, struct rf_view in, struct rf_buf *plain,
+                         struct rf_buf *wire);
+    /* channel_start makes a client's first flight. channel_write encrypts plain bytes (state UP only) into
+     * wire. */
     int (*channel_start)(struct rf_channel *channel, struct rf_buf *wire);
     int (*channel_write)(struct rf_channel *channel, struct rf_view plain, struct rf_buf *wire);
     int (*channel_close)(struct rf_channel *channel, struct rf_buf *wire); /* close-notify */
+    /*
+     * Once UP, link/ judges the peer's certificate and says either channel_admit (a server may now hand out
+     * what a later resumption needs) or channel_refuse with the error (RF_EEXPIRED, RF_EREVOKED, ...; becomes
+     * a fatal alert; the channel is FAILED, nothing is resumed).
+     */
+    int (*channel_admit)(struct rf_channel *channel, struct rf_buf *wire);
+    void (*channel_refuse)(struct rf_channel *channel, int error, struct rf_buf *wire);
     enum rf_channel_state (*channel_state)(const struct rf_channel *channel);
-    /* Valid from UP on, borrowed until channel_free: the peer's certificates (DER, leaf first), also on resumption. */
+    /* Valid from UP on, borrowed until channel_free: the peer's certificates (DER, leaf first), also on
+     * resumption. */
     size_t (*channel_peer_certs)(const struct rf_channel *channel, struct rf_view *out, size_t max);
     const char *(*channel_alpn)(const struct rf_channel *channel); /* agreed protocol or "" */
     bool (*channel_resumed)(const struct rf_channel *channel);
 };
 
-/* TLS 1.3 on GnuTLS (link/engine_gnutls.c) and plain bytes with a hello that names a certificate (link/engine_plain.c). */
+/* TLS 1.3 on GnuTLS (link/engine_gnutls.c). */
 extern const struct rf_engine_ops rf_engine_gnutls;
+/*
+ * No crypto at all: a hello that names a certificate (nobody proves to own it) and then plain bytes
+ * (link/engine_plain.c). For tests, benches and the simulator only: it stands in a library of its own,
+ * rf_link_plain, that no daemon links.
+ */
 extern const struct rf_engine_ops rf_engine_plain;
 
 #endif

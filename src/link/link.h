@@ -1,15 +1,31 @@
 /*
  * link.h - the link table: every TLS (later DTLS) connection of a node, from TCP flow to authenticated peer.
  *
- * A flow is what the shell has (one TCP connection), a link is a flow with an authenticated node at its other end. Both carry the same
- * number (rf_link_id, never reused while the node runs). A link is of one purpose:
- *   OVERLAY  RELOAD messages in FramedMessages, acknowledged (reload.md 3.2, 3.3, 3.5)
- *   APP      an application's raw bytes after an AppAttach (3.8)
+ * A flow is what the shell has (one TCP connection), a link is a flow with an authenticated node at its other
+ * end. Both carry the same number (rf_link_id, never reused while the node runs; a link that dials its next
+ * address does so under its number). A link is of one purpose: OVERLAY  RELOAD messages in FramedMessages,
+ * acknowledged (reload.md 3.2, 3.3, 3.5) APP      an application's raw bytes after an AppAttach (3.8)
  *
- * States: CONNECTING (we dial) -> HANDSHAKE -> UP -> CLOSING -> gone. Time-outs: connect, handshake; UP: keep-alive, silence, idle.
- * All names the shell needs stand in part 1, all that node/ needs in part 2. link/ never calls the shell: the shell drains actions.
- * How an accepted connection gets its purpose: ALPN "sip/2" -> APP; ALPN "reload" or none -> APP if exactly an AppAttach from that
- * Node-ID is expected and no Attach, else OVERLAY (docs/protocol/links.md).
+ * States: CONNECTING (we dial) -> HANDSHAKE -> UP -> CLOSING -> gone. Time-outs: connect, handshake; UP:
+ * keep-alive, silence, idle. All names the shell needs stand in part 1, all that node/ needs in part 2. link/
+ * never calls the shell: the shell drains actions. How an accepted connection gets its purpose: ALPN "sip/2"
+ * -> APP; ALPN "reload" -> OVERLAY; none -> APP if exactly an AppAttach from that Node-ID is expected and no
+ * Attach, else OVERLAY (docs/protocol/links.md). An APP link's application is the expected one; 0 if the node
+ * came with "sip/2" unasked. We offer "reload" for OVERLAY, "sip/2" for applications 5060 and 5061, nothing
+ * for others.
+ *
+ * Two links with the same node are possible; node/ decides what to do about it. A connection to ourselves
+ * (same Node-ID) is refused with RF_EDUPLICATE. A broken peer costs its own link and one counter, nothing
+ * else.
+ *
+ * Sign of life. Every data frame is acknowledged by the peer; no acknowledgement within the RTO (RFC 6298) is
+ * told by host.suspect, none for silence_us more ends the link (RF_ETIMEOUT, closed_silent), and so does
+ * output that the flow has not taken for that long. On a link silent for keepalive_us in both directions
+ * link/ sends a data frame that every RELOAD node acknowledges and then drops in silence: a bare forwarding
+ * header (ttl 1) to one opaque ID nobody issued, eight zero bytes (RFC 6940, "Message Reception and
+ * Forwarding": unknown opaque IDs are dropped). It costs 57 bytes, no signature, and reaches the peer's
+ * RELOAD, not just its kernel. Received ones are acknowledged and go no further. The shell should set
+ * TCP_USER_TIMEOUT as well, for what is not acknowledged on APP links.
  */
 #ifndef RF_LINK_LINK_H
 #define RF_LINK_LINK_H
@@ -44,6 +60,11 @@ typedef uint64_t rf_link_id; /* 0 = none */
     X(dropped_backlog, "messages dropped: the link's output is full")                                        \
     X(closed_silent, "links closed: no sign of life")                                                        \
     X(closed_idle, "links closed: nothing to do")                                                            \
+    X(refused_handshakes, "connections refused: too many handshakes are going on")                           \
+    X(self_connect, "connections that led to ourselves")                                                     \
+    X(keepalives_in, "keep-alive frames received")                                                           \
+    X(keepalives_out, "keep-alive frames sent")                                                              \
+    X(suspected, "times a link was suspected dead")                                                          \
     X(bytes_in, "bytes received from flows")                                                                 \
     X(bytes_out, "bytes handed to flows")
 RF_COUNTERS(link, RF_LINK_COUNTERS)
@@ -55,26 +76,31 @@ struct rf_link_info {
     rf_link_id id;
     enum rf_link_state state;
     enum rf_link_purpose purpose;
-    uint16_t application;     /* APP: 5060, 5061, ... */
-    bool outgoing;            /* we dialled */
+    uint16_t application; /* APP: 5060, 5061, ... */
+    bool outgoing;        /* we dialled */
     bool resumed;
     struct rf_addr remote, local;
-    struct rf_id node_id;     /* UP only */
-    struct rf_cert *cert;     /* UP only, borrowed while the link lives */
+    struct rf_id node_id; /* UP only */
+    struct rf_cert *cert; /* UP only, borrowed while the link lives */
     uint64_t up_since_us;
-    uint64_t rtt_us;          /* smoothed, from acknowledgements; 0 unknown */
+    uint64_t rtt_us;     /* smoothed, from acknowledgements; 0 unknown */
+    uint64_t message_us; /* when the last message or application bytes went either way; 0 never */
+    bool suspect;        /* as last told by host.suspect */
     uint64_t bytes_in, bytes_out, frames_in, frames_out;
-    size_t backlog_len;       /* bytes waiting for the flow */
+    size_t backlog_len; /* bytes waiting for the flow */
 };
 
-/* What link/ tells node/. Called from inside rf_links_input and the timers; must not free the rf_links, may call everything else. */
+/* What link/ tells node/. Called from inside rf_links_input, _connected, _closed, _next_action and the
+ * timers; must not free the rf_links and not call part 1, may call everything else. Every function may be
+ * NULL. */
 struct rf_link_host {
     void *ctx;
     void (*up)(void *ctx, const struct rf_link_info *link);
     /* one whole RELOAD message, borrowed during the call */
     void (*message)(void *ctx, rf_link_id link, struct rf_view message);
     void (*app_data)(void *ctx, rf_link_id link, struct rf_view bytes);
-    /* the link is gone (or never came up: then up was not called); reason RF_E... ; `link` says what it was */
+    /* the link is gone (or never came up: then up was not called); reason RF_E... ; `link` says what it was
+     */
     void (*down)(void *ctx, const struct rf_link_info *link, int reason);
     /* suspect: no acknowledgement within the RTO (true) or acknowledged again (false), reload.md 3.5 */
     void (*suspect)(void *ctx, rf_link_id link, bool suspect);
@@ -82,37 +108,48 @@ struct rf_link_host {
 
 struct rf_link_config {
     const struct rf_engine_ops *engine_ops;
-    struct rf_engine *engine;       /* taken: freed with engine_ops->engine_free */
-    struct rf_trust *trust;         /* borrowed */
+    struct rf_engine *engine; /* taken: freed with engine_ops->engine_free */
+    struct rf_trust *trust;   /* borrowed */
     struct rf_id self;
-    size_t max_message_len;         /* bytes, from the configuration document */
-    size_t max_links;               /* default 12000 */
-    size_t max_per_address;         /* links from one IP; loopback too; default 256, 0 = no limit */
+    size_t max_message_len; /* bytes, from the configuration document */
+    uint32_t overlay_hash;  /* for keep-alives; 0: none are sent */
+    size_t max_links;       /* default 12000 */
+    size_t reserved_links;  /* of these kept for connections that we make; default 256 */
+    size_t max_handshakes;  /* accepted connections not yet UP; default 1000: work that fits in a second */
+    size_t max_per_address; /* links from one IP; loopback too; default 256, 0 = no limit */
     size_t accept_per_s_per_address; /* default 50; 0 = no limit */
-    size_t max_backlog_len;         /* bytes of output per link; default 1 MiB */
-    uint64_t connect_timeout_us;    /* default 5 s */
-    uint64_t handshake_timeout_us;  /* default 10 s */
-    uint64_t keepalive_us;          /* a link silent in both directions that long gets a sign of life; default 60 s */
-    uint64_t silence_us;            /* unacknowledged that long after the RTO: closed; default 30 s (3.5) */
-    uint64_t app_expect_us;         /* how long an expected AppAttach or Attach connection may take; default 10 s */
+    size_t max_backlog_len;          /* bytes of output per link; default 1 MiB */
+    size_t max_backlog_total_len;  /* bytes of output of all links; default 128 MiB; beyond it a link may hold
+                                      16 KiB */
+    uint64_t connect_timeout_us;   /* default 5 s */
+    uint64_t handshake_timeout_us; /* default 10 s */
+    uint64_t keepalive_us;  /* a link silent in both directions that long gets a sign of life; default 60 s */
+    uint64_t silence_us;    /* unacknowledged that long after the RTO: closed; default 30 s (3.5) */
+    uint64_t app_expect_us; /* how long an expected AppAttach or Attach connection may take; default 10 s */
+    uint64_t app_idle_us;   /* an APP link without a byte that long is closed; default 5 min; 0 = never */
 };
 /* rf_link_config_default fills the numbers above; engine, trust and self are left to the caller. */
 void rf_link_config_default(struct rf_link_config *config);
 
 struct rf_links;
 /* rf_links_new: env, trust and host->ctx stay borrowed; config is copied. Errors: RF_ENOMEM. */
-int rf_links_new(const struct rf_env *env, const struct rf_link_config *config, const struct rf_link_host *host,
-                 struct rf_links **out);
+int rf_links_new(const struct rf_env *env, const struct rf_link_config *config,
+                 const struct rf_link_host *host, struct rf_links **out);
 void rf_links_free(struct rf_links *links); /* no callbacks */
 const struct rf_link_counters *rf_links_counters(const struct rf_links *links);
 void rf_links_set_max_message(struct rf_links *links, size_t len);
+/* rf_links_set_identity: a renewed certificate for new connections. Errors: RF_ECRYPTO, RF_ENOMEM (then
+ * nothing changed). */
+int rf_links_set_identity(struct rf_links *links, struct rf_view cert_der, struct rf_view key_pem);
 
 /* ---- part 1: the shell's side (through node/) ---- */
 
 /* rf_links_accept: a connection arrived. Errors: RF_ELIMIT (refuse it, counted), RF_ENOMEM. */
-int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const struct rf_addr *local, rf_link_id *flow);
-/* rf_links_connected: the connection that an RF_FLOW_CONNECT action asked for is there; rf_links_closed: it is gone or
- * never came (reason RF_ECLOSED, RF_EUNREACHABLE, RF_ETIMEOUT). Unknown flows are ignored: the link may have gone meanwhile. */
+int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const struct rf_addr *local,
+                    rf_link_id *flow);
+/* rf_links_connected: the connection that an RF_FLOW_CONNECT action asked for is there; rf_links_closed: it
+ * is gone or never came (reason RF_ECLOSED, RF_EUNREACHABLE, RF_ETIMEOUT). Unknown flows are ignored: the
+ * link may have gone meanwhile. */
 void rf_links_connected(struct rf_links *links, rf_link_id flow, const struct rf_addr *local);
 void rf_links_closed(struct rf_links *links, rf_link_id flow, int reason);
 void rf_links_input(struct rf_links *links, rf_link_id flow, struct rf_view bytes);
@@ -124,39 +161,48 @@ struct rf_flow_action {
     struct rf_addr addr; /* CONNECT: where to */
 };
 /*
- * rf_links_next_action gives the next thing to do, RF_FLOW_NONE when there is nothing. OUTPUT: the flow has bytes now (told again only after
- * rf_links_output was emptied); CLOSE: send what rf_links_output still holds, then close; the flow is forgotten after that.
+ * rf_links_next_action gives the next thing to do, RF_FLOW_NONE when there is nothing. OUTPUT: the flow has
+ * bytes now (told again only after rf_links_output was emptied); CLOSE: as soon as rf_links_output is empty
+ * (also: unknown flow) close the connection; read no more from it. A second CLOSE comes if that takes too
+ * long: rf_links_output is empty then. CONNECT may come for a number whose connection was closed.
  */
 void rf_links_next_action(struct rf_links *links, struct rf_flow_action *out);
-/* rf_links_output: bytes to send on the flow, borrowed until the next call; rf_links_output_done: that many were sent. */
+/* rf_links_output: bytes to send on the flow, borrowed until the next call; rf_links_output_done: that many
+ * were sent. */
 struct rf_view rf_links_output(struct rf_links *links, rf_link_id flow);
 void rf_links_output_done(struct rf_links *links, rf_link_id flow, size_t len);
 
 /* ---- part 2: node/'s side ---- */
 
 /*
- * rf_links_connect dials `addrs` one after the other until one handshake succeeds; host.up or host.down tells.
- * expect: the Node-ID that must be there, NULL: whoever has a valid certificate (bootstrap). purpose APP needs `application`.
- * Errors: RF_EINVAL no address, RF_ELIMIT, RF_ENOMEM.
+ * rf_links_connect dials `addrs` one after the other until one handshake succeeds; host.up or host.down
+ * tells. expect: the Node-ID that must be there, NULL: whoever has a valid certificate (bootstrap). purpose
+ * APP needs `application`. Errors: RF_EINVAL no address, RF_ELIMIT, RF_ENOMEM.
  */
-int rf_links_connect(struct rf_links *links, const struct rf_addr *addrs, size_t addr_count, const struct rf_id *expect,
-                     enum rf_link_purpose purpose, uint16_t application, rf_link_id *out);
-/* rf_links_expect: after an Attach/AppAttach answer a connection from `node` is due (we are the TLS server); it is forgotten after
- * app_expect_us. Errors: RF_ENOMEM. */
-int rf_links_expect(struct rf_links *links, const struct rf_id *node, enum rf_link_purpose purpose, uint16_t application);
+int rf_links_connect(struct rf_links *links, const struct rf_addr *addrs, size_t addr_count,
+                     const struct rf_id *expect, enum rf_link_purpose purpose, uint16_t application,
+                     rf_link_id *out);
+/* rf_links_expect: after an Attach/AppAttach answer a connection from `node` is due (we are the TLS server);
+ * it is forgotten after app_expect_us. Errors: RF_ENOMEM. */
+int rf_links_expect(struct rf_links *links, const struct rf_id *node, enum rf_link_purpose purpose,
+                    uint16_t application);
 /*
- * rf_links_send frames and sends one RELOAD message on a link that is UP. Errors: RF_ENOTFOUND, RF_EAGAIN the backlog is full (dropped,
- * counted), RF_ELIMIT larger than max_message_len.
+ * rf_links_send frames and sends one RELOAD message on a link that is UP. Errors: RF_ENOTFOUND, RF_EAGAIN the
+ * backlog is full (dropped, counted), RF_ELIMIT larger than max_message_len.
  */
 int rf_links_send(struct rf_links *links, rf_link_id link, struct rf_view message);
 int rf_links_app_send(struct rf_links *links, rf_link_id link, struct rf_view bytes);
-/* rf_links_close ends a link politely; host.down follows from the next rf_links_next_action or timer, with `reason`. */
+/* rf_links_close ends a link politely; host.down follows from the next rf_links_next_action or timer, with
+ * `reason`. */
 void rf_links_close(struct rf_links *links, rf_link_id link, int reason);
-/* rf_links_info copies; RF_ENOTFOUND. rf_links_each calls fn for every link. rf_links_count counts those in a state. */
+/* rf_links_info copies; RF_ENOTFOUND. rf_links_each calls fn for every link. rf_links_count counts those in a
+ * state. */
 int rf_links_info(const struct rf_links *links, rf_link_id link, struct rf_link_info *out);
-void rf_links_each(const struct rf_links *links, void (*fn)(void *arg, const struct rf_link_info *info), void *arg);
+void rf_links_each(const struct rf_links *links, void (*fn)(void *arg, const struct rf_link_info *info),
+                   void *arg);
 size_t rf_links_count(const struct rf_links *links, enum rf_link_state state);
-/* rf_links_recheck closes every link whose certificate is no longer acceptable (new configuration, expiry). */
+/* rf_links_recheck closes every link whose certificate is no longer acceptable (new configuration, expiry).
+ */
 void rf_links_recheck(struct rf_links *links);
 
 #endif

@@ -79,14 +79,14 @@ static int grow(struct rf_buf *buf, size_t more)
 
 uint8_t *rf_buf_reserve(struct rf_buf *buf, size_t len)
 {
-    static uint8_t nothing[1]; /* what zero bytes of an empty builder point at; never written */
+    static const uint8_t nothing[1]; /* what zero bytes of an empty builder point at */
     if (buf->error != 0)
         return NULL;
     rf_buf_fail(buf, grow(buf, len));
     if (buf->error != 0)
         return NULL;
     if (buf->p == NULL)
-        return nothing;
+        return (uint8_t *)nothing;
     uint8_t *p = buf->p + buf->len;
     buf->len += len;
     return p;

@@ -1,5 +1,4 @@
-/* env.h - what every state machine is given: memory, timers, the time it is, randomness, a log. All borrowed.
- */
+/* env.h - what every state machine is given: memory, timers, the time, randomness, a log. All borrowed. */
 #ifndef RF_BASE_ENV_H
 #define RF_BASE_ENV_H
 

@@ -70,7 +70,6 @@ int rf_store_new(const struct rf_env *env, const struct rf_store_config *config,
                  const struct rf_store_host *host, struct rf_store **out);
 void rf_store_free(struct rf_store *store);
 int rf_store_configure(struct rf_store *store, const struct rf_conf *conf); /* a new document: revoked signers' values go */
-int rf_store_add_kind(struct rf_store *store, const struct rf_usage_kind *kind); /* copied; RF_EEXIST */
 const struct rf_store_counters *rf_store_counters(const struct rf_store *store);
 
 /* rf_store_load puts back a record read from disk at start; verifies its signature again lazily at first use. RF_EEXPIRED: ignored. */
@@ -91,52 +90,10 @@ struct rf_store_stats {
 };
 void rf_store_stats(const struct rf_store *store, struct rf_store_stats *out);
 
-/* ---- the writer's and reader's side, for any node ---- */
+/* The writer's and reader's side, rf_store_client_*, and rf_store_add_kind stand in overlay/usage.h. */
 
-/*
- * rf_stored_value_put encodes and signs one StoredData for a Store request: appended to `out`.
- * slot as in rf_record (ARRAY: index, 0xffffffff appends). Errors: RF_EINVAL, RF_ENOMEM, RF_ECRYPTO. reload.md 4.2, 2.6.
- */
-int rf_stored_value_put(struct rf_identity *identity, const struct rf_id *resource, const struct rf_kind_def *kind,
-                        struct rf_view slot, bool exists, struct rf_view value, uint64_t storage_time_ms,
-                        uint32_t lifetime_s, struct rf_buf *out);
-/* A value that was fetched and verified; borrowed in the callback. */
-struct rf_fetched_value {
-    struct rf_view slot;
-    bool exists;
-    struct rf_view value;
-    uint64_t storage_time_ms;
-    uint32_t lifetime_s;
-    const struct rf_signer *signer; /* NULL for synthesized nonexistent values */
-};
-struct rf_fetch_result {
-    int error;           /* 0 or as in rf_reply */
-    uint16_t error_code;
-    uint64_t generation;
-    struct rf_fetched_value *values;
-    size_t value_count;
-    size_t dropped_count; /* values that did not verify */
-    struct rf_id responder;
-};
-/*
- * rf_store_client_fetch fetches one Kind at a resource (slots empty: everything) and verifies every value's signature and policy.
- * Errors: those of rf_overlay_call. done exactly once.
- */
-int rf_store_client_fetch(struct rf_store *store, const struct rf_id *resource, uint32_t kind, const struct rf_view *slots,
-                          size_t slot_count, void (*done)(void *arg, const struct rf_fetch_result *result), void *arg);
-struct rf_store_result {
-    int error;
-    uint16_t error_code;
-    struct rf_view error_info;
-    uint64_t generation;
-    struct rf_id responder;
-    struct rf_id replicas[8];
-    size_t replica_count;
-};
-/* rf_store_client_store stores one value under a Kind at a resource (generation 0 = do not care). storage_time is now, made newer than the last
- * one this node used. done exactly once. */
-int rf_store_client_store(struct rf_store *store, struct rf_identity *identity, const struct rf_id *resource, uint32_t kind,
-                          struct rf_view slot, bool exists, struct rf_view value, uint32_t lifetime_s,
-                          void (*done)(void *arg, const struct rf_store_result *result), void *arg);
+/* The last storage_time that this node used as a writer: kept by node/ over restarts so that a clock that stepped back does no harm. */
+uint64_t rf_store_last_time(const struct rf_store *store);
+void rf_store_set_last_time(struct rf_store *store, uint64_t storage_time_ms);
 
 #endif

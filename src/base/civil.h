@@ -1,4 +1,5 @@
-/* civil.h - calendar dates as milliseconds since 1970 UTC and back, without the C library's clock, zone or locale. */
+/* civil.h - calendar dates as milliseconds since 1970 UTC and back, without the C library's clock, zone or
+ * locale. */
 #ifndef RF_BASE_CIVIL_H
 #define RF_BASE_CIVIL_H
 
@@ -6,8 +7,8 @@
 #include <stdint.h>
 
 struct rf_civil {
-    int year;                /* 1970..9999 */
-    int month, day;          /* from 1 */
+    int year;                 /* 1970..9999 */
+    int month, day;           /* from 1 */
     int hour, minute, second; /* second 0..59 */
 };
 
@@ -21,10 +22,12 @@ static inline bool rf_civil_valid(const struct rf_civil *c)
         return false;
     if (c->day > days[c->month - 1] + (leap && c->month == 2))
         return false;
-    return c->hour >= 0 && c->hour < 24 && c->minute >= 0 && c->minute < 60 && c->second >= 0 && c->second < 60;
+    return c->hour >= 0 && c->hour < 24 && c->minute >= 0 && c->minute < 60 && c->second >= 0 &&
+           c->second < 60;
 }
 
-/* rf_civil_ms turns a valid date into milliseconds. Years are counted from March, so that the leap day comes last. */
+/* rf_civil_ms turns a valid date into milliseconds. Years are counted from March, so that the leap day comes
+ * last. */
 static inline uint64_t rf_civil_ms(const struct rf_civil *c)
 {
     int64_t y = c->month <= 2 ? c->year - 1 : c->year;

@@ -1,7 +1,8 @@
 /*
- * crypto.h - the crypto interface: one table of operations, so that a node runs on libcrypto (crypto/openssl) or, in the
- * simulator, on a cheap stand-in (crypto/fake). Everything is synchronous and without global state visible to callers.
- * Randomness for keys and signatures is the backend's own (the kernel's for openssl, a seeded stream for fake).
+ * crypto.h - the crypto interface: one table of operations, so that a node runs on libcrypto (crypto/openssl)
+ * or, in the simulator, on a cheap stand-in (crypto/fake). Everything is synchronous and without global state
+ * visible to callers. Randomness for keys and signatures is the backend's own (the kernel's for openssl, a
+ * seeded stream for fake).
  */
 #ifndef RF_CRYPTO_CRYPTO_H
 #define RF_CRYPTO_CRYPTO_H
@@ -25,56 +26,72 @@ enum rf_sig_alg {
     RF_SIG_ED25519 = 0x0807,      /* 64 raw bytes */
 };
 #define RF_SIGNATURE_MAX_LEN 512
+#define RF_X509_MAX_LEN      16384 /* bytes of DER; longer is RF_ELIMIT */
 
 enum rf_key_type { RF_KEY_P256 = 1, RF_KEY_RSA2048 = 2, RF_KEY_ED25519 = 3 };
 
 struct rf_key;    /* a private key; owned, freed with key_free */
 struct rf_pubkey; /* a decoded public key; owned, freed with pubkey_free; decode once, verify often */
 
+/* Bits of keyUsage (RFC 5280, section 4.2.1.3). */
+#define RF_KEY_USAGE_SIGN      0x80 /* digitalSignature */
+#define RF_KEY_USAGE_CERT_SIGN 0x04 /* keyCertSign */
+
 /* A decoded X.509 certificate's fields. All views point into `der`, which the struct owns. */
 struct rf_x509 {
     struct rf_view der;
-    struct rf_view tbs;  /* signed part */
-    struct rf_view spki; /* SubjectPublicKeyInfo */
+    struct rf_view tbs; /* signed part */
+    enum rf_sig_alg signature_alg;
+    struct rf_view signature;
+    struct rf_view spki;            /* SubjectPublicKeyInfo */
     struct rf_view issuer, subject; /* DER Names */
     struct rf_view serial;
     bool subject_empty;
-    bool is_ca;                /* basicConstraints cA */
-    uint64_t not_before_ms;    /* since 1970 UTC */
+    bool is_ca;             /* basicConstraints cA */
+    int path_len;           /* pathLenConstraint, -1 = none */
+    uint8_t key_usage;      /* RF_KEY_USAGE_...; 0xff without the extension: everything */
+    uint64_t not_before_ms; /* since 1970 UTC */
     uint64_t not_after_ms;
-    struct rf_view emails[4];  /* rfc822Name of subjectAltName */
-    size_t email_count;        /* more than 4: decoding fails with RF_ELIMIT */
-    struct rf_view uris[16];   /* uniformResourceIdentifier */
+    struct rf_view emails[4]; /* rfc822Name of subjectAltName */
+    size_t email_count;       /* more than 4: decoding fails with RF_ELIMIT */
+    struct rf_view uris[16];  /* uniformResourceIdentifier */
     size_t uri_count;
-    bool other_names;          /* subjectAltName holds names of further types, or unknown critical extensions stand there */
+    bool other_names; /* subjectAltName holds names of further types, or unknown critical extensions stand
+                         there */
+    bool unknown_critical; /* unknown critical extensions stand there */
     struct rf_pubkey *pubkey;
     enum rf_key_type key_type;
 };
 
 /* What a certificate request (PKCS#10) or a new certificate says. */
 struct rf_x509_spec {
-    struct rf_view email;            /* rfc822Name; empty: none */
-    const struct rf_view *uris;      /* uniformResourceIdentifiers */
+    struct rf_view email;       /* rfc822Name; empty: none */
+    const struct rf_view *uris; /* uniformResourceIdentifiers */
     size_t uri_count;
-    struct rf_view common_name;      /* only for CAs and TLS servers; empty: empty subject, SAN critical */
-    struct rf_view dns_names[4];     /* only for TLS servers */
+    struct rf_view common_name;  /* only for CAs and TLS servers; empty: empty subject, SAN critical */
+    struct rf_view dns_names[4]; /* only for TLS servers */
     size_t dns_name_count;
-    struct rf_view ip_addresses[4];  /* 4 or 16 raw bytes each, only for TLS servers */
+    struct rf_view ip_addresses[4]; /* 4 or 16 raw bytes each, only for TLS servers */
     size_t ip_address_count;
     bool is_ca;
+    bool no_sub_ca; /* a CA whose certificates may be no CAs (pathLenConstraint 0) */
     uint64_t not_before_ms, not_after_ms;
-    uint64_t serial_hi, serial_lo;   /* 128-bit positive serial number */
+    uint64_t serial_hi, serial_lo; /* 128-bit positive serial number */
 };
 
 /* A decoded PKCS#10 request; self-signature already checked. */
 struct rf_csr {
-    struct rf_view der;  /* owned copy */
-    struct rf_view spki; /* into der */
+    struct rf_view der;   /* owned copy */
+    struct rf_view spki;  /* into der */
     struct rf_view email; /* requested rfc822Name (extensionRequest), empty if none; into der */
     bool subject_empty;
     enum rf_key_type key_type;
 };
 
+/*
+ * A backend. One thread at a time may use it and the keys made by it: it keeps scratch contexts. Threads that
+ * need crypto each have a backend of their own.
+ */
 struct rf_crypto {
     const struct rf_crypto_ops *ops;
     struct rf_mem *mem; /* borrowed */
@@ -82,10 +99,12 @@ struct rf_crypto {
 };
 
 struct rf_crypto_ops {
-    /* hash writes 20 (SHA1) or 32 (SHA256) bytes of the concatenation of `parts`. Errors: RF_EUNKNOWN, RF_ECRYPTO. */
-    int (*hash)(struct rf_crypto *c, enum rf_hash alg, const struct rf_view *parts, size_t part_count, uint8_t *out);
-    int (*hmac)(struct rf_crypto *c, enum rf_hash alg, struct rf_view key, const struct rf_view *parts, size_t part_count,
+    /* hash writes 20 (SHA1) or 32 (SHA256) bytes of the concatenation of `parts`. Errors: RF_EUNKNOWN,
+     * RF_ECRYPTO. */
+    int (*hash)(struct rf_crypto *c, enum rf_hash alg, const struct rf_view *parts, size_t part_count,
                 uint8_t *out);
+    int (*hmac)(struct rf_crypto *c, enum rf_hash alg, struct rf_view key, const struct rf_view *parts,
+                size_t part_count, uint8_t *out);
 
     int (*key_generate)(struct rf_crypto *c, enum rf_key_type type, struct rf_key **out);
     /* PKCS#8 PEM, unencrypted. Errors: RF_EFORMAT, RF_EUNKNOWN key type, RF_ENOMEM. */
@@ -95,32 +114,40 @@ struct rf_crypto_ops {
     int (*key_from_raw)(struct rf_crypto *c, enum rf_key_type type, struct rf_view raw, struct rf_key **out);
     void (*key_free)(struct rf_crypto *c, struct rf_key *key); /* wipes; NULL allowed */
     enum rf_key_type (*key_type)(const struct rf_key *key);
-    int (*key_spki)(struct rf_crypto *c, const struct rf_key *key, struct rf_buf *out); /* DER SubjectPublicKeyInfo */
+    int (*key_spki)(struct rf_crypto *c, const struct rf_key *key,
+                    struct rf_buf *out); /* DER SubjectPublicKeyInfo */
 
-    /* sign appends the signature_value over the concatenation of `parts` with the algorithm that fits the key. */
+    /* sign appends the signature_value over the concatenation of `parts` with the algorithm that fits the
+     * key. */
     int (*sign)(struct rf_crypto *c, const struct rf_key *key, const struct rf_view *parts, size_t part_count,
                 struct rf_buf *out);
     /* verify: 0, RF_ESIGNATURE, RF_EUNKNOWN (algorithm does not fit the key), RF_ECRYPTO. */
-    int (*verify)(struct rf_crypto *c, const struct rf_pubkey *key, enum rf_sig_alg alg, const struct rf_view *parts,
-                  size_t part_count, struct rf_view signature);
+    int (*verify)(struct rf_crypto *c, const struct rf_pubkey *key, enum rf_sig_alg alg,
+                  const struct rf_view *parts, size_t part_count, struct rf_view signature);
     int (*pubkey_from_spki)(struct rf_crypto *c, struct rf_view spki, struct rf_pubkey **out);
     void (*pubkey_free)(struct rf_crypto *c, struct rf_pubkey *key);
 
-    /* x509_decode copies `der` and decodes strictly. Errors: RF_EFORMAT, RF_ELIMIT, RF_EUNKNOWN key type, RF_ENOMEM. */
+    /* x509_decode copies `der` and decodes strictly. Errors: RF_EFORMAT, RF_ELIMIT, RF_EUNKNOWN key type,
+     * RF_ENOMEM. */
     int (*x509_decode)(struct rf_crypto *c, struct rf_view der, struct rf_x509 *out);
     void (*x509_deinit)(struct rf_crypto *c, struct rf_x509 *cert);
-    /* x509_verify checks cert's signature with the issuer's key only (names and times are ident's business). */
+    /* x509_verify checks cert's signature with the issuer's key only (names and times are ident's business).
+     */
     int (*x509_verify)(struct rf_crypto *c, const struct rf_x509 *cert, const struct rf_x509 *issuer);
     /*
-     * x509_issue appends a DER certificate for `spki`, signed by `key`. `issuer` NULL: self-signed (spki must be key's own).
-     * Certificates that are no CA and have no common name: empty subject, critical subjectAltName (reload.md 2.9).
+     * x509_issue appends a DER certificate for `spki`, signed by `key`. `issuer` NULL: self-signed (spki must
+     * be key's own). Certificates that are no CA and have no common name: empty subject, critical
+     * subjectAltName (reload.md 2.9).
      */
     int (*x509_issue)(struct rf_crypto *c, const struct rf_x509_spec *spec, struct rf_view spki,
                       const struct rf_x509 *issuer, const struct rf_key *key, struct rf_buf *out);
 
-    /* csr_create appends DER PKCS#10: empty subject, extensionRequest with subjectAltName rfc822Name = email (D26). */
-    int (*csr_create)(struct rf_crypto *c, const struct rf_key *key, struct rf_view email, struct rf_buf *out);
-    /* csr_decode checks the request's own signature too. Errors: RF_EFORMAT, RF_ESIGNATURE, RF_EUNKNOWN, RF_ENOMEM. */
+    /* csr_create appends DER PKCS#10: empty subject, extensionRequest with subjectAltName rfc822Name = email
+     * (D26). */
+    int (*csr_create)(struct rf_crypto *c, const struct rf_key *key, struct rf_view email,
+                      struct rf_buf *out);
+    /* csr_decode checks the request's own signature too. Errors: RF_EFORMAT, RF_ESIGNATURE, RF_EUNKNOWN,
+     * RF_ENOMEM. */
     int (*csr_decode)(struct rf_crypto *c, struct rf_view der, struct rf_csr *out);
     void (*csr_deinit)(struct rf_crypto *c, struct rf_csr *csr);
 };
@@ -128,8 +155,8 @@ struct rf_crypto_ops {
 /* Shorthands. */
 int rf_sha1(struct rf_crypto *c, struct rf_view bytes, uint8_t out[RF_SHA1_LEN]);
 int rf_sha256(struct rf_crypto *c, struct rf_view bytes, uint8_t out[RF_SHA256_LEN]);
-/* rf_pem_put appends -----BEGIN label----- ...; rf_pem_next decodes the next block of that label from `in` (moved on) into DER
- * appended to `out`. Errors: RF_ENOTFOUND no further block, RF_EFORMAT. */
+/* rf_pem_put appends -----BEGIN label----- ...; rf_pem_next decodes the next block of that label from `in`
+ * (moved on) into DER appended to `out`. Errors: RF_ENOTFOUND no further block, RF_EFORMAT. */
 void rf_pem_put(struct rf_buf *out, const char *label, struct rf_view der);
 int rf_pem_next(struct rf_view *in, const char *label, struct rf_buf *out);
 

@@ -4,7 +4,8 @@
 
 #include "crypto/crypto.h"
 
-/* rf_crypto_openssl_new makes a backend (owned, to be freed with _free). `mem` is borrowed. NULL: out of memory. */
+/* rf_crypto_openssl_new makes a backend (owned, to be freed with _free). `mem` is borrowed. NULL: out of
+ * memory. */
 struct rf_crypto *rf_crypto_openssl_new(struct rf_mem *mem);
 void rf_crypto_openssl_free(struct rf_crypto *crypto);
 

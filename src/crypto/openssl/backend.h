@@ -1,0 +1,76 @@
+/* backend.h - what the files of the OpenSSL backend share. Only they include OpenSSL's headers. */
+#ifndef RF_CRYPTO_OPENSSL_BACKEND_H
+#define RF_CRYPTO_OPENSSL_BACKEND_H
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+#include "crypto/crypto.h"
+
+/*
+ * Everything that OpenSSL 3.0 looks up by name is looked up once, here: a fetch per call costs more than
+ * hashing a message.
+ */
+struct backend {
+    struct rf_crypto crypto;
+    EVP_MD *sha1, *sha256;
+    EVP_MD_CTX *sha1_ctx, *sha256_ctx;    /* scratch */
+    EVP_MAC_CTX *hmac_sha1, *hmac_sha256; /* each with its digest set */
+    EVP_PKEY *p256;                       /* a key that new P-256 public keys copy the curve from */
+    EVP_PKEY_CTX *rsa_data;               /* makes RSA public keys from numbers */
+};
+
+/* A private key. `sign` is ready to sign a digest (P-256, RSA); `one_shot` signs messages (Ed25519). */
+struct rf_key {
+    enum rf_key_type type;
+    EVP_PKEY *pkey;
+    EVP_PKEY_CTX *sign;
+    EVP_MD_CTX *one_shot;
+};
+
+/* A public key; its contexts are made with the first verification and kept. */
+struct rf_pubkey {
+    enum rf_key_type type;
+    EVP_PKEY *pkey;
+    EVP_PKEY_CTX *verify;
+    EVP_MD_CTX *one_shot;
+};
+
+static inline struct backend *backend_of(struct rf_crypto *c)
+{
+    return c->ctx;
+}
+
+/* Whatever OpenSSL puts into its error queue between these two is taken out again. */
+static inline void errors_begin(void)
+{
+    ERR_set_mark();
+}
+static inline void errors_end(void)
+{
+    ERR_pop_to_mark();
+}
+
+/* hash.c */
+int backend_hash(struct rf_crypto *c, enum rf_hash alg, const struct rf_view *parts, size_t part_count,
+                 uint8_t *out);
+int backend_hmac(struct rf_crypto *c, enum rf_hash alg, struct rf_view key, const struct rf_view *parts,
+                 size_t part_count, uint8_t *out);
+/* key.c */
+int backend_key_generate(struct rf_crypto *c, enum rf_key_type type, struct rf_key **out);
+int backend_key_from_pem(struct rf_crypto *c, struct rf_view pem, struct rf_key **out);
+int backend_key_to_pem(struct rf_crypto *c, const struct rf_key *key, struct rf_buf *out);
+int backend_key_from_raw(struct rf_crypto *c, enum rf_key_type type, struct rf_view raw, struct rf_key **out);
+void backend_key_free(struct rf_crypto *c, struct rf_key *key);
+enum rf_key_type backend_key_type(const struct rf_key *key);
+int backend_key_spki(struct rf_crypto *c, const struct rf_key *key, struct rf_buf *out);
+/* pubkey.c */
+int backend_pubkey_from_spki(struct rf_crypto *c, struct rf_view spki, struct rf_pubkey **out);
+void backend_pubkey_free(struct rf_crypto *c, struct rf_pubkey *key);
+/* sign.c */
+int backend_sign(struct rf_crypto *c, const struct rf_key *key, const struct rf_view *parts,
+                 size_t part_count, struct rf_buf *out);
+int backend_verify(struct rf_crypto *c, const struct rf_pubkey *key, enum rf_sig_alg alg,
+                   const struct rf_view *parts, size_t part_count, struct rf_view signature);
+
+#endif

@@ -10,8 +10,11 @@ function(rf_room name)
   target_link_libraries(rf_${name} PUBLIC ${R_LIBS})
 endfunction()
 
-# rf_test(NAME SOURCES a.c ROOMS base wire [TIMEOUT s]): one cmocka program, one CTest entry.
+# rf_test(NAME SOURCES a.c ROOMS base wire [TIMEOUT s]): one cmocka program, one CTest entry. Not in a fuzz build.
 function(rf_test name)
+  if(RF_FUZZ)
+    return()
+  endif()
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;ROOMS;LIBS" ${ARGN})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 60)
@@ -47,6 +50,10 @@ function(rf_fuzz name)
     target_link_libraries(${name} PRIVATE rf_${room})
   endforeach()
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  add_test(NAME ${name} COMMAND ${name} -runs=20000 -max_total_time=5 -timeout=5 -rss_limit_mb=1024 ${F_SEEDS})
+  # the first directory is where libFuzzer puts what it finds; the seeds are only read
+  set(corpus ${CMAKE_CURRENT_BINARY_DIR}/corpus/${name})
+  file(MAKE_DIRECTORY ${corpus})
+  add_test(NAME ${name} COMMAND ${name} -runs=20000 -max_total_time=5 -timeout=5 -rss_limit_mb=1024
+    ${corpus} ${F_SEEDS})
   set_tests_properties(${name} PROPERTIES TIMEOUT 60 LABELS fuzz)
 endfunction()

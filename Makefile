@@ -1,0 +1,47 @@
+# Front door. Everything is built by CMake into build/; see CMakePresets.json and tools/run_tests.sh.
+# ROOMS="base wire" limits a build and its tests to some folders of src/.
+
+PROGRAMS_BUILD = build/release
+
+help:
+	@echo "make test      install what is missing, build, run every test (under ten minutes)"
+	@echo "make demo      install what is missing, build, show a network at work"
+	@echo "make deps      install what is missing (tools/packages.txt)"
+	@echo "make build     build the programs into $(PROGRAMS_BUILD)"
+	@echo "make asan      build with sanitizers, run the unit tests"
+	@echo "make fuzz      build the fuzz targets, run each for some seconds"
+	@echo "make bench     measure"
+	@echo "make format    bring the C files into the house style"
+	@echo "make clean     remove build/"
+
+deps:
+	@tools/install-packages.sh
+
+build:
+	@tools/install-packages.sh --check
+	@tools/run_tests.sh --build-only release
+
+test: deps
+	@tools/run_tests.sh release asan fuzz
+
+asan: deps
+	@tools/run_tests.sh asan
+
+fuzz: deps
+	@tools/run_tests.sh fuzz
+
+demo: deps
+	@tools/run_tests.sh --build-only release
+	@tools/demo.sh $(PROGRAMS_BUILD)
+
+bench: deps
+	@tools/run_tests.sh --build-only release
+	@bench/run.sh $(PROGRAMS_BUILD)
+
+format:
+	@tools/tidy.py --list | xargs clang-format -i
+
+clean:
+	rm -rf build
+
+.PHONY: help deps build test asan fuzz demo bench format clean

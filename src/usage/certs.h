@@ -23,8 +23,8 @@ struct rf_certs_config {
     struct rf_identity *identity; /* borrowed; its content may change by rf_certs_renewed */
     struct rf_crypto *crypto;
     struct rf_trust *trust;
-    struct rf_conf *conf;         /* held */
-    uint32_t lifetime_s;          /* of our entries; 0 = 7 days */
+    struct rf_conf *conf; /* held */
+    uint32_t lifetime_s;  /* of our entries; 0 = 7 days */
 };
 int rf_certs_new(const struct rf_env *env, const struct rf_certs_config *config, struct rf_certs **out);
 void rf_certs_free(struct rf_certs *certs);
@@ -39,11 +39,12 @@ void rf_certs_renewed(struct rf_certs *certs);
 bool rf_certs_stored(const struct rf_certs *certs);
 
 struct rf_certs_result {
-    int error;                  /* 0; RF_ENOTFOUND nothing there; as in rf_fetch_result */
-    struct rf_cert *const *certs; /* trusted now, of the asked name or node; borrowed in the callback (hold what you keep) */
+    int error; /* 0; RF_ENOTFOUND nothing there; as in rf_fetch_result */
+    struct rf_cert *const
+        *certs; /* trusted now, of the asked name or node; borrowed in the callback (hold what you keep) */
     const uint64_t *storage_times_ms; /* one per certificate */
     size_t cert_count;
-    size_t dropped_count;       /* values that were no such certificate */
+    size_t dropped_count; /* values that were no such certificate */
     struct rf_id resource, responder;
 };
 typedef void (*rf_certs_fn)(void *arg, const struct rf_certs_result *result);

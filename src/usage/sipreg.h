@@ -40,8 +40,8 @@ int rf_sip_aor_allowed(const struct rf_conf *conf, const struct rf_kind_def *kin
 int rf_sip_uri_aor(struct rf_view uri, struct rf_view *out);
 /* A GRUU of this overlay, "alice@example.org;gr=...", holds its destination list (base64, '~' for '='). Errors: RF_ENOTFOUND not a
  * GRUU, RF_EFORMAT, RF_ELIMIT. rf_sip_gruu_put appends one. */
-int rf_sip_gruu_decode(struct rf_view uri, uint8_t id_len, struct rf_mem *mem, struct rf_dest out[RF_SIP_MAX_DESTS],
-                       struct rf_view *owner, size_t *dest_count);
+int rf_sip_gruu_decode(struct rf_view uri, uint8_t id_len, struct rf_mem *mem,
+                       struct rf_dest out[RF_SIP_MAX_DESTS], struct rf_view *owner, size_t *dest_count);
 void rf_sip_gruu_put(struct rf_view aor, const struct rf_dest *dests, size_t dest_count, struct rf_buf *out);
 
 /* rf_sipreg_kinds registers the Kind with its check: well formed, AOR of the signer allowed. RF_EEXIST. */
@@ -54,9 +54,9 @@ struct rf_sipreg_config {
     struct rf_store *store;       /* borrowed */
     struct rf_identity *identity; /* borrowed */
     struct rf_crypto *crypto;
-    struct rf_conf *conf;         /* held */
-    uint32_t lifetime_s;          /* 0 = 3600 */
-    const char *contact_prefs;    /* copied; NULL: "(sip.schemes=SIP)" */
+    struct rf_conf *conf;      /* held */
+    uint32_t lifetime_s;       /* 0 = 3600 */
+    const char *contact_prefs; /* copied; NULL: "(sip.schemes=SIP)" */
     /* registered: our registration is acknowledged, or not any more (may be NULL) */
     void (*changed)(void *arg, bool registered);
     void *arg;
@@ -75,16 +75,16 @@ bool rf_sipreg_registered(const struct rf_sipreg *reg);
 
 /* One way to reach a device of the user looked up. */
 struct rf_sip_contact {
-    struct rf_id node_id;          /* the last of the destination list */
+    struct rf_id node_id; /* the last of the destination list */
     struct rf_dest dests[RF_SIP_MAX_DESTS];
     size_t dest_count;
-    struct rf_view aor;            /* whose registration it came from (after forwarding: the target) */
+    struct rf_view aor; /* whose registration it came from (after forwarding: the target) */
     struct rf_view contact_prefs;
     uint64_t storage_time_ms, expires_ms;
     const struct rf_signer *signer; /* of the registration; NULL for a GRUU */
 };
 struct rf_sip_lookup {
-    int error;             /* 0; RF_ENOTFOUND nobody registered; else as in rf_fetch_result */
+    int error;                             /* 0; RF_ENOTFOUND nobody registered; else as in rf_fetch_result */
     const struct rf_sip_contact *contacts; /* distinct, newest first */
     size_t contact_count;
     const struct rf_view *foreign; /* AORs outside this overlay that entries forward to */
@@ -100,7 +100,7 @@ struct rf_sip_lookup {
 #define RF_SIP_MAX_CONTACTS 32
 /* rf_sipreg_lookup: from an AOR ("bob@example.org") or GRUU to contacts (7.3 steps 1-5). done exactly once, never from inside this
  * call; all in the result is borrowed. Errors: those of rf_store_client_fetch, RF_EFORMAT. */
-int rf_sipreg_lookup(struct rf_sipreg *reg, struct rf_view aor, void (*done)(void *arg, const struct rf_sip_lookup *lookup),
-                     void *arg);
+int rf_sipreg_lookup(struct rf_sipreg *reg, struct rf_view aor,
+                     void (*done)(void *arg, const struct rf_sip_lookup *lookup), void *arg);
 
 #endif

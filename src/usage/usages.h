@@ -12,7 +12,7 @@ struct rf_usages_config {
     struct rf_identity *identity; /* borrowed; may change its content, then rf_usages_renewed */
     struct rf_crypto *crypto;
     struct rf_trust *trust;
-    struct rf_conf *conf;         /* held */
+    struct rf_conf *conf;                           /* held */
     void (*registered)(void *arg, bool registered); /* our SIP registration; may be NULL */
     void *arg;
 };

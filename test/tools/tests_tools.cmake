@@ -1,0 +1,10 @@
+# The tools over the whole tree and over bad samples; once, in the build without sanitizers.
+if(NOT RF_SANITIZE AND NOT RF_FUZZ)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  set(tools ${CMAKE_SOURCE_DIR}/tools)
+  add_test(NAME tool_check_layers COMMAND ${Python3_EXECUTABLE} ${tools}/check_layers.py ${CMAKE_SOURCE_DIR})
+  add_test(NAME tool_check_pure COMMAND ${Python3_EXECUTABLE} ${tools}/check_pure.py ${CMAKE_BINARY_DIR})
+  add_test(NAME tool_tidy COMMAND ${Python3_EXECUTABLE} ${tools}/tidy.py ${CMAKE_SOURCE_DIR})
+  add_test(NAME test_tools COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/test/tools/test_tools.py)
+  set_tests_properties(tool_check_layers tool_check_pure tool_tidy test_tools PROPERTIES TIMEOUT 120 LABELS tools)
+endif()

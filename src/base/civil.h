@@ -1,5 +1,4 @@
-/* civil.h - calendar dates as milliseconds since 1970 UTC and back, without the C library's clock, zone or
- * locale. */
+/* civil.h - calendar dates as milliseconds since 1970 UTC and back, without the C library's clock, zone or locale. */
 #ifndef RF_BASE_CIVIL_H
 #define RF_BASE_CIVIL_H
 
@@ -26,8 +25,7 @@ static inline bool rf_civil_valid(const struct rf_civil *c)
            c->second < 60;
 }
 
-/* rf_civil_ms turns a valid date into milliseconds. Years are counted from March, so that the leap day comes
- * last. */
+/* rf_civil_ms turns a valid date into milliseconds. Years are counted from March, so that the leap day comes last. */
 static inline uint64_t rf_civil_ms(const struct rf_civil *c)
 {
     int64_t y = c->month <= 2 ? c->year - 1 : c->year;

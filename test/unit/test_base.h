@@ -10,6 +10,7 @@
 
 int test_base_addr(void);
 int test_base_bytes(void);
+int test_base_civil(void);
 int test_base_id(void);
 int test_base_map(void);
 int test_base_mem(void);

@@ -5,7 +5,10 @@
 #ifndef RF_OVERLAY_TOPOLOGY_H
 #define RF_OVERLAY_TOPOLOGY_H
 
+#include "base/counter.h"
 #include "overlay/message.h"
+#include "wire/chord.h"
+#include "wire/method.h"
 
 struct rf_topology; /* the plugin's object */
 
@@ -37,18 +40,23 @@ struct rf_topology_host {
     /*
      * attach: make a link to the node (or, resource: to the peer in charge of that Resource-ID) by an Attach, source-routed through `via` if not
      * NULL, over `link` if not 0. The end is told by rf_topology_ops.attached. Already linked or under way: fine, told as well.
+     * attached and link_up come later, never from inside attach or bootstrap.
      */
     void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via, uint64_t link,
                    bool send_update);
-    /* bootstrap: make a link to some bootstrap or remembered node (again); link_up follows, or bootstrap_failed. */
+    /* bootstrap: make a link to some bootstrap or remembered node (again); link_up follows, or bootstrap_failed. One that is linked already is
+     * fine too: link_up is told once more, with bootstrap set. */
     void (*bootstrap)(void *ctx);
-    void (*disconnect)(void *ctx, uint64_t link); /* no longer wanted by the topology */
+    void (*disconnect)(void *ctx, uint64_t link); /* no longer wanted by the topology; link_down may follow, or not */
     /* state changed: JOINED means responsible for (pred, self] (peer) or reachable (client). */
     void (*state)(void *ctx, enum rf_topology_state state);
     /* our range or replica set changed: storage hands over, replicates, deletes. */
     void (*range_changed)(void *ctx);
     /* a node in charge of data left us without handing over, told before range_changed */
     void (*neighbor_lost)(void *ctx, const struct rf_id *node);
+    /* how many resources still wait to be handed over to their new owner: an admitting peer gives the joiner its place when it is 0
+     * (5.5 step 6 before 7), or after some seconds. May be NULL: then at once. */
+    size_t (*handover_pending)(void *ctx);
 };
 
 /* A node in the Connection Table as the overlay knows it. */
@@ -108,6 +116,8 @@ struct rf_topology_ops {
     enum rf_topology_state (*state)(const struct rf_topology *t);
     size_t (*status)(const struct rf_topology *t, struct rf_topology_status_entry *out, size_t max);
     double (*share)(const struct rf_topology *t); /* of the ring that we are responsible for, 0..1 */
+    /* named counters: `count` descriptions at `descs` (constant); returns the struct they point into, borrowed. */
+    const void *(*counters)(const struct rf_topology *t, const struct rf_counter_desc **descs, size_t *count);
 };
 
 extern const struct rf_topology_ops rf_topology_chord;

@@ -1,0 +1,42 @@
+/*
+ * candidates.h - nodes that others named in their Updates and that we are not linked with: where replacements come from when a
+ * neighbor or finger is lost. Bounded; what failed lately rests for a growing while. Nothing here is believed, it is only tried.
+ */
+#ifndef RF_OVERLAY_CHORD_CANDIDATES_H
+#define RF_OVERLAY_CHORD_CANDIDATES_H
+
+#include "base/id.h"
+
+#define CANDIDATES_MAX      128
+#define CANDIDATES_NEAR     24                            /* per side of us, never displaced by others */
+#define CANDIDATE_KEEP_US   ((uint64_t)900 * 1000 * 1000) /* named that long ago: forgotten */
+#define CANDIDATE_REST_US   ((uint64_t)15 * 1000 * 1000)  /* after the first failure; doubles up to */
+#define CANDIDATE_REST_MAX  6                             /* ... 2^6 times that */
+
+struct candidate {
+    struct rf_id node;
+    struct rf_id distance; /* going up from us */
+    struct rf_id informer; /* who named it last */
+    uint64_t seen_us;      /* when it was named last */
+    uint64_t rest_until_us;
+    unsigned failures; /* in a row */
+};
+
+struct candidates {
+    struct rf_id self;
+    struct candidate list[CANDIDATES_MAX]; /* no order */
+    size_t count;
+};
+
+void candidates_init(struct candidates *c, const struct rf_id *self);
+/* candidates_note remembers that `informer` named `node`. Our own ID and what is no Node-ID are ignored. */
+void candidates_note(struct candidates *c, const struct rf_id *node, const struct rf_id *informer, uint64_t now_us);
+/* candidates_failed: it could not be reached, or was lost; it rests. Put in if it is not there yet. */
+void candidates_failed(struct candidates *c, const struct rf_id *node, uint64_t now_us);
+/* candidates_alive: it gave a sign of life; failures are forgotten. */
+void candidates_alive(struct candidates *c, const struct rf_id *node);
+const struct candidate *candidates_find(const struct candidates *c, const struct rf_id *node); /* NULL: unknown */
+/* candidates_usable: named not too long ago and not resting. */
+bool candidate_usable(const struct candidate *candidate, uint64_t now_us);
+
+#endif

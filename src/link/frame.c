@@ -1,0 +1,228 @@
+/*
+ * frame.c - what goes over a link that is UP: frames and their acknowledgements, or an application's bytes.
+ *
+ * Every data frame received is acknowledged (RFC 6940, section 6.6). The acknowledgements of one input are
+ * collected in links->acks and leave in one record: with the first frame that is sent on this link meanwhile, else
+ * at the end of the input.
+ */
+#include "link/table.h"
+
+#include "base/error.h"
+#include "wire/header.h"
+
+/* The destination list of a keep-alive: one opaque ID, eight zero bytes, which no node issues. */
+static const uint8_t keepalive_dests[] = {3, 9, 8, 0, 0, 0, 0, 0, 0, 0, 0};
+
+/* ---- out ---- */
+
+static void ack_later(struct rf_links *links, struct rf_link *link, uint32_t sequence)
+{
+    struct rf_frame ack;
+
+    rf_ack_log_add(&link->received, sequence, &ack);
+    if (link_backlog(link) > ACK_BACKLOG_MAX_LEN)
+        return;
+    rf_frame_encode(&ack, &links->acks);
+    links->counters.acks_out++;
+}
+
+static int write_plain(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+{
+    struct rf_buf *wire;
+    size_t mark;
+    int err;
+
+    wire = out_begin(links, link, &mark);
+    err = links->config.engine_ops->channel_write(link->channel, plain, wire);
+    out_end(links, link, mark);
+    if (err)
+        link_end(links, link, err, false);
+    return err;
+}
+
+void acks_flush(struct rf_links *links, struct rf_link *link)
+{
+    if (links->acks.len > 0 && link->state == RF_LINK_UP)
+        (void)write_plain(links, link, rf_buf_view(&links->acks));
+    rf_buf_reset(&links->acks);
+}
+
+static int send_data(struct rf_links *links, struct rf_link *link, struct rf_view message)
+{
+    struct rf_frame frame = {.type = RF_FRAME_DATA, .sequence = link->send_seq, .message = message};
+    int err;
+
+    rf_buf_reset(&links->frame);
+    if (links->ack_link == link) {
+        rf_buf_view_put(&links->frame, rf_buf_view(&links->acks));
+        rf_buf_reset(&links->acks);
+    }
+    rf_frame_encode(&frame, &links->frame);
+    err = rf_buf_error(&links->frame);
+    if (!err)
+        err = write_plain(links, link, rf_buf_view(&links->frame));
+    if (err)
+        return err;
+    link->send_seq++;
+    link->activity_us = links_now(links);
+    watch_sent(links, link, frame.sequence);
+    return 0;
+}
+
+/* Is there room for `len` more bytes? An empty backlog takes any message. */
+static bool backlog_has_room(const struct rf_links *links, const struct rf_link *link, size_t len)
+{
+    size_t backlog = link_backlog(link);
+
+    if (backlog == 0)
+        return true;
+    if (links->backlog_total + len > links->config.max_backlog_total_len)
+        return backlog + len <= SMALL_BACKLOG_LEN;
+    return backlog + len <= links->config.max_backlog_len;
+}
+
+int frame_send(struct rf_links *links, struct rf_link *link, struct rf_view message)
+{
+    int err;
+
+    if (message.len > links->config.max_message_len || message.len == 0)
+        return RF_ELIMIT;
+    if (!backlog_has_room(links, link, message.len)) {
+        links->counters.dropped_backlog++;
+        return RF_EAGAIN;
+    }
+    err = send_data(links, link, message);
+    if (err)
+        return err;
+    links->counters.frames_out++;
+    link->frames_out++;
+    link->message_us = links_now(links);
+    return 0;
+}
+
+int app_send(struct rf_links *links, struct rf_link *link, struct rf_view bytes)
+{
+    int err;
+
+    if (!backlog_has_room(links, link, bytes.len)) {
+        links->counters.dropped_backlog++;
+        return RF_EAGAIN;
+    }
+    err = write_plain(links, link, bytes);
+    if (err)
+        return err;
+    link->activity_us = link->message_us = links_now(links);
+    watch(links, link);
+    return 0;
+}
+
+int rf_links_send(struct rf_links *links, rf_link_id id, struct rf_view message)
+{
+    struct rf_link *link = link_find(links, id);
+
+    if (!link || link->state != RF_LINK_UP || link->purpose != RF_LINK_OVERLAY)
+        return RF_ENOTFOUND;
+    return frame_send(links, link, message);
+}
+
+int rf_links_app_send(struct rf_links *links, rf_link_id id, struct rf_view bytes)
+{
+    struct rf_link *link = link_find(links, id);
+
+    if (!link || link->state != RF_LINK_UP || link->purpose != RF_LINK_APP)
+        return RF_ENOTFOUND;
+    return app_send(links, link, bytes);
+}
+
+/* ---- keep-alive ---- */
+
+void keepalive_send(struct rf_links *links, struct rf_link *link)
+{
+    uint8_t bytes[RF_HEADER_MIN_LEN + sizeof keepalive_dests];
+    struct rf_header header = {
+        .overlay = links->config.overlay_hash,
+        .ttl = 1,
+        .fragment = RF_FRAGMENT_WHOLE,
+        .transaction_id = rf_rng_u64(links->env->jitter),
+        .dests = rf_view_of(keepalive_dests, sizeof keepalive_dests),
+    };
+    struct rf_buf message;
+
+    rf_buf_fixed(&message, bytes, sizeof bytes);
+    rf_header_encode(&header, 0, &message);
+    if (rf_buf_error(&message) || send_data(links, link, rf_buf_view(&message)))
+        return;
+    links->counters.keepalives_out++;
+}
+
+static bool is_keepalive(struct rf_view message)
+{
+    static const uint8_t lengths[] = {0, 0, 0, sizeof keepalive_dests, 0, 0};
+
+    return message.len == RF_HEADER_MIN_LEN + sizeof keepalive_dests &&
+           memcmp(message.p + 32, lengths, sizeof lengths) == 0 &&
+           memcmp(message.p + RF_HEADER_MIN_LEN, keepalive_dests, sizeof keepalive_dests) == 0;
+}
+
+/* ---- in ---- */
+
+static void data_frame(struct rf_links *links, struct rf_link *link, const struct rf_frame *frame)
+{
+    ack_later(links, link, frame->sequence);
+    link->activity_us = links_now(links);
+    if (is_keepalive(frame->message)) {
+        links->counters.keepalives_in++;
+        return;
+    }
+    links->counters.frames_in++;
+    link->frames_in++;
+    link->message_us = links_now(links);
+    if (links->host.message)
+        links->host.message(links->host.ctx, link->id, frame->message);
+}
+
+static void bad_frame(struct rf_links *links, struct rf_link *link, int err)
+{
+    if (err == RF_ELIMIT)
+        links->counters.message_too_large++;
+    else if (err != RF_ENOMEM)
+        links->counters.frames_bad++;
+    link_end(links, link, err, true);
+}
+
+static void overlay_input(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+{
+    struct rf_frame frame;
+
+    link->reader.max_message_len = links->config.max_message_len;
+    while (link->state == RF_LINK_UP) {
+        int err = rf_frame_reader_next(&link->reader, &plain, &frame);
+        if (err == RF_ESHORT)
+            break;
+        if (err) {
+            bad_frame(links, link, err);
+        } else if (frame.type == RF_FRAME_DATA) {
+            data_frame(links, link, &frame);
+        } else {
+            links->counters.acks_in++;
+            watch_acked(links, link, frame.sequence);
+        }
+    }
+    if (link->state == RF_LINK_UP && link->reader.pending.len == 0) { /* idle links hold no memory */
+        rf_frame_reader_deinit(&link->reader);
+        rf_frame_reader_init(&link->reader, links->env->mem, links->config.max_message_len);
+    }
+}
+
+void frames_input(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+{
+    if (plain.len == 0 || link->state != RF_LINK_UP)
+        return;
+    if (link->purpose == RF_LINK_OVERLAY) {
+        overlay_input(links, link, plain);
+        return;
+    }
+    link->activity_us = link->message_us = links_now(links);
+    if (links->host.app_data)
+        links->host.app_data(links->host.ctx, link->id, plain);
+}

@@ -35,6 +35,10 @@ struct rf_kind_def {
     bool domain_enable;     /* its `enable` */
     const char **domain_patterns; /* POSIX extended, NUL-terminated */
     size_t domain_pattern_count;
+    bool variable_names;           /* share:variable-resource-names with enable (7.6): values start with a ResourceNameExtension */
+    const char **name_patterns;    /* its patterns, POSIX extended with $USER and $DOMAIN, NUL-terminated */
+    size_t name_pattern_count;
+    uint32_t branching_factor;     /* redir:branching-factor, in the <kind> or in <configuration> (D48); 0 = absent, means 10 */
 };
 
 struct rf_conf {

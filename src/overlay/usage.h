@@ -33,20 +33,6 @@ struct rf_usage_kind {
 };
 int rf_store_add_kind(struct rf_store *store, const struct rf_usage_kind *kind); /* copied; RF_EEXIST */
 
-/* ---- one item of an access control list (Kind 0x4, reload.md 7.6); the policy needs it, so it stands here ---- */
-
-struct rf_acl_item {
-    struct rf_view resource_name; /* of the ResourceNameExtension; empty if the Kind has no variable names */
-    struct rf_view to_user;
-    uint32_t kind;
-    bool allow_delegation;
-};
-/* variable_names: the value starts with a ResourceNameExtension. Views borrowed from `value`. Errors: RF_EFORMAT. */
-int rf_acl_item_decode(struct rf_view value, bool variable_names, struct rf_acl_item *out);
-void rf_acl_item_encode(const struct rf_acl_item *item, bool variable_names, struct rf_buf *out);
-/* rf_acl_index: the array index that `writer` may use for its `counter`-th item: last 24 bits of the Node-ID, then the counter. */
-uint32_t rf_acl_index(const struct rf_id *writer, uint8_t counter);
-
 /* ---- the writer's and reader's side, for any node ---- */
 
 /*

@@ -24,20 +24,21 @@ struct rf_node;
 enum rf_node_role { RF_NODE_AUTO = 1, RF_NODE_CLIENT, RF_NODE_SUPERNODE };
 
 struct rf_node_config {
-    struct rf_mem *mem;           /* borrowed */
-    struct rf_log *log;           /* borrowed, may be NULL */
-    struct rf_rng *secret, *jitter; /* borrowed */
-    struct rf_crypto *crypto;     /* borrowed */
+    struct rf_mem *mem;                     /* borrowed */
+    struct rf_log *log;                     /* borrowed, may be NULL */
+    struct rf_rng *secret, *jitter;         /* borrowed */
+    struct rf_crypto *crypto;               /* borrowed */
     const struct rf_engine_ops *engine_ops; /* &rf_engine_gnutls */
-    struct rf_conf *conf;         /* held */
-    struct rf_view cert_der;      /* copied */
-    struct rf_view key_pem;       /* copied, wiped */
+    struct rf_conf *conf;                   /* held */
+    struct rf_view cert_der;                /* copied */
+    struct rf_view key_pem;                 /* copied, wiped */
     enum rf_node_role role;
-    const struct rf_addr *listen; /* addresses others can reach us at (candidates), in order of preference; copied */
+    const struct rf_addr
+        *listen; /* addresses others can reach us at (candidates), in order of preference; copied */
     size_t listen_count;
-    const char *software;         /* copied */
-    size_t max_links;             /* 0 = default */
-    size_t max_store_bytes;       /* 0 = default */
+    const char *software;   /* copied */
+    size_t max_links;       /* 0 = default */
+    size_t max_store_bytes; /* 0 = default */
 };
 
 /* rf_node_new checks identity and document. Errors: those of rf_trust_cert (own certificate), RF_EMISMATCH key and certificate or
@@ -55,8 +56,8 @@ void rf_node_leave(struct rf_node *node, struct rf_now now);
 void rf_node_tick(struct rf_node *node, struct rf_now now);
 uint64_t rf_node_deadline(const struct rf_node *node); /* monotonic us, RF_NEVER */
 
-int rf_node_accept(struct rf_node *node, const struct rf_addr *remote, const struct rf_addr *local, struct rf_now now,
-                   rf_link_id *flow);
+int rf_node_accept(struct rf_node *node, const struct rf_addr *remote, const struct rf_addr *local,
+                   struct rf_now now, rf_link_id *flow);
 void rf_node_connected(struct rf_node *node, rf_link_id flow, const struct rf_addr *local, struct rf_now now);
 void rf_node_closed(struct rf_node *node, rf_link_id flow, int reason, struct rf_now now);
 void rf_node_input(struct rf_node *node, rf_link_id flow, struct rf_view bytes, struct rf_now now);
@@ -83,12 +84,12 @@ enum rf_node_event_type {
     RF_NODE_EVENT_UNREACHABLE, /* no bootstrap node answers; text says which and why; told once a round */
     RF_NODE_EVENT_LINK_UP,
     RF_NODE_EVENT_LINK_DOWN,
-    RF_NODE_EVENT_CONF,        /* a new document is in force */
-    RF_NODE_EVENT_REVOKED,     /* our own Node-ID is a bad-node: we stop */
-    RF_NODE_EVENT_EXPIRING,    /* certificate expires within a third of its life */
+    RF_NODE_EVENT_CONF,     /* a new document is in force */
+    RF_NODE_EVENT_REVOKED,  /* our own Node-ID is a bad-node: we stop */
+    RF_NODE_EVENT_EXPIRING, /* certificate expires within a third of its life */
     RF_NODE_EVENT_EXPIRED,
-    RF_NODE_EVENT_CLOCK,       /* other nodes' clocks differ from ours by more than a minute; number = difference in ms */
-    RF_NODE_EVENT_REGISTERED,  /* our SIP registration and certificates are stored */
+    RF_NODE_EVENT_CLOCK, /* other nodes' clocks differ from ours by more than a minute; number = difference in ms */
+    RF_NODE_EVENT_REGISTERED, /* our SIP registration and certificates are stored */
 };
 const char *rf_node_event_name(enum rf_node_event_type type); /* "joined", ... */
 struct rf_node_out {
@@ -127,23 +128,25 @@ struct rf_node_status {
     struct rf_view user, overlay; /* borrowed while the node lives or until a new document */
     enum rf_node_role role;
     enum rf_topology_state state;
-    struct rf_id supernode;       /* clients */
+    struct rf_id supernode; /* clients */
     size_t link_count, client_count;
     uint64_t uptime_s;
     uint16_t conf_sequence;
     uint64_t cert_not_after_ms;
-    double share;                 /* of the ring, 0..1 */
+    double share; /* of the ring, 0..1 */
     struct rf_store_stats store;
     bool registered;
 };
 void rf_node_status(const struct rf_node *node, struct rf_node_status *out);
 const struct rf_conf *rf_node_conf(const struct rf_node *node);
-void rf_node_each_link(const struct rf_node *node, void (*fn)(void *arg, const struct rf_link_info *info, char relation),
+void rf_node_each_link(const struct rf_node *node,
+                       void (*fn)(void *arg, const struct rf_link_info *info, char relation),
                        void *arg); /* relation as in rf_topology_status_entry, 'c' client, '-' other */
 size_t rf_node_ring(const struct rf_node *node, struct rf_topology_status_entry *out, size_t max);
 /* rf_node_counters calls fn for every counter of every room ("link", "frames_in", 17). */
 void rf_node_counters(const struct rf_node *node,
-                      void (*fn)(void *arg, const char *room, const char *name, const char *help, uint64_t value),
+                      void (*fn)(void *arg, const char *room, const char *name, const char *help,
+                                 uint64_t value),
                       void *arg);
 
 /* ---- commands: each calls back exactly once unless it returns an error itself ---- */
@@ -157,14 +160,15 @@ struct rf_device {
     uint64_t registered_ms; /* storage_time */
     uint64_t expires_ms;
     uint8_t cert_sha256[RF_SHA256_LEN];
-    bool self;              /* it is us */
+    bool self; /* it is us */
 };
 struct rf_whois {
-    int error;              /* 0; RF_ENOTFOUND nobody of that name is registered */
-    struct rf_view name;    /* the one asked for */
+    int error;           /* 0; RF_ENOTFOUND nobody of that name is registered */
+    struct rf_view name; /* the one asked for */
     const struct rf_device *devices;
     size_t device_count;
-    bool exists;            /* a certificate is stored under that name (false: unknown user -> 404, true: offline -> 480) */
+    bool
+        exists; /* a certificate is stored under that name (false: unknown user -> 404, true: offline -> 480) */
     struct rf_id resource;  /* H(name) */
     struct rf_id responder; /* where it is stored */
     uint64_t took_us;
@@ -175,7 +179,8 @@ int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now 
 int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
                  void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg);
 int rf_node_trace(struct rf_node *node, const struct rf_id *target, bool resource, struct rf_now now,
-                  void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error), void *arg);
+                  void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error),
+                  void *arg);
 /* fetch: values of a Kind at a resource, verified. resource_name is hashed (5.2) unless `resource` is given. */
 int rf_node_fetch(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_now now,
                   void (*done)(void *arg, const struct rf_fetch_result *result), void *arg);
@@ -195,8 +200,9 @@ struct rf_node_app {
 };
 int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app); /* copied */
 /* app_attach makes (or reuses) a connection to a device; the answering certificate must carry that Node-ID, and `user` if not empty. */
-int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user, uint16_t application,
-                       struct rf_now now, void (*done)(void *arg, int error, rf_link_id conn), void *arg);
+int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user,
+                       uint16_t application, struct rf_now now,
+                       void (*done)(void *arg, int error, rf_link_id conn), void *arg);
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now);
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now);
 /* rf_node_register keeps our SIP registration stored while on (default on for nodes with a phone or a user's daemon). */

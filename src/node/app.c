@@ -1,0 +1,119 @@
+/* app.c - application connections (AppAttach): who takes which application, and the bytes both ways. */
+#include "node/internal.h"
+
+int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app)
+{
+    if (application == 0 || node->app_count == NODE_MAX_APPS)
+        return application == 0 ? RF_EINVAL : RF_ELIMIT;
+    if (node_app_find(node, application) != NULL)
+        return RF_EEXIST;
+    node->apps[node->app_count].application = application;
+    node->apps[node->app_count++].app = *app;
+    return 0;
+}
+
+const struct rf_node_app *node_app_find(struct rf_node *node, uint16_t application)
+{
+    for (size_t i = 0; i < node->app_count; i++)
+        if (node->apps[i].application == application)
+            return &node->apps[i].app;
+    return NULL;
+}
+
+struct app_conn *node_app_conn_of(struct rf_node *node, const struct rf_id *target, uint16_t application)
+{
+    RF_LIST_EACH(&node->app_conns, it)
+    {
+        struct app_conn *conn = RF_LIST_ENTRY(it, struct app_conn, list);
+        if (conn->application == application && rf_id_equal(&conn->node_id, target))
+            return conn;
+    }
+    return NULL;
+}
+
+static struct app_conn *conn_find(struct rf_node *node, rf_link_id link)
+{
+    RF_LIST_EACH(&node->app_conns, it)
+    {
+        struct app_conn *conn = RF_LIST_ENTRY(it, struct app_conn, list);
+        if (conn->link == link)
+            return conn;
+    }
+    return NULL;
+}
+
+void node_app_up(struct rf_node *node, const struct rf_link_info *link, bool outgoing)
+{
+    const struct rf_node_app *app = node_app_find(node, link->application);
+    struct app_conn *conn = app != NULL ? rf_zalloc(node->env.mem, sizeof(*conn)) : NULL;
+    if (conn == NULL) {
+        rf_links_close(node->links, link->id, app != NULL ? RF_ENOMEM : RF_EUNSUPPORTED);
+        return;
+    }
+    conn->link = link->id;
+    conn->node_id = link->node_id;
+    conn->application = link->application;
+    conn->outgoing = outgoing;
+    rf_list_push_front(&node->app_conns, &conn->list);
+    app->up(app->ctx, link->id, &link->node_id, link->cert->user, outgoing);
+}
+
+void node_app_data(void *ctx, rf_link_id link, struct rf_view bytes)
+{
+    struct rf_node *node = ctx;
+    struct app_conn *conn = conn_find(node, link);
+    const struct rf_node_app *app = conn != NULL ? node_app_find(node, conn->application) : NULL;
+    if (app != NULL)
+        app->data(app->ctx, link, bytes);
+}
+
+void node_app_down(struct rf_node *node, const struct rf_link_info *link, int reason)
+{
+    struct app_conn *conn = conn_find(node, link->id);
+    if (conn == NULL)
+        return;
+    const struct rf_node_app *app = node_app_find(node, conn->application);
+    rf_list_remove(&conn->list);
+    rf_free(node->env.mem, conn);
+    if (app != NULL)
+        app->down(app->ctx, link->id, reason);
+}
+
+void node_app_deinit(struct rf_node *node)
+{
+    RF_LIST_EACH_SAFE(&node->app_conns, it)
+    {
+        rf_free(node->env.mem, RF_LIST_ENTRY(it, struct app_conn, list));
+    }
+    rf_list_init(&node->app_conns);
+}
+
+int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user,
+                       uint16_t application, struct rf_now now,
+                       void (*done)(void *arg, int error, rf_link_id conn), void *arg)
+{
+    node->now = now;
+    if (node_app_find(node, application) == NULL || rf_id_equal(target, &node->identity.node_id))
+        return RF_EINVAL;
+    struct app_conn *conn = node_app_conn_of(node, target, application);
+    struct rf_link_info info;
+    if (conn != NULL && rf_links_info(node->links, conn->link, &info) == 0 && info.state == RF_LINK_UP) {
+        if (user.len > 0 && !rf_view_equal(user, info.cert->user))
+            return RF_EAUTH;
+        done(arg, 0, conn->link);
+        return 0;
+    }
+    return node_attach_app(node, target, user, application, done, arg);
+}
+
+int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now)
+{
+    node->now = now;
+    return rf_links_app_send(node->links, conn, bytes);
+}
+
+void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now)
+{
+    node->now = now;
+    rf_links_close(node->links, conn, RF_ECLOSED);
+}

@@ -1,0 +1,427 @@
+/*
+ * attach.c - Attach and AppAttach without ICE (reload.md 3.6-3.8): the requester listens and is the TLS server, the answerer dials.
+ *
+ * Ours, as the requester: CALLING, from the request to its answer; EXPECTING, from the answer until the answerer's connection is up (the
+ * timer bounds it). Error_In_Progress means that the other side's own Attach, or a link that stands already, will do: EXPECTING, or
+ * done at once. An overlay Attach ends in rf_overlay_attached, an AppAttach in its own `done`.
+ *
+ * Theirs, as the answerer (3.7): no Attach of ours to them pending: answer and dial. Ours is answered already: Error_In_Progress. Ours is
+ * unanswered: the larger Node-ID keeps its own. Linked already: Error_In_Progress (D19), but a wanted Update is sent all the same;
+ * if that link is suspect, it is replaced.
+ */
+#include "node/internal.h"
+#include "wire/attach.h"
+
+#define ATTACH_MAX        256
+#define ATTACH_CANDIDATES 8 /* of theirs that we try */
+
+static void attach_free(struct attach *a)
+{
+    struct rf_node *node = a->node;
+    rf_timer_stop(&node->timers, &a->timer);
+    rf_list_remove(&a->list);
+    node->attach_count--;
+    rf_free(node->env.mem, (void *)(uintptr_t)a->user.p);
+    rf_free(node->env.mem, a);
+}
+
+/* Ends the call, if one is under way; attach_replied then sees a->call == 0 and leaves `a` alone. */
+static void attach_cancel(struct attach *a)
+{
+    rf_call_id call = a->call;
+    a->call = 0;
+    if (call != 0)
+        rf_overlay_cancel(a->node->overlay, call);
+}
+
+/* Ends an attach: takes it out first, because whoever is told may start the next. */
+static void attach_end(struct attach *a, int error, const struct rf_id *peer, rf_link_id conn)
+{
+    struct rf_node *node = a->node;
+    struct rf_id target = a->target;
+    uint16_t application = a->application;
+    void (*done)(void *arg, int error, rf_link_id conn) = a->done;
+    void *arg = a->arg;
+    attach_cancel(a);
+    attach_free(a);
+    if (application == 0)
+        rf_overlay_attached(node->overlay, &target, error == 0 ? peer : NULL, error);
+    else if (done != NULL)
+        done(arg, error, conn);
+}
+
+static bool user_fits(const struct rf_node *node, const struct attach *a, rf_link_id link)
+{
+    struct rf_link_info info;
+    if (a->user.len == 0)
+        return true;
+    return rf_links_info(node->links, link, &info) == 0 && info.cert != NULL &&
+           rf_view_equal(a->user, info.cert->user);
+}
+
+static void attach_app_ready(struct attach *a, rf_link_id link, const struct rf_id *peer)
+{
+    attach_end(a, user_fits(a->node, a, link) ? 0 : RF_EAUTH, peer, link);
+}
+
+static void attach_due(struct rf_timer *timer, void *arg)
+{
+    (void)timer;
+    struct attach *a = arg;
+    const struct rf_id *peer = a->resource ? &a->peer : &a->target;
+    if (a->application == 0 && peer->len != 0 && rf_overlay_link_of(a->node->overlay, peer) != 0) {
+        struct rf_id copy = *peer;
+        attach_end(a, 0, &copy, 0);
+    } else {
+        attach_end(a, RF_ETIMEOUT, NULL, 0);
+    }
+}
+
+static struct attach *attach_new(struct rf_node *node, const struct rf_id *target, bool resource,
+                                 uint16_t application)
+{
+    struct attach *a = node->attach_count < ATTACH_MAX ? rf_zalloc(node->env.mem, sizeof(*a)) : NULL;
+    if (a == NULL)
+        return NULL;
+    a->node = node;
+    a->state = ATTACH_CALLING;
+    a->target = *target;
+    a->resource = resource;
+    a->application = application;
+    rf_timer_init(&a->timer, attach_due, a);
+    rf_list_push_back(&node->attaches, &a->list);
+    node->attach_count++;
+    return a;
+}
+
+static void attach_expect(struct attach *a, uint64_t time_us)
+{
+    a->state = ATTACH_EXPECTING;
+    if (rf_env_timer_in(&a->node->env, &a->timer, time_us) != 0)
+        attach_end(a, RF_ENOMEM, NULL, 0);
+}
+
+/* another of ours for the same target and purpose */
+static struct attach *attach_twin(struct rf_node *node, const struct rf_id *target, bool resource,
+                                  uint16_t application)
+{
+    RF_LIST_EACH(&node->attaches, it)
+    {
+        struct attach *a = RF_LIST_ENTRY(it, struct attach, list);
+        if (a->application == application && a->resource == resource && rf_id_equal(&a->target, target))
+            return a;
+    }
+    return NULL;
+}
+
+/* ---- our candidates, their candidates ---- */
+
+static size_t own_candidates(const struct rf_node *node, struct rf_ice_candidate *out)
+{
+    static const char *const foundations[NODE_MAX_LISTEN] = {"1", "2", "3", "4", "5", "6", "7", "8"};
+    for (size_t i = 0; i < node->listen_count; i++)
+        out[i] = (struct rf_ice_candidate){
+            .addr = node->listen[i],
+            .overlay_link = RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE,
+            .foundation = rf_view_str(foundations[i]),
+            .priority = (UINT32_C(126) << 24) | ((uint32_t)(65535 - i) << 8) | 255,
+            .type = RF_ICE_HOST,
+        };
+    return node->listen_count;
+}
+
+static int body_put(const struct rf_node *node, uint16_t application, const char *role, bool send_update,
+                    struct rf_buf *out)
+{
+    struct rf_ice_candidate candidates[NODE_MAX_LISTEN];
+    size_t count = own_candidates(node, candidates);
+    if (application == 0) {
+        struct rf_attach body = {.role = rf_view_str(role),
+                                 .candidates = candidates,
+                                 .candidate_count = count,
+                                 .send_update = send_update};
+        rf_attach_encode(&body, out);
+    } else {
+        struct rf_app_attach body = {.application = application,
+                                     .role = rf_view_str(role),
+                                     .candidates = candidates,
+                                     .candidate_count = count};
+        rf_app_attach_encode(&body, out);
+    }
+    return rf_buf_error(out);
+}
+
+/* their addresses that we can dial, best first */
+static size_t usable_addrs(const struct rf_ice_candidate *candidates, size_t count,
+                           struct rf_addr out[ATTACH_CANDIDATES])
+{
+    uint32_t priorities[ATTACH_CANDIDATES];
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct rf_ice_candidate *c = &candidates[i];
+        if (c->overlay_link != RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE || c->addr.family == 0 ||
+            c->addr.port == 0 || rf_addr_is_any(&c->addr))
+            continue;
+        size_t at = n;
+        while (at > 0 && priorities[at - 1] < c->priority)
+            at--;
+        if (at == ATTACH_CANDIDATES)
+            continue;
+        n += n < ATTACH_CANDIDATES;
+        memmove(&priorities[at + 1], &priorities[at], (n - at - 1) * sizeof(priorities[0]));
+        memmove(&out[at + 1], &out[at], (n - at - 1) * sizeof(out[0]));
+        priorities[at] = c->priority;
+        out[at] = c->addr;
+    }
+    return n;
+}
+
+/* ---- ours ---- */
+
+static void attach_replied(void *arg, const struct rf_reply *reply)
+{
+    struct attach *a = arg;
+    struct rf_node *node = a->node;
+    if (a->call == 0)
+        return; /* cancelled: see attach_cancel */
+    a->call = 0;
+    bool in_progress =
+        reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_IN_PROGRESS && reply->signer != NULL;
+    if (reply->error != 0 && !in_progress) {
+        attach_end(a, reply->error, NULL, 0);
+        return;
+    }
+    a->peer = reply->signer->node_id;
+    if (in_progress && a->application == 0 && rf_overlay_link_of(node->overlay, &a->peer) != 0) {
+        struct rf_id peer = a->peer;
+        attach_end(a, 0, &peer, 0);
+        return;
+    }
+    int error = 0;
+    if (!in_progress)
+        error = rf_links_expect(node->links, &a->peer, a->application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY,
+                                a->application);
+    if (error != 0)
+        attach_end(a, error, NULL, 0);
+    else
+        attach_expect(a, NODE_APP_TIMEOUT_US);
+}
+
+static int attach_call(struct attach *a, const struct rf_id *via, uint64_t link)
+{
+    struct rf_node *node = a->node;
+    struct rf_buf body;
+    rf_buf_init(&body, node->env.mem, 4096);
+    int error = body_put(node, a->application, RF_ATTACH_PASSIVE, a->send_update, &body);
+    struct rf_call call = {
+        .code = a->application != 0 ? RF_CODE_APP_ATTACH_REQ : RF_CODE_ATTACH_REQ,
+        .body = rf_buf_view(&body),
+        .link = link,
+        .done = attach_replied,
+        .arg = a,
+    };
+    if (a->resource)
+        rf_call_to_resource(&call, &a->target);
+    else
+        rf_call_to_node(&call, &a->target);
+    if (via != NULL)
+        rf_call_via(&call, via);
+    if (error == 0)
+        error = rf_overlay_call(node->overlay, &call, &a->call);
+    rf_buf_deinit(&body);
+    return error;
+}
+
+void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                      uint64_t link, bool send_update)
+{
+    struct rf_node *node = ctx;
+    if (node->leaving || attach_twin(node, target, resource, 0) != NULL)
+        return; /* under way: told when that one ends */
+    struct attach *a = attach_new(node, target, resource, 0);
+    if (a == NULL) {
+        rf_log_write(node->env.log, RF_LOG_WARN, "node", "too many Attaches under way");
+        return; /* the topology asks again at its next round */
+    }
+    a->send_update = send_update;
+    if (!resource && rf_overlay_link_of(node->overlay, target) != 0) {
+        attach_expect(a, 0); /* linked: told at the next tick, never from inside this call */
+        return;
+    }
+    if (attach_call(a, via, link) != 0)
+        attach_expect(a, 0); /* likewise: fails at the next tick */
+}
+
+int node_attach_app(struct rf_node *node, const struct rf_id *target, struct rf_view user,
+                    uint16_t application, void (*done)(void *arg, int error, rf_link_id conn), void *arg)
+{
+    bool twin = attach_twin(node, target, false, application) != NULL;
+    struct attach *a = attach_new(node, target, false, application);
+    if (a == NULL)
+        return RF_ELIMIT;
+    a->user = rf_view_of(user.len > 0 ? rf_memdup(node->env.mem, user.p, user.len) : NULL, user.len);
+    int error = user.len > 0 && a->user.p == NULL ? RF_ENOMEM : 0;
+    if (error == 0 && twin) {
+        a->state = ATTACH_EXPECTING; /* the connection that the other one makes is good for both */
+        error = rf_env_timer_in(&node->env, &a->timer, NODE_APP_TIMEOUT_US + 5 * RF_US_PER_S);
+    } else if (error == 0) {
+        error = attach_call(a, NULL, 0);
+    }
+    if (error != 0) {
+        attach_free(a);
+        return error;
+    }
+    a->done = done;
+    a->arg = arg;
+    return 0;
+}
+
+/* ---- theirs ---- */
+
+/* Ours against theirs (3.7 handling rules 2 and 3). true: theirs goes on. */
+static bool theirs_wins(struct rf_node *node, const struct rf_id *them, uint16_t application)
+{
+    struct attach *ours = attach_twin(node, them, false, application);
+    if (ours == NULL)
+        return true;
+    if (ours->state == ATTACH_EXPECTING)
+        return ours->call == 0 && ours->peer.len == 0; /* a twin, or one that waits for their Attach anyway */
+    if (rf_id_compare(&node->identity.node_id, them) > 0)
+        return false;
+    attach_cancel(ours);
+    ours->state = ATTACH_EXPECTING; /* their connection is ours, too */
+    (void)rf_env_timer_in(&node->env, &ours->timer, NODE_APP_TIMEOUT_US);
+    return true;
+}
+
+static void answer_and_dial(struct rf_node *node, struct rf_request *request,
+                            const struct rf_ice_candidate *candidates, size_t candidate_count,
+                            uint16_t application)
+{
+    struct rf_addr addrs[ATTACH_CANDIDATES];
+    size_t count = usable_addrs(candidates, candidate_count, addrs);
+    struct rf_id them = request->signer.node_id;
+    rf_link_id link;
+    struct rf_buf body;
+    if (count == 0) {
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE,
+                               "no TLS-TCP-FH-NO-ICE candidate that could be dialled");
+        return;
+    }
+    rf_buf_init(&body, node->env.mem, 4096);
+    int error = body_put(node, application, RF_ATTACH_ACTIVE, false, &body);
+    if (error == 0)
+        error = rf_overlay_answer(node->overlay, request, rf_buf_view(&body), NULL, 0);
+    rf_buf_deinit(&body);
+    /* dialled after answering: the answer lets them expect us */
+    if (error == 0)
+        error = rf_links_connect(node->links, addrs, count, &them,
+                                 application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY, application, &link);
+    if (error != 0)
+        rf_log_write(node->env.log, RF_LOG_WARN, "node", "an Attach could not be answered: %s",
+                     rf_error_text(error));
+}
+
+static bool linked_soundly(struct rf_node *node, const struct rf_id *them)
+{
+    struct rf_conn conns[64];
+    size_t count = rf_overlay_conns(node->overlay, conns, RF_COUNT(conns));
+    uint64_t link = rf_overlay_link_of(node->overlay, them);
+    for (size_t i = 0; i < count; i++)
+        if (conns[i].link == link && conns[i].suspect)
+            return false;
+    return link != 0;
+}
+
+static void on_attach(void *arg, struct rf_request *request)
+{
+    struct rf_node *node = arg;
+    struct rf_id them = request->signer.node_id;
+    struct rf_attach body;
+    if (rf_attach_decode(request->message->body, request->region, &body) != 0) {
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed Attach");
+        return;
+    }
+    bool linked = linked_soundly(node, &them);
+    if (rf_id_equal(&them, &node->identity.node_id))
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "an Attach to oneself");
+    else if (linked || !theirs_wins(node, &them, 0))
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS,
+                               linked ? "linked already" : "under way");
+    else
+        answer_and_dial(node, request, body.candidates, body.candidate_count, 0);
+    if (body.send_update)
+        rf_overlay_update_wanted(node->overlay, &them);
+}
+
+static void on_app_attach(void *arg, struct rf_request *request)
+{
+    struct rf_node *node = arg;
+    struct rf_app_attach body;
+    if (rf_app_attach_decode(request->message->body, request->region, &body) != 0)
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed AppAttach");
+    else if (node_app_find(node, body.application) == NULL)
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_NOT_FOUND, "no such application here");
+    else if (rf_id_equal(&request->signer.node_id, &node->identity.node_id))
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "an AppAttach to oneself");
+    else if (!theirs_wins(node, &request->signer.node_id, body.application))
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS, "under way");
+    else
+        answer_and_dial(node, request, body.candidates, body.candidate_count, body.application);
+}
+
+/* ---- links coming and going ---- */
+
+void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link)
+{
+    bool app = link->purpose == RF_LINK_APP;
+    bool asked = app && attach_twin(node, &link->node_id, false, link->application) != NULL;
+    rf_link_id id = link->id;
+    struct rf_id peer = link->node_id;
+    uint16_t application = app ? link->application : 0;
+    if (app)
+        node_app_up(node, link, asked);
+    /* whoever is told may start or end others: begin again after each */
+    for (bool again = true; again;) {
+        again = false;
+        RF_LIST_EACH(&node->attaches, it)
+        {
+            struct attach *a = RF_LIST_ENTRY(it, struct attach, list);
+            const struct rf_id *wanted = a->resource ? &a->peer : &a->target;
+            if (a->application != application || !rf_id_equal(wanted, &peer))
+                continue;
+            if (app)
+                attach_app_ready(a, id, &peer);
+            else
+                attach_end(a, 0, &peer, 0);
+            again = true;
+            break;
+        }
+    }
+}
+
+void node_attach_link_down(struct rf_node *node, const struct rf_link_info *link, int reason)
+{
+    /* An answerer's dial that failed is the requester's time-out; nothing to tell here. */
+    (void)node, (void)link, (void)reason;
+}
+
+int node_attach_init(struct rf_node *node)
+{
+    int error = rf_overlay_handle(node->overlay, RF_CODE_ATTACH_REQ, on_attach, node);
+    if (error == 0)
+        error = rf_overlay_handle(node->overlay, RF_CODE_APP_ATTACH_REQ, on_app_attach, node);
+    return error;
+}
+
+void node_attach_deinit(struct rf_node *node)
+{
+    RF_LIST_EACH_SAFE(&node->attaches, it)
+    {
+        struct attach *a = RF_LIST_ENTRY(it, struct attach, list);
+        attach_cancel(a);
+        if (a->done != NULL)
+            a->done(a->arg, RF_ECANCELLED, 0);
+        attach_free(a);
+    }
+}

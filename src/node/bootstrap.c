@@ -1,0 +1,163 @@
+/*
+ * bootstrap.c - the first link into the overlay (reload.md 6.4), and who may declare itself the ring.
+ *
+ * A round dials, one after the other: remembered supernodes in random order, then the document's bootstrap nodes in random order; our own
+ * addresses are left out. The first link that comes up ends the round well. A round without one is told to the topology (which
+ * waits, with jitter, before it asks for the next) and to people.
+ *
+ * First peer: only a supernode whose own address stands among the bootstrap nodes may be the ring by itself. The one that is listed at
+ * place i (from 0) declares itself after a failed round when FIRST_STEP * i have passed since it began, so that of several
+ * bootstrap nodes that start together one begins and the others find it. Two rings that began apart are merged by the
+ * topology's partition check.
+ */
+#include "node/internal.h"
+
+#define FIRST_STEP_US (8 * RF_US_PER_S)
+
+static bool is_self(const struct rf_node *node, const struct rf_addr *addr)
+{
+    for (size_t i = 0; i < node->listen_count; i++)
+        if (rf_addr_equal(&node->listen[i], addr))
+            return true;
+    return false;
+}
+
+/* our place among the bootstrap nodes, or -1 */
+static int first_rank(const struct rf_node *node)
+{
+    for (size_t i = 0; i < node->conf->bootstrap_count; i++)
+        if (is_self(node, &node->conf->bootstraps[i]))
+            return (int)i;
+    return -1;
+}
+
+bool node_may_be_first(const struct rf_node *node)
+{
+    return node->role == RF_NODE_SUPERNODE && first_rank(node) >= 0;
+}
+
+static void add_todo(struct rf_node *node, const struct rf_addr *addrs, size_t count)
+{
+    struct bootstrap *b = &node->bootstrap;
+    size_t begin = b->todo_count;
+    for (size_t i = 0; i < count && b->todo_count < RF_COUNT(b->todo); i++) {
+        bool known = is_self(node, &addrs[i]);
+        for (size_t k = 0; k < b->todo_count && !known; k++)
+            known = rf_addr_equal(&b->todo[k], &addrs[i]);
+        if (!known)
+            b->todo[b->todo_count++] = addrs[i];
+    }
+    for (size_t n = b->todo_count; n > begin + 1; n--) { /* Fisher and Yates */
+        size_t k = begin + rf_rng_below(node->env.jitter, n - begin);
+        struct rf_addr swap = b->todo[n - 1];
+        b->todo[n - 1] = b->todo[k];
+        b->todo[k] = swap;
+    }
+}
+
+static void round_failed(struct rf_node *node)
+{
+    struct bootstrap *b = &node->bootstrap;
+    b->active = false;
+    b->round_count++;
+    uint64_t waited_us = node->now.mono_us - b->started_us;
+    if (node_may_be_first(node) && waited_us >= FIRST_STEP_US * (uint64_t)first_rank(node)) {
+        rf_log_write(node->env.log, RF_LOG_INFO, "node",
+                     "no other supernode answers: starting the overlay as its first");
+        b->declared_first = true;
+        rf_overlay_start(node->overlay, true);
+        return;
+    }
+    char text[RF_ADDR_TEXT_LEN];
+    if (b->todo_count == 0)
+        node_event(node, RF_NODE_EVENT_UNREACHABLE, NULL, NULL, RF_EUNREACHABLE,
+                   "the configuration document names no bootstrap node that we could try");
+    else
+        node_event(node, RF_NODE_EVENT_UNREACHABLE, NULL, &b->last_addr, b->last_error,
+                   "none of %zu supernodes answers; the last one tried was %s: %s", b->todo_count,
+                   rf_addr_text(&b->last_addr, text), rf_error_text(b->last_error));
+    rf_overlay_bootstrap_failed(node->overlay);
+}
+
+static void dial_next(struct rf_node *node)
+{
+    struct bootstrap *b = &node->bootstrap;
+    while (b->todo_next < b->todo_count) {
+        b->last_addr = b->todo[b->todo_next++];
+        b->last_error =
+            rf_links_connect(node->links, &b->last_addr, 1, NULL, RF_LINK_OVERLAY, 0, &b->dialling);
+        if (b->last_error == 0)
+            return;
+    }
+    b->dialling = 0;
+    round_failed(node);
+}
+
+void node_bootstrap_wish(void *ctx)
+{
+    struct rf_node *node = ctx;
+    struct bootstrap *b = &node->bootstrap;
+    if (b->active || node->leaving)
+        return;
+    if (b->round_count == 0)
+        b->started_us = node->now.mono_us;
+    b->active = true;
+    b->todo_count = b->todo_next = 0;
+    add_todo(node, node->peers, node->peer_count);
+    add_todo(node, node->conf->bootstraps, node->conf->bootstrap_count);
+    dial_next(node);
+}
+
+bool node_bootstrap_link_up(struct rf_node *node, const struct rf_link_info *link)
+{
+    struct bootstrap *b = &node->bootstrap;
+    if (!b->active || link->id != b->dialling)
+        return false;
+    b->active = false;
+    b->dialling = 0;
+    b->round_count = 0;
+    return true;
+}
+
+void node_bootstrap_link_down(struct rf_node *node, const struct rf_link_info *link, int reason)
+{
+    struct bootstrap *b = &node->bootstrap;
+    if (!b->active || link->id != b->dialling)
+        return;
+    b->dialling = 0;
+    b->last_error = reason;
+    dial_next(node);
+}
+
+/* ---- remembered supernodes ---- */
+
+static void remember(struct rf_node *node, const struct rf_addr *addr)
+{
+    size_t at = node->peer_count;
+    for (size_t i = 0; i < node->peer_count; i++)
+        if (rf_addr_equal(&node->peers[i], addr))
+            at = i;
+    if (at == 0 && node->peer_count > 0)
+        return; /* already the newest */
+    if (at == node->peer_count && node->peer_count < NODE_MAX_PEERS)
+        node->peer_count++;
+    if (at == NODE_MAX_PEERS)
+        at--;
+    memmove(&node->peers[1], &node->peers[0], at * sizeof(node->peers[0]));
+    node->peers[0] = *addr;
+    node->peers_dirty = true;
+}
+
+void rf_node_remember(struct rf_node *node, const struct rf_addr *addr)
+{
+    if (addr->family != 0 && !is_self(node, addr))
+        remember(node, addr);
+    node->peers_dirty = false; /* that is where it came from */
+}
+
+void node_remember_link(struct rf_node *node, const struct rf_link_info *link)
+{
+    /* whoever we dialled listens there; who dialled us came from a port that nobody listens on */
+    if (link->outgoing && link->purpose == RF_LINK_OVERLAY)
+        remember(node, &link->remote);
+}

@@ -1,0 +1,168 @@
+/* command.c - what people and programs ask of the overlay: whois, ping, trace, fetch. */
+#include "base/text.h"
+#include "node/internal.h"
+#include "wire/code.h"
+#include "wire/method.h"
+
+int rf_node_full_name(const struct rf_node *node, const char *name, struct rf_buf *out)
+{
+    struct rf_view given = rf_view_str(name);
+    size_t at = out->len;
+    if (rf_view_equal(given, rf_view_str("")))
+        return RF_EFORMAT;
+    struct rf_view domain = rf_name_domain(given);
+    size_t local_len = domain.len == 0 ? given.len : given.len - domain.len;
+    rf_buf_put(out, given.p, local_len);
+    if (domain.len == 0) {
+        rf_buf_str(out, "@");
+        domain = node->conf->overlay;
+    }
+    for (size_t i = 0; i < domain.len; i++) /* domains are lower case before they are hashed (D31) */
+        rf_buf_u8(out, domain.p[i] >= 'A' && domain.p[i] <= 'Z' ? (uint8_t)(domain.p[i] + 32) : domain.p[i]);
+    if (rf_buf_error(out) != 0)
+        return RF_ELIMIT;
+    return rf_name_valid(rf_view_of(out->p + at, out->len - at)) ? 0 : RF_EFORMAT;
+}
+
+int rf_node_resource_of(const struct rf_node *node, struct rf_view resource_name, struct rf_id *out)
+{
+    return rf_overlay_hash(node->crypto, &resource_name, 1, node->conf->id_len, out);
+}
+
+void rf_node_register(struct rf_node *node, bool on, struct rf_now now)
+{
+    node->now = now;
+    node->register_on = on;
+    rf_sipreg_set(rf_usages_sipreg(node->usages), on);
+}
+
+/* ---- whois: the registration; if there is none, whether a certificate of that name exists ---- */
+
+struct whois_call {
+    struct rf_node *node;
+    uint64_t started_us;
+    struct rf_whois result;
+    struct rf_view name; /* owned */
+    void (*done)(void *arg, const struct rf_whois *whois);
+    void *arg;
+};
+
+static void whois_end(struct whois_call *w)
+{
+    w->result.name = w->name;
+    w->result.took_us = w->node->now.mono_us - w->started_us;
+    w->done(w->arg, &w->result);
+    struct rf_mem *mem = w->node->env.mem;
+    rf_free(mem, (void *)(uintptr_t)w->name.p);
+    rf_free(mem, w);
+}
+
+static void whois_certs(void *arg, const struct rf_certs_result *found)
+{
+    struct whois_call *w = arg;
+    w->result.error = found->error != 0 && found->error != RF_ENOTFOUND ? found->error : RF_ENOTFOUND;
+    w->result.exists = found->error == 0 && found->cert_count > 0;
+    whois_end(w);
+}
+
+static void whois_lookup(void *arg, const struct rf_sip_lookup *found)
+{
+    struct whois_call *w = arg;
+    struct rf_device devices[RF_SIP_MAX_CONTACTS];
+    w->result.error = found->error;
+    w->result.resource = found->resource;
+    w->result.responder = found->responder;
+    for (size_t i = 0; i < found->contact_count && found->error == 0; i++) {
+        const struct rf_sip_contact *c = &found->contacts[i];
+        struct rf_device *d = &devices[w->result.device_count++];
+        *d = (struct rf_device){
+            .node_id = c->node_id,
+            .registered_ms = c->storage_time_ms,
+            .expires_ms = c->expires_ms,
+            .self = rf_id_equal(&c->node_id, &w->node->identity.node_id),
+        };
+        if (c->signer != NULL)
+            memcpy(d->cert_sha256, c->signer->cert->sha256, RF_SHA256_LEN);
+    }
+    w->result.devices = devices;
+    w->result.exists = w->result.device_count > 0;
+    bool nobody = found->error == RF_ENOTFOUND || (found->error == 0 && w->result.device_count == 0);
+    if (nobody && rf_certs_fetch_user(rf_usages_certs(w->node->usages), w->name, whois_certs, w) == 0)
+        return;
+    if (nobody)
+        w->result.error = RF_ENOTFOUND;
+    whois_end(w);
+}
+
+int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now now,
+                  void (*done)(void *arg, const struct rf_whois *whois), void *arg)
+{
+    node->now = now;
+    struct whois_call *w = rf_zalloc(node->env.mem, sizeof(*w));
+    if (w == NULL)
+        return RF_ENOMEM;
+    uint8_t *name = rf_memdup(node->env.mem, full_name.p, full_name.len);
+    *w = (struct whois_call){
+        .node = node, .started_us = now.mono_us, .name = {name, full_name.len}, .done = done, .arg = arg};
+    int error =
+        name == NULL ? RF_ENOMEM : rf_sipreg_lookup(rf_usages_sipreg(node->usages), w->name, whois_lookup, w);
+    if (error != 0) {
+        rf_free(node->env.mem, name);
+        rf_free(node->env.mem, w);
+    }
+    return error;
+}
+
+/* ---- ping ---- */
+
+struct ping_call {
+    struct rf_mem *mem;
+    void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms);
+    void *arg;
+};
+
+static void ping_reply(void *arg, const struct rf_reply *reply)
+{
+    struct ping_call p = *(struct ping_call *)arg;
+    rf_free(p.mem, arg);
+    struct rf_ping_ans answer = {0};
+    int error = reply->error;
+    if (error == 0)
+        error = rf_ping_ans_decode(reply->body, &answer);
+    p.done(p.arg, error, reply->rtt_us, answer.time_ms);
+}
+
+int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
+                 void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg)
+{
+    node->now = now;
+    struct ping_call *p = rf_alloc(node->env.mem, sizeof(*p));
+    if (p == NULL)
+        return RF_ENOMEM;
+    *p = (struct ping_call){node->env.mem, done, arg};
+    static const uint8_t no_padding[2] = {0, 0};
+    struct rf_call call = {.code = RF_CODE_PING_REQ, .body = {no_padding, 2}, .done = ping_reply, .arg = p};
+    rf_call_to_node(&call, target);
+    rf_call_id id;
+    int error = rf_overlay_call(node->overlay, &call, &id);
+    if (error != 0)
+        rf_free(node->env.mem, p);
+    return error;
+}
+
+int rf_node_trace(struct rf_node *node, const struct rf_id *target, bool resource, struct rf_now now,
+                  void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error),
+                  void *arg)
+{
+    node->now = now;
+    return rf_overlay_trace(node->overlay, target, resource, hop, done, arg);
+}
+
+int rf_node_fetch(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_now now,
+                  void (*done)(void *arg, const struct rf_fetch_result *result), void *arg)
+{
+    node->now = now;
+    if (rf_conf_kind(node->conf, kind) == NULL)
+        return RF_EUNKNOWN;
+    return rf_store_client_fetch(node->store, resource, kind, NULL, 0, done, arg);
+}

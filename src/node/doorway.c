@@ -1,0 +1,215 @@
+/* doorway.c - the shell's calls in, and link/ and overlay/ speaking with each other through the node. */
+#include "node/internal.h"
+
+static struct rf_node *enter(struct rf_node *node, struct rf_now now)
+{
+    /* the monotonic clock of a shell may be read a little out of order; the core's never goes back */
+    if (now.mono_us < node->now.mono_us)
+        now.mono_us = node->now.mono_us;
+    node->now = now;
+    return node;
+}
+
+int rf_node_accept(struct rf_node *node, const struct rf_addr *remote, const struct rf_addr *local,
+                   struct rf_now now, rf_link_id *flow)
+{
+    enter(node, now);
+    if (node->left || node->revoked)
+        return RF_ECLOSED;
+    return rf_links_accept(node->links, remote, local, flow);
+}
+
+void rf_node_connected(struct rf_node *node, rf_link_id flow, const struct rf_addr *local, struct rf_now now)
+{
+    rf_links_connected(enter(node, now)->links, flow, local);
+}
+
+void rf_node_closed(struct rf_node *node, rf_link_id flow, int reason, struct rf_now now)
+{
+    rf_links_closed(enter(node, now)->links, flow, reason);
+}
+
+void rf_node_input(struct rf_node *node, rf_link_id flow, struct rf_view bytes, struct rf_now now)
+{
+    rf_links_input(enter(node, now)->links, flow, bytes);
+}
+
+struct rf_view rf_node_output(struct rf_node *node, rf_link_id flow)
+{
+    return rf_links_output(node->links, flow);
+}
+
+void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len)
+{
+    rf_links_output_done(node->links, flow, len);
+}
+
+void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now)
+{
+    rf_store_persisted(enter(node, now)->store, token, error);
+}
+
+void rf_node_tick(struct rf_node *node, struct rf_now now)
+{
+    enter(node, now);
+    rf_timers_run(&node->timers, now.mono_us, 10000);
+}
+
+uint64_t rf_node_deadline(const struct rf_node *node)
+{
+    return rf_timers_next(&node->timers);
+}
+
+/* ---- link/ -> overlay/ ---- */
+
+static void link_up(void *ctx, const struct rf_link_info *link)
+{
+    struct rf_node *node = ctx;
+    if (link->purpose == RF_LINK_APP) {
+        node_attach_link_up(node, link);
+        return;
+    }
+    bool bootstrap = node_bootstrap_link_up(node, link);
+    node_remember_link(node, link);
+    node_event(node, RF_NODE_EVENT_LINK_UP, &link->node_id, &link->remote, 0, NULL);
+    rf_overlay_link_up(node->overlay, link->id, &link->node_id, link->outgoing, bootstrap);
+    node_attach_link_up(node, link);
+}
+
+static void link_down(void *ctx, const struct rf_link_info *link, int reason)
+{
+    struct rf_node *node = ctx;
+    bool was_up = link->node_id.len != 0;
+    node_attach_link_down(node, link, reason);
+    if (link->purpose == RF_LINK_APP) {
+        node_app_down(node, link, reason);
+        return;
+    }
+    if (was_up) {
+        node_event(node, RF_NODE_EVENT_LINK_DOWN, &link->node_id, &link->remote, reason, "%s",
+                   rf_error_text(reason));
+        rf_overlay_link_down(node->overlay, link->id, reason);
+    }
+    node_bootstrap_link_down(node, link, reason);
+}
+
+static void tap_frame(struct rf_node *node, rf_link_id link, bool outgoing, struct rf_view message)
+{
+    struct rf_link_info info;
+    if (rf_links_info(node->links, link, &info) == 0)
+        node->tap.frame(node->tap.ctx, outgoing, &info.remote, &info.local, message, node->now.wall_ms);
+}
+
+static void link_message(void *ctx, rf_link_id link, struct rf_view message)
+{
+    struct rf_node *node = ctx;
+    if (node->tap.frame != NULL)
+        tap_frame(node, link, false, message);
+    rf_overlay_receive(node->overlay, link, message);
+}
+
+static void link_suspect(void *ctx, rf_link_id link, bool suspect)
+{
+    rf_overlay_link_suspect(((struct rf_node *)ctx)->overlay, link, suspect);
+}
+
+/* ---- overlay/ -> link/ ---- */
+
+static int overlay_send(void *ctx, uint64_t link, struct rf_view message)
+{
+    struct rf_node *node = ctx;
+    int error = rf_links_send(node->links, link, message);
+    if (error == 0 && node->tap.frame != NULL)
+        tap_frame(node, link, true, message);
+    return error;
+}
+
+static void overlay_disconnect(void *ctx, uint64_t link)
+{
+    rf_links_close(((struct rf_node *)ctx)->links, link, RF_ECLOSED);
+}
+
+static void overlay_range_changed(void *ctx)
+{
+    rf_store_range_changed(((struct rf_node *)ctx)->store);
+}
+
+static void overlay_neighbor_lost(void *ctx, const struct rf_id *id)
+{
+    rf_store_neighbor_lost(((struct rf_node *)ctx)->store, id);
+}
+
+/* ---- store -> shell ---- */
+
+static int copy_record(struct rf_region *region, const struct rf_record *from, struct rf_record *to)
+{
+    *to = *from;
+    to->resource = rf_region_copy(region, from->resource);
+    to->slot = rf_region_copy(region, from->slot);
+    to->stored_data = rf_region_copy(region, from->stored_data);
+    to->cert = rf_region_copy(region, from->cert);
+    bool refused = (from->resource.len > 0 && to->resource.p == NULL) ||
+                   (from->slot.len > 0 && to->slot.p == NULL) ||
+                   (from->stored_data.len > 0 && to->stored_data.p == NULL) ||
+                   (from->cert.len > 0 && to->cert.p == NULL);
+    return refused ? RF_ENOMEM : 0;
+}
+
+static int store_persist(void *ctx, uint64_t token, const struct rf_persist_op *ops, size_t op_count)
+{
+    struct rf_node *node = ctx;
+    struct node_out *o = node_out_new(node, RF_NODE_OUT_PERSIST);
+    if (o == NULL)
+        return RF_ENOMEM;
+    struct rf_persist_op *copy = rf_region_array(&o->region, op_count, sizeof(*copy));
+    int error = copy == NULL ? RF_ENOMEM : 0;
+    for (size_t i = 0; i < op_count && error == 0; i++) {
+        copy[i].type = ops[i].type;
+        error = copy_record(&o->region, &ops[i].record, &copy[i].record);
+    }
+    if (error != 0) {
+        rf_list_remove(&o->list);
+        rf_region_deinit(&o->region);
+        rf_free(node->env.mem, o);
+        return error;
+    }
+    o->out.token = token;
+    o->out.ops = copy;
+    o->out.op_count = op_count;
+    return 0;
+}
+
+const struct rf_link_host *node_link_host(struct rf_node *node, struct rf_link_host *host)
+{
+    *host = (struct rf_link_host){
+        .ctx = node,
+        .up = link_up,
+        .message = link_message,
+        .app_data = node_app_data,
+        .down = link_down,
+        .suspect = link_suspect,
+    };
+    return host;
+}
+
+const struct rf_overlay_host *node_overlay_host(struct rf_node *node, struct rf_overlay_host *host)
+{
+    *host = (struct rf_overlay_host){
+        .ctx = node,
+        .send = overlay_send,
+        .attach = node_attach_wish,
+        .bootstrap = node_bootstrap_wish,
+        .disconnect = overlay_disconnect,
+        .state = node_state_changed,
+        .range_changed = overlay_range_changed,
+        .neighbor_lost = overlay_neighbor_lost,
+        .configured = node_configured,
+    };
+    return host;
+}
+
+const struct rf_store_host *node_store_host(struct rf_node *node, struct rf_store_host *host)
+{
+    *host = (struct rf_store_host){.ctx = node, .persist = store_persist};
+    return host;
+}

@@ -1,0 +1,159 @@
+/* internal.h - the node's inside, shared by the files of this folder only. */
+#ifndef RF_NODE_INTERNAL_H
+#define RF_NODE_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "node/node.h"
+#include "usage/usages.h"
+
+#define NODE_MAX_LISTEN     8
+#define NODE_MAX_PEERS      32 /* remembered supernodes */
+#define NODE_MAX_APPS       4
+#define NODE_APP_TIMEOUT_US (12 * RF_US_PER_S)
+
+/* One entry of the queue to the shell; memory for its borrowed parts lives in `region`. */
+struct node_out {
+    struct rf_list list;
+    struct rf_node_out out;
+    struct rf_region region;
+};
+
+/*
+ * One Attach or AppAttach of ours. States: CALLING (request sent, not answered) -> EXPECTING (answered: the answerer connects to us) ->
+ * gone (link up, or failed). An Error_In_Progress moves CALLING to EXPECTING as well: the other side's own Attach makes the link.
+ */
+enum attach_state { ATTACH_CALLING = 1, ATTACH_EXPECTING };
+struct attach {
+    struct rf_list list; /* in node->attaches */
+    struct rf_node *node;
+    enum attach_state state;
+    struct rf_id target; /* Node-ID, or Resource-ID */
+    bool resource;
+    bool send_update;
+    struct rf_id peer;    /* who answered; unset while CALLING a resource */
+    uint16_t application; /* 0: overlay link */
+    struct rf_view user;  /* owned copy: AppAttach only, the name the certificate must carry; may be empty */
+    rf_call_id call;
+    struct rf_timer timer;                               /* EXPECTING: the connection is due */
+    void (*done)(void *arg, int error, rf_link_id conn); /* AppAttach */
+    void *arg;
+};
+
+/* One application connection that is up. */
+struct app_conn {
+    struct rf_list list;
+    rf_link_id link;
+    struct rf_id node_id;
+    uint16_t application;
+    bool outgoing; /* we asked for it */
+};
+
+struct bootstrap {
+    bool active;         /* a round is under way */
+    size_t round_count;  /* rounds that failed in a row */
+    uint64_t started_us; /* first round since the node started or was lost */
+    struct rf_addr todo[64];
+    size_t todo_count, todo_next;
+    rf_link_id dialling; /* 0 = none */
+    int last_error;
+    struct rf_addr last_addr;
+    bool declared_first;
+};
+
+struct rf_node {
+    struct rf_env env;
+    struct rf_timers timers;
+    struct rf_now now;
+    struct rf_crypto *crypto;
+    const struct rf_engine_ops *engine_ops;
+    struct rf_conf *conf;
+    struct rf_trust *trust;
+    struct rf_identity identity;
+    struct rf_view key_pem; /* owned, wiped */
+    enum rf_node_role role;
+    struct rf_addr listen[NODE_MAX_LISTEN];
+    size_t listen_count;
+    char *software;
+    size_t max_links, max_store_bytes;
+
+    struct rf_links *links;
+    struct rf_overlay *overlay;
+    struct rf_store *store;
+    struct rf_usages *usages;
+
+    struct rf_list outs;      /* struct node_out */
+    struct node_out *current; /* that rf_node_next gave last */
+    struct rf_list attaches;
+    size_t attach_count;
+    struct rf_list app_conns;
+    struct {
+        uint16_t application;
+        struct rf_node_app app;
+    } apps[NODE_MAX_APPS];
+    size_t app_count;
+
+    struct bootstrap bootstrap;
+    struct rf_addr peers[NODE_MAX_PEERS]; /* newest first */
+    size_t peer_count;
+    bool peers_dirty;
+
+    struct rf_timer upkeep_timer; /* certificate, remembered peers, clock */
+    struct rf_timer leave_timer;
+    uint64_t started_us;
+    bool started, leaving, left, joined, revoked, expired_told, expiring_told, clock_told;
+    bool register_on, registered;
+    struct rf_node_tap tap;
+};
+
+/* queue.c */
+struct node_out *node_out_new(struct rf_node *node, enum rf_node_out_type type);
+void node_event(struct rf_node *node, enum rf_node_event_type type, const struct rf_id *id,
+                const struct rf_addr *addr, int error, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+void node_outs_deinit(struct rf_node *node);
+
+/* doorway.c: what the node is to the rooms below it */
+const struct rf_link_host *node_link_host(struct rf_node *node, struct rf_link_host *host);
+const struct rf_overlay_host *node_overlay_host(struct rf_node *node, struct rf_overlay_host *host);
+const struct rf_store_host *node_store_host(struct rf_node *node, struct rf_store_host *host);
+
+/* attach.c */
+int node_attach_init(struct rf_node *node); /* registers the methods Attach and AppAttach */
+void node_attach_deinit(struct rf_node *node);
+void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                      uint64_t link, bool send_update); /* rf_overlay_host.attach */
+int node_attach_app(struct rf_node *node, const struct rf_id *target, struct rf_view user,
+                    uint16_t application, void (*done)(void *arg, int error, rf_link_id conn), void *arg);
+void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link);
+void node_attach_link_down(struct rf_node *node, const struct rf_link_info *link, int reason);
+
+/* app.c */
+const struct rf_node_app *node_app_find(struct rf_node *node, uint16_t application);
+struct app_conn *node_app_conn_of(struct rf_node *node, const struct rf_id *target, uint16_t application);
+void node_app_up(struct rf_node *node, const struct rf_link_info *link, bool outgoing);
+void node_app_data(void *ctx, rf_link_id link, struct rf_view bytes);
+void node_app_down(struct rf_node *node, const struct rf_link_info *link, int reason);
+void node_app_deinit(struct rf_node *node);
+
+/* bootstrap.c */
+void node_bootstrap_wish(void *ctx); /* rf_overlay_host.bootstrap */
+bool node_bootstrap_link_up(struct rf_node *node,
+                            const struct rf_link_info *link); /* true: it was a bootstrap link */
+void node_bootstrap_link_down(struct rf_node *node, const struct rf_link_info *link, int reason);
+void node_remember_link(struct rf_node *node, const struct rf_link_info *link);
+bool node_may_be_first(const struct rf_node *node);
+
+/* node.c */
+enum rf_topology_state node_state(const struct rf_node *node);
+void node_left_overlay(struct rf_node *node);
+
+/* upkeep.c */
+void node_upkeep_init(struct rf_node *node);
+void node_upkeep_start(struct rf_node *node);
+void node_upkeep_stop(struct rf_node *node);
+void node_state_changed(void *ctx, enum rf_topology_state state); /* rf_overlay_host.state */
+void node_configured(void *ctx, struct rf_conf *conf);            /* rf_overlay_host.configured */
+int node_apply_conf(struct rf_node *node, struct rf_conf *conf);
+
+#endif

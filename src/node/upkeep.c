@@ -1,0 +1,223 @@
+/*
+ * upkeep.c - what happens by itself: joined and lost, new configuration documents, the certificate's age, remembered supernodes.
+ *
+ * One timer, every UPKEEP seconds: the certificate (told once when a third of its life is left, and once when it has expired), links whose
+ * certificates are no longer acceptable, addresses to remember.
+ */
+#include "node/internal.h"
+#include "wire/code.h"
+
+#define UPKEEP_US          (20 * RF_US_PER_S)
+#define CLOCK_TOLERANCE_MS ((int64_t)60000)
+
+static void check_certificate(struct rf_node *node)
+{
+    const struct rf_x509 *x = &node->identity.cert->x509;
+    uint64_t now_ms = node->now.wall_ms, life_ms = x->not_after_ms - x->not_before_ms;
+    if (now_ms >= x->not_after_ms) {
+        if (!node->expired_told)
+            node_event(node, RF_NODE_EVENT_EXPIRED, &node->identity.node_id, NULL, RF_EEXPIRED,
+                       "the certificate has expired: other nodes refuse it until it is renewed");
+        node->expired_told = true;
+    } else if (x->not_after_ms - now_ms < life_ms / 3) {
+        if (!node->expiring_told)
+            node_event(node, RF_NODE_EVENT_EXPIRING, &node->identity.node_id, NULL, 0,
+                       "the certificate expires in %llu hours",
+                       (unsigned long long)((x->not_after_ms - now_ms) / 3600000));
+        node->expiring_told = true;
+    }
+}
+
+static void tell_peers(struct rf_node *node)
+{
+    if (!node->peers_dirty)
+        return;
+    struct node_out *o = node_out_new(node, RF_NODE_OUT_PEERS);
+    struct rf_addr *copy = o != NULL ? rf_region_array(&o->region, node->peer_count, sizeof(*copy)) : NULL;
+    if (copy == NULL)
+        return; /* told at the next round */
+    memcpy(copy, node->peers, node->peer_count * sizeof(*copy));
+    o->out.peers = copy;
+    o->out.peer_count = node->peer_count;
+    node->peers_dirty = false;
+}
+
+static void upkeep_fired(struct rf_timer *timer, void *arg)
+{
+    struct rf_node *node = arg;
+    check_certificate(node);
+    rf_links_recheck(node->links);
+    tell_peers(node);
+    (void)rf_env_timer_in(&node->env, timer, UPKEEP_US); /* it was set before: cannot fail */
+}
+
+void node_upkeep_init(struct rf_node *node)
+{
+    rf_timer_init(&node->upkeep_timer, upkeep_fired, node);
+}
+
+void node_upkeep_start(struct rf_node *node)
+{
+    check_certificate(node);
+    (void)rf_env_timer_in(&node->env, &node->upkeep_timer, UPKEEP_US);
+}
+
+void node_upkeep_stop(struct rf_node *node)
+{
+    rf_timer_stop(&node->timers, &node->upkeep_timer);
+    tell_peers(node);
+}
+
+/* ---- the clock, compared with the first node that answers after a join ---- */
+
+static void clock_seen(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms)
+{
+    struct rf_node *node = arg;
+    if (error != 0 || node->clock_told)
+        return;
+    int64_t ours = (int64_t)(node->now.wall_ms - rtt_us / 2 / RF_US_PER_MS);
+    int64_t difference = (int64_t)their_wall_ms - ours;
+    if (difference > -CLOCK_TOLERANCE_MS && difference < CLOCK_TOLERANCE_MS)
+        return;
+    node->clock_told = true;
+    node_event(
+        node, RF_NODE_EVENT_CLOCK, NULL, NULL, 0,
+        "this computer's clock is %lld s %s the overlay's: set it, or what this node stores may be refused",
+        (long long)(difference < 0 ? -difference : difference) / 1000,
+        difference < 0 ? "ahead of" : "behind");
+    struct node_out *last = RF_LIST_ENTRY(node->outs.prev, struct node_out, list);
+    if (!rf_list_empty(&node->outs))
+        last->out.event.number = difference;
+}
+
+static void check_clock(struct rf_node *node)
+{
+    struct rf_conn conns[8];
+    size_t count = rf_overlay_conns(node->overlay, conns, RF_COUNT(conns));
+    if (count > 0)
+        (void)rf_node_ping(node, &conns[0].node, node->now, clock_seen, node);
+}
+
+void node_state_changed(void *ctx, enum rf_topology_state state)
+{
+    struct rf_node *node = ctx;
+    switch (state) {
+    case RF_TOPOLOGY_JOINED: {
+        struct rf_node_status status;
+        rf_node_status(node, &status);
+        node->bootstrap.round_count = 0;
+        node_event(node, RF_NODE_EVENT_JOINED, &status.supernode, NULL, 0, NULL);
+        rf_store_joined(node->store);
+        rf_usages_online(node->usages, true);
+        check_clock(node);
+        break;
+    }
+    case RF_TOPOLOGY_JOINING:
+        if (node->joined)
+            node_event(node, RF_NODE_EVENT_LOST, NULL, NULL, RF_EUNREACHABLE, "trying to get back");
+        rf_usages_online(node->usages, false);
+        break;
+    case RF_TOPOLOGY_IDLE:
+        node_left_overlay(node);
+        break;
+    case RF_TOPOLOGY_LEAVING:
+        break;
+    }
+    node->joined = state == RF_TOPOLOGY_JOINED;
+}
+
+/* ---- configuration ---- */
+
+static bool revoked_by(const struct rf_node *node, const struct rf_conf *conf)
+{
+    for (size_t i = 0; i < conf->bad_node_count; i++)
+        if (rf_cert_has_node_id(node->identity.cert, &conf->bad_nodes[i]))
+            return true;
+    return false;
+}
+
+static int tell_conf(struct rf_node *node, const struct rf_conf *conf)
+{
+    struct node_out *o = node_out_new(node, RF_NODE_OUT_CONF);
+    if (o == NULL)
+        return RF_ENOMEM;
+    o->out.xml = rf_region_copy(&o->region, conf->xml);
+    return 0;
+}
+
+int node_apply_conf(struct rf_node *node, struct rf_conf *conf)
+{
+    int error = rf_conf_trust(conf, node->trust);
+    if (error == 0)
+        error = tell_conf(node, conf);
+    if (error == 0)
+        error = rf_store_configure(node->store, conf);
+    if (error != 0)
+        return error;
+    struct rf_conf *old = node->conf;
+    node->conf = rf_conf_hold(conf);
+    rf_links_set_max_message(node->links, conf->max_message_size);
+    rf_overlay_configure(node->overlay, conf);
+    rf_usages_configure(node->usages, conf);
+    rf_conf_release(old);
+    rf_links_recheck(node->links);
+    node_event(node, RF_NODE_EVENT_CONF, NULL, NULL, 0, "configuration document %u is in force",
+               conf->sequence);
+    if (revoked_by(node, conf) && !node->revoked) {
+        node->revoked = true;
+        node_event(
+            node, RF_NODE_EVENT_REVOKED, &node->identity.node_id, NULL, RF_EREVOKED,
+            "this device was revoked by the overlay's administrator; enrol again to get a new identity");
+    }
+    return 0;
+}
+
+void node_configured(void *ctx, struct rf_conf *conf)
+{
+    struct rf_node *node = ctx;
+    int error = node_apply_conf(node, conf);
+    if (error != 0)
+        rf_log_write(node->env.log, RF_LOG_ERROR, "node", "configuration document %u cannot be used: %s",
+                     conf->sequence, rf_error_text(error));
+}
+
+int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by_https, struct rf_now now)
+{
+    node->now = now;
+    struct rf_conf *conf = NULL;
+    int error = rf_conf_parse(node->crypto, node->env.mem, xml, node->conf->overlay, &conf, NULL, 0);
+    if (error == 0 && !rf_conf_sequence_newer(conf->sequence, node->conf->sequence))
+        error = RF_EEXIST;
+    if (error == 0)
+        error = rf_conf_verify(trusted_by_https ? NULL : node->conf, conf, node->trust, now.wall_ms);
+    if (error == 0)
+        error = node_apply_conf(node, conf);
+    rf_conf_release(conf);
+    return error;
+}
+
+int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now)
+{
+    node->now = now;
+    struct rf_crypto *c = node->crypto;
+    struct rf_cert *cert = NULL;
+    struct rf_key *key = NULL;
+    struct rf_identity renewed;
+    int error = rf_trust_cert(node->trust, cert_der, NULL, 0, now.wall_ms, &cert);
+    if (error == 0 && !rf_cert_has_node_id(cert, &node->identity.node_id))
+        error = RF_EMISMATCH;
+    if (error == 0)
+        error = c->ops->key_from_pem(c, node->key_pem, &key);
+    if (error == 0)
+        error = rf_identity_init(&renewed, c, key, cert, &node->identity.node_id);
+    if (error != 0)
+        c->ops->key_free(c, key);
+    rf_cert_release(cert);
+    if (error != 0)
+        return error;
+    rf_identity_deinit(&node->identity);
+    node->identity = renewed;
+    node->expired_told = node->expiring_told = false;
+    rf_usages_renewed(node->usages);
+    return 0; /* links keep the old certificate until they are made anew */
+}

@@ -1,0 +1,58 @@
+/* cli.h - the inside of the `ringfolk` command: options, the connection to the daemon, output for people and for scripts. */
+#ifndef RF_APPS_CLI_H
+#define RF_APPS_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit statuses (design: 0 good, 1 the operation failed, 2 wrong usage). */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+struct cli {
+    const char *home; /* --home, else $RINGFOLK_HOME, else ~/.ringfolk; owned by main */
+    bool json;        /* --json */
+};
+
+/* cli_error prints "ringfolk: what: why" and, if not NULL, a second line with what to do. Returns CLI_FAILED. */
+int cli_error(const char *what, const char *why, const char *hint);
+/* cli_usage prints the sentence and the command's usage line to stderr. Returns CLI_USAGE. */
+int cli_usage(const char *usage, const char *why);
+
+/* ---- cli_client.c: one request to the daemon ---- */
+struct cli_client {
+    int fd;
+    char *buffer;
+    size_t len, cap;
+};
+/* cli_connect opens HOME/control.sock; on failure it has said so and returns -1. */
+int cli_connect(const struct cli *cli, struct cli_client *client);
+void cli_disconnect(struct cli_client *client);
+/* cli_send sends {"id":1,"cmd":cmd,"args":args}; steals args (NULL: none). 0 or -1 (said so). */
+int cli_send(struct cli_client *client, const char *cmd, json_t *args);
+/* cli_read returns the next object (owned by the caller), NULL when the daemon is gone. */
+json_t *cli_read(struct cli_client *client);
+
+/* Prints one item or result of a command for people. */
+typedef void (*cli_print_fn)(const json_t *object);
+/*
+ * cli_run does a whole command: sends it, prints items and the result (with --json as they are, one per line), returns the exit status.
+ * item, result: printers for people, NULL prints nothing. Steals args.
+ */
+int cli_run(const struct cli *cli, const char *cmd, json_t *args, cli_print_fn item, cli_print_fn result);
+
+/* ---- the commands: argc, argv without the command's own name ---- */
+struct cli_command {
+    const char *name;
+    const char *usage;
+    const char *help;
+    int (*run)(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+};
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+
+int cli_init(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+int cli_listen(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+int cli_call(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+
+#endif

@@ -1,0 +1,139 @@
+/* home.c - config.json of a node's home, read strictly and written whole. */
+#include <jansson.h>
+#include <stdio.h>
+#include "apps/home.h"
+#include "io/files.h"
+
+int home_path(const char *home, const char *name, char *out, size_t out_len)
+{
+    int len = snprintf(out, out_len, "%s/%s", home, name);
+    return len < 0 || (size_t)len >= out_len ? RF_ELIMIT : 0;
+}
+
+static const char *const role_names[] = {
+    [RF_NODE_AUTO] = "auto", [RF_NODE_CLIENT] = "client", [RF_NODE_SUPERNODE] = "supernode"};
+
+static bool take_text(const json_t *root, const char *key, char *out, size_t out_len)
+{
+    const char *text = json_string_value(json_object_get(root, key));
+    if (text == NULL)
+        return json_object_get(root, key) == NULL;
+    return snprintf(out, out_len, "%s", text) < (int)out_len;
+}
+
+static bool take_addr(const json_t *root, const char *key, struct rf_addr *out)
+{
+    const char *text = json_string_value(json_object_get(root, key));
+    if (text == NULL)
+        return json_object_get(root, key) == NULL;
+    return rf_addr_parse(text, 0, out) == 0;
+}
+
+static bool take_role(const json_t *root, enum rf_node_role *out)
+{
+    const char *text = json_string_value(json_object_get(root, "role"));
+    for (size_t i = 1; text != NULL && i < RF_COUNT(role_names); i++)
+        if (strcmp(role_names[i], text) == 0) {
+            *out = (enum rf_node_role)i;
+            return true;
+        }
+    return false;
+}
+
+static bool take_services(const json_t *root, struct home_config *out)
+{
+    const json_t *list = json_object_get(root, "services");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text == NULL || out->service_count == HOME_MAX_SERVICES)
+            return false;
+        char *place = out->services[out->service_count++];
+        if (snprintf(place, sizeof(out->services[0]), "%s", text) >= (int)sizeof(out->services[0]))
+            return false;
+    }
+    return true;
+}
+
+/* the key that is wrong, or NULL */
+static const char *take_all(const json_t *root, struct home_config *out)
+{
+    if (!take_text(root, "url", out->url, sizeof(out->url)) || out->url[0] == '\0')
+        return "url";
+    if (!take_text(root, "user", out->user, sizeof(out->user)) || out->user[0] == '\0')
+        return "user";
+    if (!take_role(root, &out->role))
+        return "role";
+    if (!take_addr(root, "listen", &out->listen))
+        return "listen";
+    if (!take_addr(root, "sip", &out->sip))
+        return "sip";
+    if (!take_addr(root, "http", &out->http))
+        return "http";
+    if (!take_text(root, "sip_password", out->sip_password, sizeof(out->sip_password)))
+        return "sip_password";
+    if (!take_services(root, out))
+        return "services";
+    out->has_ca = json_is_true(json_object_get(root, "ca"));
+    return NULL;
+}
+
+int home_load(const char *home, struct home_config *out, char *error_text, size_t error_text_len)
+{
+    char path[4096];
+    struct rf_buf text;
+    memset(out, 0, sizeof(*out));
+    rf_buf_init(&text, rf_mem_system(), (size_t)64 * 1024);
+    int error = home_path(home, "config.json", path, sizeof(path));
+    if (error == 0)
+        error = rf_file_read(path, &text);
+    if (error != 0) {
+        snprintf(error_text, error_text_len,
+                 error == RF_ENOTFOUND ? "no configuration there" : "config.json: %s", rf_error_text(error));
+        rf_buf_deinit(&text);
+        return error;
+    }
+    json_error_t where;
+    json_t *root = json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &where);
+    rf_buf_deinit(&text);
+    const char *wrong = json_is_object(root) ? take_all(root, out) : "";
+    if (root == NULL)
+        snprintf(error_text, error_text_len, "config.json, line %d: %s", where.line, where.text);
+    else if (wrong != NULL)
+        snprintf(error_text, error_text_len, "config.json: \"%s\" is missing or wrong", wrong);
+    json_decref(root);
+    return root == NULL || wrong != NULL ? RF_EFORMAT : 0;
+}
+
+static void put_addr(json_t *root, const char *key, const struct rf_addr *addr)
+{
+    char text[RF_ADDR_TEXT_LEN];
+    if (addr->family != 0)
+        json_object_set_new(root, key, json_string(rf_addr_text(addr, text)));
+}
+
+int home_save(const char *home, const struct home_config *config)
+{
+    char path[4096];
+    int error = home_path(home, "config.json", path, sizeof(path));
+    if (error != 0)
+        return error;
+    json_t *root = json_object();
+    json_object_set_new(root, "url", json_string(config->url));
+    json_object_set_new(root, "user", json_string(config->user));
+    json_object_set_new(root, "role", json_string(role_names[config->role]));
+    put_addr(root, "listen", &config->listen);
+    put_addr(root, "sip", &config->sip);
+    put_addr(root, "http", &config->http);
+    if (config->sip_password[0] != '\0')
+        json_object_set_new(root, "sip_password", json_string(config->sip_password));
+    json_t *services = json_array();
+    for (size_t i = 0; i < config->service_count; i++)
+        json_array_append_new(services, json_string(config->services[i]));
+    json_object_set_new(root, "services", services);
+    json_object_set_new(root, "ca", json_boolean(config->has_ca));
+    char *text = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    error = text != NULL ? rf_file_write(path, rf_view_str(text), 0600) : RF_ENOMEM;
+    free(text);
+    return error;
+}

@@ -1,0 +1,42 @@
+/*
+ * home.h - a node's home directory (0700): what `ringfolk init` makes and ringfolkd reads.
+ *
+ *   config.json   settings: enrolment URL, user, role, listen/sip/http addresses, SIP password (0600)
+ *   key.pem       private key (0600)
+ *   cert.der      certificate
+ *   overlay.xml   the newest configuration document
+ *   ca.pem        TLS roots for the enrolment server, if --ca was given
+ *   node.db       what this node stores (SQLite)
+ *   control.sock  the daemon's control socket (0600)
+ *   lock          held by the running daemon
+ */
+#ifndef RF_APPS_HOME_H
+#define RF_APPS_HOME_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "node/node.h"
+
+#define HOME_MAX_SERVICES     4
+#define HOME_SIP_PASSWORD_LEN 20
+
+struct home_config {
+    char url[512];  /* as given to init: where documents and certificates come from */
+    char user[256]; /* alice@example.org */
+    enum rf_node_role role;
+    struct rf_addr listen;                /* port 0: the kernel chooses */
+    struct rf_addr sip;                   /* family 0: none */
+    struct rf_addr http;                  /* family 0: none */
+    char sip_password[64];                /* for the user's phones */
+    char services[HOME_MAX_SERVICES][32]; /* "echo" */
+    size_t service_count;
+    bool has_ca;
+};
+
+/* home_path writes HOME/name into out (RF_ELIMIT). */
+int home_path(const char *home, const char *name, char *out, size_t out_len);
+/* home_load / home_save read and write config.json. error_text: a sentence on failure. Errors: RF_ENOTFOUND no home, RF_EFORMAT. */
+int home_load(const char *home, struct home_config *out, char *error_text, size_t error_text_len);
+int home_save(const char *home, const struct home_config *config);
+
+#endif

@@ -21,7 +21,8 @@ static void whois_done(void *arg, const struct rf_whois *w)
     struct rf_control_call *call = arg;
     if (w->error == RF_ENOTFOUND) {
         rf_call_error(call, RF_ENOTFOUND,
-                      w->exists ? "the user exists but no device of theirs is online" : "nobody of that name is known",
+                      w->exists ? "the user exists but no device of theirs is online"
+                                : "nobody of that name is known",
                       w->exists ? NULL : "check the spelling; names are user@overlay");
         return;
     }
@@ -71,7 +72,7 @@ static void target_found(void *arg, const struct rf_whois *w)
 {
     struct target_call *t = arg;
     struct rf_control_call *call = t->call;
-    void (*go)(struct rf_control_call *call, const struct rf_id *node) = t->go;
+    void (*go)(struct rf_control_call * call, const struct rf_id *node) = t->go;
     free(t);
     if (w->error != 0 || w->device_count == 0)
         whois_done(call, w);
@@ -101,14 +102,16 @@ static void with_target(struct rf_control_call *call, json_t *args,
             free(t);
     }
     if (error != 0)
-        rf_call_error(call, error, error == RF_EFORMAT ? "neither a Node-ID (32 hex digits) nor a user name" : NULL, NULL);
+        rf_call_error(call, error,
+                      error == RF_EFORMAT ? "neither a Node-ID (32 hex digits) nor a user name" : NULL, NULL);
 }
 
 static void ping_done(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms)
 {
     struct rf_control_call *call = arg;
     if (error != 0) {
-        rf_call_error(call, error, NULL, error == RF_ETIMEOUT ? "the node is offline or the path to it is broken" : NULL);
+        rf_call_error(call, error, NULL,
+                      error == RF_ETIMEOUT ? "the node is offline or the path to it is broken" : NULL);
         return;
     }
     json_t *r = json_pack("{sI}", "rtt_us", (json_int_t)rtt_us);
@@ -160,7 +163,8 @@ static void trace_done(void *arg, int error)
 static void trace_go(struct rf_control_call *call, const struct rf_id *node)
 {
     call->keep = control_json_id(node);
-    int error = rf_node_trace(rf_call_node(call), node, false, rf_call_now(call), trace_hop, trace_done, call);
+    int error =
+        rf_node_trace(rf_call_node(call), node, false, rf_call_now(call), trace_hop, trace_done, call);
     if (error != 0)
         rf_call_error(call, error, NULL, NULL);
 }
@@ -181,7 +185,8 @@ static void run_trace(void *ctx, struct rf_control_call *call, json_t *args)
         error = rf_node_resource_of(rf_call_node(call), rf_buf_view(&name), &resource);
     if (error == 0) {
         call->keep = control_json_id(&resource);
-        error = rf_node_trace(rf_call_node(call), &resource, true, rf_call_now(call), trace_hop, trace_done, call);
+        error = rf_node_trace(rf_call_node(call), &resource, true, rf_call_now(call), trace_hop, trace_done,
+                              call);
     }
     if (error != 0)
         rf_call_error(call, error, NULL, NULL);
@@ -241,7 +246,9 @@ static void run_fetch(void *ctx, struct rf_control_call *call, json_t *args)
         error = rf_node_fetch(rf_call_node(call), &resource, kind, rf_call_now(call), fetch_done, call);
     if (error != 0)
         rf_call_error(call, error, error == RF_EUNKNOWN ? "no such Kind in this overlay" : NULL,
-                      error == RF_EUNKNOWN ? "Kinds: SIP-REGISTRATION, CERTIFICATE_BY_USER, CERTIFICATE_BY_NODE, ..." : NULL);
+                      error == RF_EUNKNOWN
+                          ? "Kinds: SIP-REGISTRATION, CERTIFICATE_BY_USER, CERTIFICATE_BY_NODE, ..."
+                          : NULL);
 }
 
 /* ---- listen, shutdown, help ---- */
@@ -269,8 +276,8 @@ static void run_help(void *ctx, struct rf_control_call *call, json_t *args)
         const struct rf_command *c = control->commands[i];
         json_t *list = json_array();
         for (size_t k = 0; k < c->arg_count; k++)
-            json_array_append_new(list, json_pack("{ss sb ss}", "name", c->args[k].name, "required", c->args[k].required,
-                                                  "help", c->args[k].help));
+            json_array_append_new(list, json_pack("{ss sb ss}", "name", c->args[k].name, "required",
+                                                  c->args[k].required, "help", c->args[k].help));
         rf_call_item(call, json_pack("{ss ss so}", "command", c->name, "help", c->help, "args", list));
     }
     rf_call_result(call, json_object());

@@ -116,7 +116,8 @@ void rf_control_node_event(struct rf_control *control, const struct rf_node_out 
 
 /* ---- lines in ---- */
 
-static void refuse_line(struct rf_control *control, struct rf_session *session, json_t *id, int error, const char *text)
+static void refuse_line(struct rf_control *control, struct rf_session *session, json_t *id, int error,
+                        const char *text)
 {
     json_t *object = json_object();
     if (id != NULL)
@@ -183,7 +184,8 @@ static void run_request(struct rf_control *control, struct rf_session *session, 
     json_t *args = json_object_get(request, "args");
     char why[160];
     if (name == NULL || (args != NULL && !json_is_object(args))) {
-        refuse_line(control, session, id, RF_EFORMAT, "a request needs \"cmd\", a string, and \"args\", an object");
+        refuse_line(control, session, id, RF_EFORMAT,
+                    "a request needs \"cmd\", a string, and \"args\", an object");
         return;
     }
     const struct rf_command *command = command_find(control, name);

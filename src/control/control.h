@@ -18,7 +18,7 @@ struct rf_control_call; /* one command under way; ends with exactly one result o
 
 struct rf_control_arg {
     const char *name;
-    char type;      /* 's' string, 'i' integer, 'b' boolean, 'a' array of strings */
+    char type; /* 's' string, 'i' integer, 'b' boolean, 'a' array of strings */
     bool required;
     const char *help;
 };

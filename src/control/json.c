@@ -1,5 +1,6 @@
 /* json.c - IDs, addresses, times and bytes as JSON values. */
 #include <stdio.h>
+#include "base/civil.h"
 #include "base/text.h"
 #include "control/internal.h"
 
@@ -39,20 +40,10 @@ json_t *control_json_addr(const struct rf_addr *addr)
 
 json_t *control_json_time(uint64_t wall_ms)
 {
-    /* days to civil date, after Howard Hinnant's description of the calendar's 400-year cycle */
-    uint64_t days = wall_ms / 86400000, ms = wall_ms % 86400000;
-    int64_t z = (int64_t)days + 719468;
-    int64_t era = z / 146097;
-    int64_t day_of_era = z - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t shifted_month = (5 * day_of_year + 2) / 153;
-    int day = (int)(day_of_year - (153 * shifted_month + 2) / 5 + 1);
-    int month = (int)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-    int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+    struct rf_civil c = rf_civil_from_ms(wall_ms);
     char text[48];
-    snprintf(text, sizeof(text), "%04lld-%02d-%02dT%02u:%02u:%02u.%03uZ", (long long)year, month, day,
-             (unsigned)(ms / 3600000), (unsigned)(ms / 60000 % 60), (unsigned)(ms / 1000 % 60), (unsigned)(ms % 1000));
+    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", c.year, c.month, c.day, c.hour,
+             c.minute, c.second, (unsigned)(wall_ms % 1000));
     return json_string(text);
 }
 

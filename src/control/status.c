@@ -62,9 +62,9 @@ void control_status(void *ctx, struct rf_control_call *call, json_t *args)
     json_object_set_new(r, "registered", json_boolean(s.registered));
     json_object_set_new(r, "share_of_ring", json_real(s.share));
     json_object_set_new(r, "stored",
-                        json_pack("{sI sI sI sI}", "resources", (json_int_t)s.store.resource_count, "own_resources",
-                                  (json_int_t)s.store.own_count, "values", (json_int_t)s.store.value_count, "bytes",
-                                  (json_int_t)s.store.bytes));
+                        json_pack("{sI sI sI sI}", "resources", (json_int_t)s.store.resource_count,
+                                  "own_resources", (json_int_t)s.store.own_count, "values",
+                                  (json_int_t)s.store.value_count, "bytes", (json_int_t)s.store.bytes));
     rf_call_result(call, r);
 }
 

@@ -182,7 +182,7 @@ PURE_SAMPLES = [
     ("base", "#include <stdlib.h>\nvoid *rf_a(void) { return malloc(1); }", None),
     ("wire", "#include <stdlib.h>\nvoid *rf_a(void) { return malloc(1); }", "wire/a.o: calls malloc"),
     ("wire", "const char *const rf_names[] = {\"a\", \"b\"};", None),
-    ("wire", "int rf_stranger(void);\nint rf_a(void) { return rf_stranger(); }", "wire/a.o: calls rf_stranger"),
+    ("wire", "int stranger(void);\nint rf_a(void) { return stranger(); }", "wire/a.o: calls stranger"),
     ("wire", "static int count;\nint rf_a(void) { return ++count; }", "keeps state outside of an object: count"),
     ("wire", "int rf_mode = 3;", "keeps state outside of an object: rf_mode"),
     ("node", "_Thread_local int rf_depth;", "keeps state outside of an object: rf_depth"),
@@ -213,6 +213,14 @@ class CheckPure(Tree):
                 status, output = run("check_pure.py", self.root)
                 self.assertEqual(status, 0 if words is None else 1, output)
                 self.assertIn(words or "0 findings", output)
+
+    def test_calls_between_rooms(self):
+        self.build("base", "int rf_b(void) { return 1; }")
+        self.build("wire", "int rf_b(void); int rf_elsewhere(void);\nint rf_w(void) { return rf_b() + rf_elsewhere(); }")
+        self.assertEqual(run("check_pure.py", self.root)[0], 0)
+        self.build("io", "int rf_io(void) { return 2; }")
+        self.build("node", "int rf_io(void);\nint rf_n(void) { return rf_io(); }")
+        self.assertIn("node/a.o: calls rf_io of io/", run("check_pure.py", self.root)[1])
 
     def test_no_libraries(self):
         self.assertNotEqual(run("check_pure.py", self.root)[0], 0)

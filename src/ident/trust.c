@@ -1,0 +1,224 @@
+/* trust.c - which certificates an overlay trusts. */
+#include "ident/trust.h"
+
+#include <stdlib.h>
+
+int rf_trust_new(struct rf_crypto *crypto, struct rf_mem *mem, const uint64_t seed[2], size_t cache_count,
+                 struct rf_trust **out)
+{
+    struct rf_trust *trust = rf_zalloc(mem, sizeof(*trust));
+
+    if (trust == NULL)
+        return RF_ENOMEM;
+    trust->crypto = crypto;
+    trust->mem = mem;
+    cache_init(&trust->cache, mem, seed, cache_count);
+    *out = trust;
+    return 0;
+}
+
+static void rules_deinit(struct rf_trust *trust, struct trust_rules *rules)
+{
+    for (size_t i = 0; i < rules->root_count; i++)
+        trust->crypto->ops->x509_deinit(trust->crypto, &rules->roots[i]);
+    rf_free(trust->mem, rules->roots);
+    rf_free(trust->mem, rules->bad_nodes);
+    rf_free(trust->mem, rules->overlay);
+}
+
+void rf_trust_free(struct rf_trust *trust)
+{
+    if (trust == NULL)
+        return;
+    cache_deinit(&trust->cache);
+    rules_deinit(trust, &trust->rules);
+    rf_free(trust->mem, trust);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return rf_id_compare(a, b);
+}
+
+static int read_roots(struct rf_trust *trust, const struct rf_trust_config *config, struct trust_rules *rules)
+{
+    rules->roots = rf_zalloc(trust->mem, (config->root_count + 1) * sizeof(*rules->roots));
+    if (rules->roots == NULL)
+        return RF_ENOMEM;
+    for (size_t i = 0; i < config->root_count; i++) {
+        struct rf_x509 *root = &rules->roots[i];
+        int r = trust->crypto->ops->x509_decode(trust->crypto, config->roots[i], root);
+
+        if (r != 0)
+            return r;
+        rules->root_count++;
+        if (!root->is_ca || (root->key_usage & RF_KEY_USAGE_CERT_SIGN) == 0 || root->subject_empty)
+            return RF_EUNTRUSTED;
+    }
+    return 0;
+}
+
+int rf_trust_configure(struct rf_trust *trust, const struct rf_trust_config *config)
+{
+    struct trust_rules rules = {
+        .id_len = config->id_len, .overlay_len = config->overlay.len, .self_signed = config->self_signed};
+    int r = RF_ENOMEM;
+
+    rules.overlay = rf_memdup(trust->mem, config->overlay.p, config->overlay.len);
+    rules.bad_nodes = rf_memdup(trust->mem, config->bad_nodes, config->bad_node_count * sizeof(struct rf_id));
+    if (rules.overlay != NULL && rules.bad_nodes != NULL)
+        r = read_roots(trust, config, &rules);
+    if (r != 0) {
+        rules_deinit(trust, &rules);
+        return r;
+    }
+    for (size_t i = 0; i < config->bad_node_count; i++)
+        if (config->bad_nodes[i].len == config->id_len) /* others name nobody here, and do not compare */
+            rules.bad_nodes[rules.bad_node_count++] = config->bad_nodes[i];
+    if (rules.bad_node_count > 0)
+        qsort(rules.bad_nodes, rules.bad_node_count, sizeof(struct rf_id), compare_ids);
+    cache_clear(&trust->cache);
+    rules_deinit(trust, &trust->rules);
+    trust->rules = rules;
+    return 0;
+}
+
+bool rf_trust_is_bad_node(const struct rf_trust *trust, const struct rf_id *id)
+{
+    const struct trust_rules *rules = &trust->rules;
+
+    return rules->bad_node_count > 0 && id->len == rules->id_len &&
+           bsearch(id, rules->bad_nodes, rules->bad_node_count, sizeof(struct rf_id), compare_ids) != NULL;
+}
+
+int window_check(const struct trust_window *window, uint64_t wall_ms)
+{
+    if (wall_ms < window->from_ms)
+        return RF_ENOTYET;
+    return wall_ms > window->until_ms ? RF_EEXPIRED : 0;
+}
+
+/*
+ * check_derivation: every Node-ID of a self-signed certificate must be what the key derives: the only one without an index, several
+ * ones with indices from 1 in any order.
+ */
+static int check_derivation(const struct rf_trust *trust, const struct rf_cert *cert)
+{
+    enum rf_digest_rule rule = (enum rf_digest_rule)trust->rules.self_signed;
+    uint32_t first = cert->node_id_count > 1, last = first ? (uint32_t)cert->node_id_count : 0;
+
+    for (uint32_t i = first; i <= last; i++) {
+        struct rf_id id;
+        int r = rf_node_id_derive(trust->crypto, rule, cert->x509.spki, i, trust->rules.id_len, &id);
+
+        if (r != 0)
+            return r;
+        if (!rf_cert_has_node_id(cert, &id))
+            return RF_EUNTRUSTED;
+    }
+    return 0;
+}
+
+static int check_self_signed(const struct rf_trust *trust, const struct rf_cert *cert)
+{
+    int r = check_derivation(trust, cert); /* cheaper than the signature */
+
+    if (r != 0)
+        return r;
+    r = trust->crypto->ops->x509_verify(trust->crypto, &cert->x509, &cert->x509);
+    return r == RF_EUNKNOWN ? RF_ESIGNATURE : r;
+}
+
+int trust_accept(struct rf_trust *trust, struct rf_cert *cert, const struct rf_view *others,
+                 size_t other_count, uint64_t wall_ms)
+{
+    const struct rf_x509 *x = &cert->x509;
+    struct trust_window window = {x->not_before_ms, x->not_after_ms};
+    int r = window_check(&window, wall_ms);
+
+    if (r != 0)
+        return r;
+    for (size_t i = 0; i < cert->node_id_count; i++) {
+        if (cert->node_ids[i].len != trust->rules.id_len)
+            return RF_EMISMATCH;
+        if (rf_trust_is_bad_node(trust, &cert->node_ids[i]))
+            return RF_EREVOKED;
+    }
+    if (trust->rules.self_signed != 0 && rf_view_equal(x->issuer, x->subject))
+        r = check_self_signed(trust, cert);
+    else
+        r = chain_check(trust, cert, others, other_count, wall_ms, &window);
+    if (r == 0)
+        cache_put(&trust->cache, cert, window.from_ms, window.until_ms);
+    return r;
+}
+
+/* count_rejected counts what is the certificate's fault. */
+static int count_rejected(struct rf_trust *trust, int error)
+{
+    if (error != 0 && error != RF_ENOMEM)
+        trust->counters.cert_rejected++;
+    return error;
+}
+
+/* cached_check: a certificate found in the cache needs its time looked at only. */
+static int cached_check(struct rf_trust *trust, const struct cache_entry *entry, uint64_t wall_ms)
+{
+    struct trust_window window = {entry->from_ms, entry->until_ms};
+
+    trust->counters.cert_cache_hits++;
+    return count_rejected(trust, window_check(&window, wall_ms));
+}
+
+int trust_cached(struct rf_trust *trust, const struct cache_entry *entry, uint64_t wall_ms,
+                 struct rf_cert **out)
+{
+    int r = cached_check(trust, entry, wall_ms);
+
+    if (r == 0)
+        *out = rf_cert_hold(entry->cert);
+    return r;
+}
+
+int rf_trust_cert(struct rf_trust *trust, struct rf_view der, const struct rf_view *others,
+                  size_t other_count, uint64_t wall_ms, struct rf_cert **out)
+{
+    struct rf_view overlay = rf_view_of(trust->rules.overlay, trust->rules.overlay_len);
+    uint8_t sha256[RF_SHA256_LEN];
+    struct cache_entry *entry;
+    struct rf_cert *cert;
+    int r;
+
+    if (der.len > RF_CERT_MAX_LEN)
+        return count_rejected(trust, RF_ELIMIT);
+    if ((r = rf_sha256(trust->crypto, der, sha256)) != 0)
+        return r;
+    if ((entry = cache_find(&trust->cache, sha256)) != NULL)
+        return trust_cached(trust, entry, wall_ms, out);
+    trust->counters.cert_decoded++;
+    if ((r = cert_decode(trust->crypto, der, sha256, overlay, trust->rules.id_len, &cert)) != 0)
+        return count_rejected(trust, r);
+    if ((r = trust_accept(trust, cert, others, other_count, wall_ms)) != 0) {
+        rf_cert_release(cert);
+        return count_rejected(trust, r);
+    }
+    *out = cert;
+    return 0;
+}
+
+int rf_trust_cert_again(struct rf_trust *trust, struct rf_cert *cert, uint64_t wall_ms)
+{
+    struct cache_entry *entry = cache_find(&trust->cache, cert->sha256);
+
+    if (entry != NULL)
+        return cached_check(trust, entry, wall_ms);
+    return count_rejected(trust, trust_accept(trust, cert, cert->chain, cert->chain_count, wall_ms));
+}
+
+const struct rf_ident_counters *rf_trust_counters(const struct rf_trust *trust)
+{
+    return &trust->counters;
+}
+
+#define ROW(name, help) {#name, help, offsetof(struct rf_ident_counters, name)},
+RF_COUNTERS_DEFINE(ident, RF_IDENT_COUNTERS, ROW)

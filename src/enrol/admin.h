@@ -9,7 +9,8 @@
 #include "enrol/enrol.h"
 
 /* rf_admin_user_add makes a user. password_hash: encoded, or empty. Errors: RF_EEXIST and those of the store. */
-int rf_admin_user_add(struct rf_enrol_store *store, const char *name, const char *password_hash, uint64_t wall_ms);
+int rf_admin_user_add(struct rf_enrol_store *store, const char *name, const char *password_hash,
+                      uint64_t wall_ms);
 /* rf_admin_user_disable sets or clears `disabled`; rf_admin_user_password replaces the password. Errors: RF_ENOTFOUND. */
 int rf_admin_user_disable(struct rf_enrol_store *store, const char *name, bool disabled);
 int rf_admin_user_password(struct rf_enrol_store *store, const char *name, const char *password_hash);
@@ -18,37 +19,42 @@ int rf_admin_user_password(struct rf_enrol_store *store, const char *name, const
  * rf_admin_invite makes an invite and writes its code (NUL-terminated) to `code`; only its hash is stored.
  * user: bound to this name, or NULL; uses 1..1000000; lifetime_ms >= 1. Expired invites are forgotten on the way.
  */
+#define RF_ADMIN_INVITE_USES_MAX 1000000
 struct rf_admin_invite {
     const char *user;
     uint32_t uses;
     uint64_t lifetime_ms;
 };
 int rf_admin_invite(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_rng *secret,
-                    const struct rf_admin_invite *wish, uint64_t wall_ms, char code[RF_ENROL_INVITE_CODE_LEN + 1]);
-/* rf_enrol_invite_hash is what the store keeps of a code; letter case, spaces and hyphens in the code do not matter. */
-int rf_enrol_invite_hash(struct rf_crypto *crypto, struct rf_view code, uint8_t out[RF_ENROL_HASH_LEN]);
+                    const struct rf_admin_invite *wish, uint64_t wall_ms,
+                    char code[RF_ENROL_INVITE_CODE_LEN + 1]);
 
 /*
  * rf_admin_document_first writes and stores the first document (number 1) from `draft` (as rf_conf_write takes it).
  * Errors: RF_EEXIST there is one, those of rf_conf_write and of the store.
  */
-int rf_admin_document_first(struct rf_enrol_store *store, struct rf_identity *signer, const struct rf_conf *draft,
-                            uint64_t wall_ms);
+int rf_admin_document_first(struct rf_enrol_store *store, struct rf_identity *signer,
+                            const struct rf_conf *draft, uint64_t wall_ms);
 /*
  * rf_admin_document_change reads the newest document, lets `change` alter a shallow copy of it (arrays are replaced, not written to),
  * adds 1 to the sequence, signs, checks and stores it. bad-nodes whose certificates have expired are left out on the way.
- * change   returns RF_OK, RF_EEXIST (nothing to do: RF_OK, no new document) or an error, which is returned
- * sequence (may be NULL) of the document that is valid afterwards
+ * change   returns RF_OK or an error, which is returned; what it allocates in `region` lives long enough
+ * sequence (may be NULL) of the new document
+ * Errors: those of `change`, RF_ENOTFOUND there is no document yet, rf_conf_parse, rf_conf_write, rf_conf_verify (the signer has no right,
+ * or its certificate has expired), the store.
  */
+typedef int rf_admin_change(void *ctx, struct rf_conf *draft, struct rf_region *region);
 int rf_admin_document_change(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
-                             struct rf_identity *signer, int (*change)(void *ctx, struct rf_conf *draft), void *ctx,
-                             uint64_t wall_ms, uint16_t *sequence);
+                             struct rf_identity *signer, rf_admin_change *change, void *ctx, uint64_t wall_ms,
+                             uint16_t *sequence);
 /*
  * rf_admin_revoke marks devices as revoked and puts their Node-IDs as bad-node into a new document, in one transaction.
- * Errors: RF_ENOTFOUND no such device, RF_EEXIST all are revoked already, RF_EFORBIDDEN the signer itself, RF_ELIMIT more than 64.
+ * A self-signed overlay knows no devices: there any Node-ID can be revoked.
+ * Errors: RF_ENOTFOUND no such device, RF_EEXIST all are revoked already, RF_EFORBIDDEN the signer itself, and those above.
  */
-int rf_admin_revoke(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem, struct rf_identity *signer,
-                    const struct rf_id *node_ids, size_t count, uint64_t wall_ms, uint16_t *sequence);
+int rf_admin_revoke(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
+                    struct rf_identity *signer, const struct rf_id *node_ids, size_t count, uint64_t wall_ms,
+                    uint16_t *sequence);
 
 /* rf_admin_bootstrap_add / _remove change the list of bootstrap nodes. Errors: RF_EEXIST, RF_ENOTFOUND, and those above. */
 int rf_admin_bootstrap_add(struct rf_conf *draft, const struct rf_addr *addr, struct rf_region *region);

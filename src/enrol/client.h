@@ -26,7 +26,7 @@ int rf_enrol_client_config_url(const char *text, char out[RF_ENROL_URL_SIZE]);
 
 /* What to ask for; absent fields are empty. */
 struct rf_enrol_wish {
-    struct rf_view username;    /* "alice" or "alice@example.org"; required */
+    struct rf_view username; /* "alice" or "alice@example.org"; required */
     struct rf_view password, invite;
     struct rf_view certificate; /* DER of the certificate to renew */
 };
@@ -62,9 +62,9 @@ int rf_enrol_client_answer(struct rf_crypto *crypto, const struct rf_key *key, c
  * rf_enrol_client_self_signed makes the certificate of a self-signed overlay: Node-ID derived from the key.
  * serial: from `rng`. Errors: RF_EFORBIDDEN the overlay does not permit it, RF_EFORMAT the name, RF_ECRYPTO, RF_ENOMEM.
  */
-int rf_enrol_client_self_signed(struct rf_crypto *crypto, const struct rf_key *key, const struct rf_conf *conf,
-                                struct rf_rng *rng, struct rf_view username, uint64_t wall_ms, uint64_t validity_ms,
-                                struct rf_cert **out);
+int rf_enrol_client_self_signed(struct rf_crypto *crypto, const struct rf_key *key,
+                                const struct rf_conf *conf, struct rf_rng *rng, struct rf_view username,
+                                uint64_t wall_ms, uint64_t validity_ms, struct rf_cert **out);
 
 /* rf_enrol_client_renew_at: when to renew a certificate, at two thirds of its life plus up to a tenth by `jitter`. */
 uint64_t rf_enrol_client_renew_at(const struct rf_cert *cert, struct rf_rng *jitter);

@@ -15,20 +15,20 @@
 #define RF_DOOR_ENROL_PATH   "/enrol"
 
 struct rf_door_request {
-    struct rf_view method, path;         /* path without query */
-    struct rf_view content_type;         /* empty if absent */
-    struct rf_view if_none_match;        /* empty if absent */
+    struct rf_view method, path;  /* path without query */
+    struct rf_view content_type;  /* empty if absent */
+    struct rf_view if_none_match; /* empty if absent */
     struct rf_view body;
-    struct rf_view client_certificate;   /* DER that the TLS client proved to own; empty if none */
+    struct rf_view client_certificate; /* DER that the TLS client proved to own; empty if none */
     struct rf_addr peer;
 };
 
 struct rf_door_answer {
     int status;
-    const char *content_type;  /* NULL: no body */
-    struct rf_view body;       /* borrowed from the door or from `enrol` until the next call or _deinit */
-    const char *allow;         /* 405: methods; else NULL */
-    char etag[40];             /* with quotes; empty: none */
+    const char *content_type;     /* NULL: no body */
+    struct rf_view body;          /* borrowed from the door or from `enrol` until the next call or _deinit */
+    const char *allow;            /* 405: methods; else NULL */
+    char etag[40];                /* with quotes; empty: none */
     struct rf_enrol_answer enrol; /* reason, retry_after_s, user and node_id are valid for every answer */
 };
 void rf_door_answer_init(struct rf_door_answer *answer, struct rf_mem *mem);
@@ -43,8 +43,8 @@ struct rf_door {
     char etag[40];
 };
 /* rf_door_init: all borrowed. */
-void rf_door_init(struct rf_door *door, struct rf_mem *mem, struct rf_crypto *crypto, struct rf_enrol_store *store,
-                  struct rf_enrol *enrol);
+void rf_door_init(struct rf_door *door, struct rf_mem *mem, struct rf_crypto *crypto,
+                  struct rf_enrol_store *store, struct rf_enrol *enrol);
 void rf_door_deinit(struct rf_door *door);
 /* rf_door_begin answers, or leaves an attempt waiting exactly as rf_enrol_begin; then rf_door_finish completes it. */
 void rf_door_begin(struct rf_door *door, const struct rf_door_request *request, const struct rf_now *now,

@@ -12,7 +12,8 @@
  *   invite            for a free name: makes the user, with the password if one was given, and counts one use;
  *                     bound to a name: that user, new or not, and the password is set if one was given
  *   old certificate   that we issued, not expired, not revoked, and a CSR by the same key: renewal, the Node-ID stays
- * A key belongs to one device: the same key again (an answer was lost) gets the same Node-ID; for another user it is refused.
+ * A key belongs to one device: the same key again (an answer was lost) gets the same Node-ID, even when its invite is used up by that
+ * very attempt; for another user it is refused. A certificate carries one Node-ID.
  *
  * Not thread-safe: one thread at a time; only the jobs may run elsewhere.
  */
@@ -28,11 +29,12 @@
 #include "enrol/password.h"
 #include "enrol/store.h"
 
-#define RF_ENROL_CSR_MAX_LEN    4096
-#define RF_ENROL_REASON_SIZE    256
-#define RF_ENROL_NODE_IDS_MAX   1 /* per certificate */
-#define RF_ENROL_VALIDITY_MS    ((uint64_t)90 * 24 * 3600 * 1000)
-#define RF_ENROL_BACKDATE_MS    ((uint64_t)5 * 60 * 1000) /* notBefore lies that far back, for clocks behind ours */
+#define RF_ENROL_CSR_MAX_LEN 4096
+#define RF_ENROL_REASON_SIZE 256
+#define RF_ENROL_DEVICES_MAX 64 /* of a user, with a valid certificate and not revoked */
+#define RF_ENROL_VALIDITY_MS ((uint64_t)90 * 24 * 3600 * 1000)
+#define RF_ENROL_BACKDATE_MS                                                                                 \
+    ((uint64_t)5 * 60 * 1000)       /* notBefore lies that far back, for clocks behind ours */
 #define RF_ENROL_INVITE_CODE_LEN 26 /* characters of a code, base32, 130 random bits */
 
 #define RF_ENROL_COUNTERS(X)                                                                                 \
@@ -58,21 +60,21 @@ struct rf_enrol_limits {
     uint64_t name_refill_us;
     size_t max_count; /* buckets of each sort */
 };
-#define RF_ENROL_LIMITS_DEFAULT ((struct rf_enrol_limits){100, 1000000, 10, 30 * 1000000ull, 65536})
+#define RF_ENROL_LIMITS_DEFAULT ((struct rf_enrol_limits){200, 1000000, 10, 30 * 1000000ull, 65536})
 
 struct rf_enrol_config {
-    const char *overlay;     /* lower-case; copied */
-    uint8_t id_len;          /* Node-ID bytes, 16..20 */
-    uint64_t validity_ms;    /* of certificates; cut at the CA's end */
+    const char *overlay;  /* lower-case; copied */
+    uint8_t id_len;       /* Node-ID bytes, 16..20 */
+    uint64_t validity_ms; /* of certificates; cut at the CA's end */
     struct rf_password_cost cost;
     struct rf_enrol_limits limits;
-    uint64_t seed[2];        /* keys hash tables */
+    uint64_t seed[2]; /* keys hash tables */
 };
 
 /* rf_enrol_new: everything is borrowed until rf_enrol_free; `ca` with its `ca_key` signs. Errors: RF_EINVAL, RF_ENOMEM. */
-int rf_enrol_new(struct rf_mem *mem, struct rf_crypto *crypto, struct rf_enrol_store *store, struct rf_rng *secret,
-                 struct rf_log *log, const struct rf_x509 *ca, const struct rf_key *ca_key,
-                 const struct rf_enrol_config *config, struct rf_enrol **out);
+int rf_enrol_new(struct rf_mem *mem, struct rf_crypto *crypto, struct rf_enrol_store *store,
+                 struct rf_rng *secret, struct rf_log *log, const struct rf_x509 *ca,
+                 const struct rf_key *ca_key, const struct rf_enrol_config *config, struct rf_enrol **out);
 void rf_enrol_free(struct rf_enrol *enrol);
 const struct rf_enrol_counters *rf_enrol_counters(const struct rf_enrol *enrol);
 
@@ -97,17 +99,24 @@ struct rf_enrol_answer {
 void rf_enrol_answer_init(struct rf_enrol_answer *answer, struct rf_mem *mem);
 void rf_enrol_answer_deinit(struct rf_enrol_answer *answer);
 
+/* What entitles an attempt. */
+enum rf_enrol_grant {
+    RF_ENROL_BY_PASSWORD = 1,
+    RF_ENROL_BY_INVITE, /* for a free name, or bound to the name */
+    RF_ENROL_BY_KEY,    /* of a device that has a valid certificate: renewal */
+};
 struct rf_enrol_attempt {
     struct rf_password_job job; /* to run before rf_enrol_finish */
     struct rf_mem *mem;
     struct rf_addr peer;
+    enum rf_enrol_grant grant;
     char user[RF_ENROL_NAME_SIZE];
-    bool has_password, has_invite, renewal;
     uint8_t invite_hash[RF_ENROL_HASH_LEN];
+    bool
+        has_invite; /* also with BY_PASSWORD: the name was taken, the password may prove it is the same person */
+    bool decoy;     /* the job only takes time: there is nothing to verify against */
     uint8_t key_hash[RF_ENROL_HASH_LEN];
-    struct rf_id node_id; /* renewal: of the old certificate */
-    struct rf_view spki;  /* owned copy */
-    bool decoy;           /* the job only takes time: there is nothing to verify against */
+    struct rf_view spki; /* owned copy */
 };
 
 /*
@@ -129,5 +138,13 @@ void rf_enrol_attempt_free(struct rf_enrol_attempt *attempt); /* wipes; NULL all
 int rf_enrol_name(struct rf_view text, const char *overlay, char out[RF_ENROL_NAME_SIZE]);
 /* rf_enrol_name_reserved: echo and other service names; only `user add` may make these users. */
 bool rf_enrol_name_reserved(const char *name);
+
+/* rf_enrol_invite_code makes a code: 130 random bits in Crockford's base32, lower-case, NUL-terminated. */
+void rf_enrol_invite_code(struct rf_rng *secret, char out[RF_ENROL_INVITE_CODE_LEN + 1]);
+/*
+ * rf_enrol_invite_hash is what the store keeps of a code: SHA-256 of its plain form. Letter case, spaces, hyphens and the confusion of
+ * o with 0 and of i and l with 1 do not matter. Errors: RF_EFORMAT no code, RF_ECRYPTO.
+ */
+int rf_enrol_invite_hash(struct rf_crypto *crypto, struct rf_view code, uint8_t out[RF_ENROL_HASH_LEN]);
 
 #endif

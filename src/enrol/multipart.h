@@ -15,7 +15,7 @@ struct rf_part {
 };
 
 struct rf_multipart {
-    struct rf_view rest; /* what was not read yet */
+    struct rf_view rest;                           /* what was not read yet */
     char delimiter[RF_MULTIPART_BOUNDARY_MAX + 5]; /* "\r\n--boundary" */
     size_t delimiter_len;
     bool first, ended;

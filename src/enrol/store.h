@@ -75,9 +75,11 @@ struct rf_enrol_store_ops {
      * and stops at the first non-zero return, which it returns. */
     int (*user_get)(struct rf_enrol_store *s, const char *name, struct rf_enrol_user *out);
     int (*user_put)(struct rf_enrol_store *s, const struct rf_enrol_user *user);
-    int (*user_each)(struct rf_enrol_store *s, int (*each)(void *ctx, const struct rf_enrol_user *user), void *ctx);
+    int (*user_each)(struct rf_enrol_store *s, int (*each)(void *ctx, const struct rf_enrol_user *user),
+                     void *ctx);
 
-    int (*invite_get)(struct rf_enrol_store *s, const uint8_t hash[RF_ENROL_HASH_LEN], struct rf_enrol_invite *out);
+    int (*invite_get)(struct rf_enrol_store *s, const uint8_t hash[RF_ENROL_HASH_LEN],
+                      struct rf_enrol_invite *out);
     int (*invite_put)(struct rf_enrol_store *s, const struct rf_enrol_invite *invite);
     /* invite_prune forgets all that expired before `before_ms`. */
     int (*invite_prune)(struct rf_enrol_store *s, uint64_t before_ms);
@@ -96,8 +98,10 @@ struct rf_enrol_store_ops {
 
     /* document_get fills `out` with the newest document; its text is appended to `xml` only if its number is not `known`.
      * RF_ENOTFOUND there is none. document_put: RF_ECONFLICT when that number exists. */
-    int (*document_get)(struct rf_enrol_store *s, uint64_t known, struct rf_enrol_document *out, struct rf_buf *xml);
-    int (*document_put)(struct rf_enrol_store *s, const struct rf_enrol_document *document, struct rf_view xml);
+    int (*document_get)(struct rf_enrol_store *s, uint64_t known, struct rf_enrol_document *out,
+                        struct rf_buf *xml);
+    int (*document_put)(struct rf_enrol_store *s, const struct rf_enrol_document *document,
+                        struct rf_view xml);
 };
 
 #endif

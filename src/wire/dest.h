@@ -42,7 +42,7 @@ bool rf_dest_equal(const struct rf_dest *a, const struct rf_dest *b);
  * rf_dest_next reads one entry from the front of `list`, which moves on; on error it is unchanged. An empty list is
  * RF_ESHORT: iterate with `while (list.len > 0)`.
  * Errors: RF_ESHORT the list ends inside an entry, RF_ELENGTH lengths disagree or a Node-ID is not of id_len,
- * RF_EUNKNOWN type.
+ * RF_EUNKNOWN type, RF_EFORMAT a Node-ID of zeros.
  */
 int rf_dest_next(struct rf_view *list, uint8_t id_len, struct rf_dest *out);
 /*

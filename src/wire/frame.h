@@ -23,7 +23,7 @@ struct rf_frame {
  * rf_frame_next reads one frame from the front of `in` (a DTLS record, or a TLS stream's bytes so far), which moves on.
  * max_message_len: bytes allowed in a message.
  * Errors (`in` unchanged): RF_ESHORT more bytes needed, RF_EUNKNOWN frame type, RF_ELIMIT the message is too large (told as
- * soon as its length is there), RF_EFORMAT an empty message.
+ * soon as its length is there).
  */
 int rf_frame_next(struct rf_view *in, size_t max_message_len, struct rf_frame *out);
 /* rf_frame_encode appends a frame. RF_ELENGTH in `out`: message of 2^24 bytes or more. */
@@ -43,7 +43,7 @@ void rf_frame_reader_deinit(struct rf_frame_reader *reader);
 /*
  * rf_frame_reader_next takes bytes from the front of `in` up to the end of one frame. The frame is valid until the next call
  * and while those bytes live. Returns 0; RF_ESHORT all of `in` was taken and no frame is whole yet; otherwise the link must
- * be closed: RF_EUNKNOWN, RF_ELIMIT, RF_EFORMAT as rf_frame_next, RF_ENOMEM.
+ * be closed: RF_EUNKNOWN, RF_ELIMIT as rf_frame_next, RF_ENOMEM.
  */
 int rf_frame_reader_next(struct rf_frame_reader *reader, struct rf_view *in, struct rf_frame *out);
 

@@ -119,9 +119,10 @@ int rf_piece_of(const struct rf_header *header, struct rf_view rest, struct rf_p
 /* A message being split; all borrowed while it goes on. */
 struct rf_split {
     const struct rf_header *header;
-    struct rf_view rest; /* the message after its header */
-    size_t piece_len;    /* bytes of it in each fragment but the last */
-    size_t at;
+    struct rf_view rest; /* of the data, still to be given out */
+    uint32_t offset;     /* of it */
+    size_t piece_len;    /* bytes in each fragment, */
+    size_t longer_count; /* in the next so many one more */
 };
 /*
  * rf_split_start prepares to cut a message (or a fragment of one) into equal fragments of at most max_len bytes each,

@@ -36,7 +36,7 @@ struct rf_probe_info {
 /* rf_probe_ans_decode checks every entry; read them with rf_probe_info_next. RF_EFORMAT: type 0. */
 int rf_probe_ans_decode(struct rf_view body, struct rf_view *infos);
 int rf_probe_info_next(struct rf_view *infos, struct rf_probe_info *out);
-/* rf_probe_ans_encode appends a body of the known types given (`value` is not looked at). */
+/* rf_probe_ans_encode appends a body: `number` of the three known types, `value` of others. */
 void rf_probe_ans_encode(const struct rf_probe_info *infos, size_t info_count, struct rf_buf *out);
 
 enum rf_config_update_type { RF_CONFIG_UPDATE_CONFIG = 1, RF_CONFIG_UPDATE_KIND = 2 };

@@ -32,7 +32,7 @@ fuzz: deps
 
 demo: deps
 	@tools/run_tests.sh --build-only release
-	@tools/demo.sh $(PROGRAMS_BUILD)
+	@python3 tools/demo.py $(PROGRAMS_BUILD) $(if $(KEEP),--keep)
 
 bench: deps
 	@tools/run_tests.sh --build-only release

@@ -131,7 +131,7 @@ static int make_home(struct init *init, char *key_path, size_t key_path_len)
     if (access(path, F_OK) == 0)
         return cli_error(home, "there is a node in this home already",
                          "choose another --home, or remove that one first");
-    int error = rf_mkdir_p(home, 0700);
+    int error = rf_dir_make(home, 0700);
     return error == 0 ? 0 : cli_error(home, rf_error_text(error), "may you write there?");
 }
 
@@ -141,7 +141,7 @@ static int make_key(struct init *init, const char *key_path)
     struct rf_crypto *c = init->crypto;
     struct rf_buf pem;
     rf_buf_init(&pem, rf_mem_system(), (size_t)64 * 1024);
-    int error = rf_file_read(key_path, &pem);
+    int error = rf_file_read(key_path, pem.max, &pem);
     if (error == 0) {
         error = c->ops->key_from_pem(c, rf_buf_view(&pem), &init->key);
     } else {
@@ -186,7 +186,7 @@ static int copy_ca(const struct init *init)
 {
     struct rf_buf pem;
     rf_buf_init(&pem, rf_mem_system(), (size_t)1024 * 1024);
-    int error = rf_file_read(init->options.ca, &pem);
+    int error = rf_file_read(init->options.ca, pem.max, &pem);
     int status = error != 0 ? cli_error(init->options.ca, rf_error_text(error), NULL)
                             : write_file(init, "ca.pem", rf_buf_view(&pem), 0644);
     rf_buf_deinit(&pem);
@@ -243,7 +243,8 @@ int cli_init(const struct cli *cli, const struct cli_command *self, int argc, ch
     if (wrong != NULL)
         return cli_usage(self->usage, wrong);
     struct rf_rng *rng = rf_random_system();
-    struct rf_now now = rf_clock_now();
+    struct rf_now now;
+    rf_clock_read(&now);
     init.crypto = rf_crypto_openssl_new(rf_mem_system());
     init.enrolling = (struct rf_enrolling){
         .mem = rf_mem_system(), .crypto = init.crypto, .secret = rng, .ca_file = init.options.ca};

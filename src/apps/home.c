@@ -1,6 +1,7 @@
 /* home.c - config.json of a node's home, read strictly and written whole. */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "apps/home.h"
 #include "io/files.h"
 
@@ -85,7 +86,7 @@ int home_load(const char *home, struct home_config *out, char *error_text, size_
     rf_buf_init(&text, rf_mem_system(), (size_t)64 * 1024);
     int error = home_path(home, "config.json", path, sizeof(path));
     if (error == 0)
-        error = rf_file_read(path, &text);
+        error = rf_file_read(path, text.max, &text);
     if (error != 0) {
         snprintf(error_text, error_text_len,
                  error == RF_ENOTFOUND ? "no configuration there" : "config.json: %s", rf_error_text(error));

@@ -14,6 +14,7 @@
 #define RF_APPS_HOME_H
 
 #include "base/addr.h"
+#include "base/assert.h"
 #include "base/buf.h"
 #include "node/node.h"
 

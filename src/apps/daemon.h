@@ -1,0 +1,94 @@
+/*
+ * daemon.h - the inside of ringfolkd: the shell around the one object.
+ *
+ * Two threads of its own beside the loop: `disk` commits records and writes files, `web` speaks HTTPS with the enrolment server (renewal,
+ * new documents). sip/ brings one more. Everything of the node happens in the loop's thread.
+ */
+#ifndef RF_APPS_DAEMON_H
+#define RF_APPS_DAEMON_H
+
+#include "apps/home.h"
+#include "base/assert.h"
+#include "base/list.h"
+#include "control/control.h"
+#include "io/clock.h"
+#include "io/files.h"
+#include "io/flows.h"
+#include "io/log_stderr.h"
+#include "io/loop.h"
+#include "io/signals.h"
+#include "io/worker.h"
+#include "node/store.h"
+#include "sip/sip.h"
+
+#ifndef RF_VERSION
+#define RF_VERSION "0.1.0"
+#endif
+
+struct daemon_capture;
+
+struct daemon {
+    const char *home;
+    struct home_config config;
+    struct rf_log_stderr log;
+    struct rf_crypto *crypto;
+    struct rf_rng_seeded jitter;
+    struct rf_conf *conf; /* as loaded; the node has its own reference */
+    struct rf_buf cert_der, key_pem;
+    struct rf_lock lock;
+    bool locked;
+
+    struct rf_loop *loop;
+    struct rf_signals signals;
+    struct rf_worker *disk, *web;
+    struct rf_node_store *store;
+    struct rf_node *node;
+    struct rf_flows *flows;
+    struct rf_loop_task task;
+    struct rf_control *control;
+    struct rf_sip *sip;
+    struct daemon_capture *capture;
+
+    /* daemon_control.c */
+    int control_fd;
+    struct rf_list clients;
+    /* daemon_disk.c */
+    struct rf_list batches; /* waiting for the disk thread */
+    bool disk_busy;
+    /* daemon_web.c */
+    bool web_busy;
+    uint64_t renew_at_ms, refresh_at_ms; /* wall clock */
+
+    bool ready_told, stopping, left;
+    int status; /* exit status */
+};
+
+/* daemon_say prints "ringfolkd: what: why" and a hint to stderr; returns 1. */
+int daemon_say(const char *what, const char *why, const char *hint);
+
+/* daemon_start.c: home, identity, node. 0, or 1 after having said why. */
+int daemon_open(struct daemon *d, const char *home);
+int daemon_start(struct daemon *d, const char *capture_path);
+void daemon_close(struct daemon *d);
+/* daemon_run.c */
+const struct rf_flow_doorway *daemon_doorway(struct daemon *d, struct rf_flow_doorway *door);
+uint64_t daemon_turn(void *arg); /* the node's turn in the loop */
+void daemon_stop(struct daemon *d);
+/* daemon_disk.c */
+int daemon_disk_open(struct daemon *d);
+void daemon_disk_persist(struct daemon *d, const struct rf_node_out *out);
+void daemon_disk_file(struct daemon *d, const char *name, struct rf_view bytes);
+void daemon_disk_peers(struct daemon *d, const struct rf_addr *peers, size_t count);
+int daemon_disk_load(struct daemon *d); /* records and remembered peers into the node */
+void daemon_disk_close(struct daemon *d);
+/* daemon_control.c */
+int daemon_control_open(struct daemon *d);
+void daemon_control_close(struct daemon *d);
+/* daemon_web.c */
+void daemon_web_turn(struct daemon *d); /* renews and refreshes when it is time */
+int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len); /* blocking, before the node starts */
+/* daemon_capture.c */
+int daemon_capture_open(struct daemon *d, const char *path);
+void daemon_capture_close(struct daemon *d);
+
+#endif

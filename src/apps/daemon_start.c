@@ -1,0 +1,291 @@
+/* daemon_start.c - from a home directory to a running node, and what is said when that fails. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "apps/daemon.h"
+#include "base/civil.h"
+#include "crypto/openssl/openssl.h"
+#include "io/clock.h"
+#include "io/random.h"
+
+int daemon_say(const char *what, const char *why, const char *hint)
+{
+    fprintf(stderr, "ringfolkd: %s: %s\n", what, why);
+    if (hint != NULL)
+        fprintf(stderr, "  %s\n", hint);
+    return 1;
+}
+
+/* ---- open: what stands in the home ---- */
+
+static int read_home_file(struct daemon *d, const char *name, size_t max_len, struct rf_buf *out)
+{
+    char path[4096];
+    rf_buf_init(out, rf_mem_system(), max_len);
+    int error = home_path(d->home, name, path, sizeof(path));
+    if (error == 0)
+        error = rf_file_read(path, max_len, out);
+    if (error != 0)
+        return daemon_say(path, rf_error_text(error),
+                          "the home is not complete: remove it and run `ringfolk init` again");
+    return 0;
+}
+
+static int take_lock(struct daemon *d)
+{
+    char path[4096], why[96];
+    if (home_path(d->home, "lock", path, sizeof(path)) != 0)
+        return daemon_say(d->home, "the path is too long", NULL);
+    int error = rf_lock_take(path, &d->lock);
+    if (error == RF_EBUSY) {
+        snprintf(why, sizeof(why), "a ringfolkd runs on this home already (process %ld)", d->lock.owner);
+        return daemon_say(d->home, why, "end it with: ringfolk --home DIR shutdown");
+    }
+    if (error != 0)
+        return daemon_say(path, rf_error_text(error), NULL);
+    d->locked = true;
+    return 0;
+}
+
+static int read_conf(struct daemon *d)
+{
+    struct rf_buf xml;
+    char why[300];
+    if (read_home_file(d, "overlay.xml", RF_CONF_MAX_LEN, &xml) != 0) {
+        rf_buf_deinit(&xml);
+        return 1;
+    }
+    int error = rf_conf_parse(d->crypto, rf_mem_system(), rf_buf_view(&xml), rf_view_str(""), &d->conf, why,
+                              sizeof(why));
+    rf_buf_deinit(&xml);
+    return error == 0 ? 0 : daemon_say("overlay.xml", why, NULL);
+}
+
+static void take_log_level(struct daemon *d)
+{
+    enum rf_log_level level = RF_LOG_INFO;
+    const char *wanted = getenv("RINGFOLK_LOG");
+    if (wanted != NULL)
+        (void)rf_log_level_parse(wanted, &level);
+    rf_log_stderr_init(&d->log, level);
+}
+
+int daemon_open(struct daemon *d, const char *home)
+{
+    char why[300];
+    d->home = home;
+    d->control_fd = -1;
+    rf_list_init(&d->batches);
+    rf_list_init(&d->clients);
+    take_log_level(d);
+    rf_random_seed(&d->jitter);
+    d->crypto = rf_crypto_openssl_new(rf_mem_system());
+    if (d->crypto == NULL)
+        return daemon_say("crypto", "out of memory", NULL);
+    int error = home_load(home, &d->config, why, sizeof(why));
+    if (error != 0)
+        return daemon_say(home, why,
+                          error == RF_ENOTFOUND ? "make one with: ringfolk --home DIR init URL --user NAME"
+                                                : NULL);
+    if (take_lock(d) != 0 || read_conf(d) != 0 || read_home_file(d, "cert.der", 65536, &d->cert_der) != 0 ||
+        read_home_file(d, "key.pem", 65536, &d->key_pem) != 0)
+        return 1;
+    return 0;
+}
+
+/* ---- start: sockets, threads, the node ---- */
+
+static int new_node(struct daemon *d)
+{
+    struct rf_now now;
+    rf_clock_read(&now);
+    struct rf_node_config config = {
+        .mem = rf_mem_system(),
+        .log = &d->log.log,
+        .secret = rf_random_system(),
+        .jitter = &d->jitter.rng,
+        .crypto = d->crypto,
+        .engine_ops = &rf_engine_gnutls,
+        .conf = d->conf,
+        .cert_der = rf_buf_view(&d->cert_der),
+        .key_pem = rf_buf_view(&d->key_pem),
+        .role = d->config.role,
+        .listen = &d->config.listen,
+        .listen_count = 1,
+        .software = "ringfolk " RF_VERSION,
+    };
+    return rf_node_new(&config, now, &d->node);
+}
+
+static int say_identity(const struct daemon *d, int error)
+{
+    struct rf_now now;
+    char clock[64];
+    rf_clock_read(&now);
+    struct rf_civil c = rf_civil_from_ms(now.wall_ms);
+    switch (error) {
+    case RF_EREVOKED:
+        return daemon_say(d->config.user, "this device was revoked by the overlay's administrator",
+                          "enrol again with a new home: ringfolk --home DIR init URL --user NAME");
+    case RF_EEXPIRED:
+        return daemon_say(d->config.user, "the certificate has expired and could not be renewed",
+                          "enrol again with a new home: ringfolk --home DIR init URL --user NAME");
+    case RF_ENOTYET:
+        snprintf(clock, sizeof(clock), "it says %04d-%02d-%02d %02d:%02d UTC", c.year, c.month, c.day, c.hour,
+                 c.minute);
+        fprintf(
+            stderr,
+            "ringfolkd: clock: the certificate is not valid yet: this computer's clock is probably wrong\n"
+            "  %s; set it and start again\n",
+            clock);
+        return 1;
+    default:
+        return daemon_say(d->config.user, rf_error_text(error),
+                          "the home's certificate, key and document do not fit together");
+    }
+}
+
+/* An expired certificate may still be good for one thing: asking for the next. */
+static int make_node(struct daemon *d)
+{
+    char why[400];
+    int error = new_node(d);
+    if (error == RF_EEXPIRED && daemon_web_renew_now(d, why, sizeof(why)) == 0)
+        error = new_node(d);
+    else if (error == RF_EEXPIRED && why[0] != '\0')
+        rf_log_write(&d->log.log, RF_LOG_ERROR, "web", "%s", why);
+    return error == 0 ? 0 : say_identity(d, error);
+}
+
+static int listen_for_links(struct daemon *d)
+{
+    struct rf_flow_doorway door;
+    char text[RF_ADDR_TEXT_LEN];
+    uint64_t seed[2];
+    rf_rng_fill(rf_random_system(), seed, sizeof(seed));
+    if (rf_flows_new(rf_mem_system(), d->loop, daemon_doorway(d, &door), &d->log.log, seed, &d->flows) != 0)
+        return daemon_say("listen", "out of memory", NULL);
+    int error = rf_flows_listen(d->flows, &d->config.listen, &d->config.listen);
+    if (error == 0)
+        return 0;
+    rf_addr_text(&d->config.listen, text);
+    if (error == RF_EEXIST)
+        return daemon_say(text, "the port is in use",
+                          "another program listens there: end it, or change \"listen\" in config.json");
+    return daemon_say(text, rf_error_text(error),
+                      "is that an address of this computer? see \"listen\" in config.json");
+}
+
+static void on_signal(void *arg, int number)
+{
+    (void)number;
+    struct daemon *d = arg;
+    if (d->stopping)
+        rf_loop_stop(d->loop); /* the second time: at once */
+    daemon_stop(d);
+}
+
+struct posted {
+    struct rf_loop_job job;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+static void run_posted(struct rf_loop_job *job)
+{
+    struct posted p = *(struct posted *)job;
+    free(job);
+    p.fn(p.arg);
+}
+
+static void post(void *ctx, void (*fn)(void *arg), void *arg)
+{
+    struct posted *p = calloc(1, sizeof(*p));
+    RF_ASSERT(p != NULL);
+    p->job.run = run_posted;
+    p->fn = fn;
+    p->arg = arg;
+    rf_loop_post(((struct daemon *)ctx)->loop, &p->job);
+}
+
+static struct rf_now sip_now(void *ctx)
+{
+    return *rf_loop_now(((struct daemon *)ctx)->loop);
+}
+
+static int start_sip(struct daemon *d)
+{
+    char why[300];
+    struct rf_sip_config config = {
+        .mem = rf_mem_system(),
+        .log = &d->log.log,
+        .node = d->node,
+        .control = d->control,
+        .poster = {.post = post, .ctx = d},
+        .now = sip_now,
+        .now_ctx = d,
+        .listen = d->config.sip,
+        .user = d->config.user,
+        .password = d->config.sip_password,
+        .software = "ringfolk " RF_VERSION,
+    };
+    for (size_t i = 0; i < d->config.service_count; i++)
+        config.echo_service |= strcmp(d->config.services[i], "echo") == 0;
+    int error = rf_sip_new(&config, &d->sip, why, sizeof(why));
+    return error == 0 ? 0
+                      : daemon_say("sip", why, error == RF_EEXIST ? "change \"sip\" in config.json" : NULL);
+}
+
+int daemon_start(struct daemon *d, const char *capture_path)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    if (rf_loop_new(rf_mem_system(), &d->loop) != 0 ||
+        rf_signals_start(&d->signals, d->loop, numbers, RF_COUNT(numbers), on_signal, d) != 0)
+        return daemon_say("loop", "the system refuses", NULL);
+    /* sockets first: the node must know the port that others find it at */
+    if (listen_for_links(d) != 0 || make_node(d) != 0 || daemon_disk_open(d) != 0 ||
+        daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 || start_sip(d) != 0)
+        return 1;
+    if (capture_path != NULL && daemon_capture_open(d, capture_path) != 0)
+        return 1;
+    struct rf_now now;
+    rf_clock_read(&now);
+    struct rf_node_status status;
+    rf_node_status(d->node, &status);
+    d->renew_at_ms = status.cert_not_after_ms - (status.cert_not_after_ms - now.wall_ms) / 3;
+    d->refresh_at_ms = now.wall_ms + 5000;
+    d->task = (struct rf_loop_task){.turn = daemon_turn, .arg = d};
+    rf_loop_task_add(d->loop, &d->task);
+    rf_node_start(d->node, now);
+    rf_node_register(
+        d->node,
+        d->config.role != RF_NODE_SUPERNODE || d->config.service_count > 0 || d->config.sip.family != 0, now);
+    return 0;
+}
+
+void daemon_close(struct daemon *d)
+{
+    if (d->sip != NULL)
+        rf_sip_free(d->sip);
+    daemon_capture_close(d);
+    if (d->flows != NULL)
+        rf_flows_free(d->flows);
+    daemon_disk_close(d);
+    rf_node_free(d->node); /* ends the commands under way: before their sessions go */
+    d->node = NULL;
+    daemon_control_close(d);
+    rf_control_free(d->control);
+    if (d->loop != NULL) {
+        rf_signals_stop(&d->signals);
+        rf_loop_free(d->loop);
+    }
+    rf_conf_release(d->conf);
+    if (d->key_pem.p != NULL)
+        rf_wipe(d->key_pem.p, d->key_pem.cap);
+    rf_buf_deinit(&d->key_pem);
+    rf_buf_deinit(&d->cert_der);
+    rf_crypto_openssl_free(d->crypto);
+    if (d->locked)
+        rf_lock_release(&d->lock);
+}

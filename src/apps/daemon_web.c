@@ -1,0 +1,151 @@
+/*
+ * daemon_web.c - what the daemon asks of the enrolment server by itself: a renewed certificate at two thirds of the old one's life, and a
+ * newer configuration document once a day, at start, and when no supernode answers. The web thread waits; the loop does not.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "apps/daemon.h"
+#include "apps/enrolling.h"
+#include "io/random.h"
+
+#define REFRESH_MS ((uint64_t)24 * 3600 * 1000)
+#define RETRY_MS   ((uint64_t)10 * 60 * 1000)
+
+struct web_job {
+    struct rf_work work;
+    struct daemon *d;
+    bool renew; /* else: refresh the document */
+    struct rf_enrolling enrolling;
+    struct rf_conf *conf; /* in force; then the new one */
+    struct rf_conf *next;
+    struct rf_key *key;
+    struct rf_cert *cert;
+    uint64_t wall_ms;
+    char ca[4096];
+    int error;
+};
+
+static int web_prepare(struct daemon *d, struct web_job *j)
+{
+    j->d = d;
+    j->enrolling =
+        (struct rf_enrolling){.mem = rf_mem_system(), .crypto = d->crypto, .secret = rf_random_system()};
+    if (d->config.has_ca && home_path(d->home, "ca.pem", j->ca, sizeof(j->ca)) == 0)
+        j->enrolling.ca_file = j->ca;
+    return d->crypto->ops->key_from_pem(d->crypto, rf_buf_view(&d->key_pem), &j->key);
+}
+
+static int web_renew(struct web_job *j)
+{
+    struct daemon *d = j->d;
+    struct rf_enrol_wish wish = {.username = rf_view_str(d->config.user),
+                                 .certificate = rf_buf_view(&d->cert_der)};
+    return rf_enrolling_certificate(&j->enrolling, j->conf, j->key, &wish, j->wall_ms, &j->cert);
+}
+
+static void web_clean(struct web_job *j)
+{
+    rf_conf_release(j->conf);
+    rf_conf_release(j->next);
+    rf_cert_release(j->cert);
+    j->d->crypto->ops->key_free(j->d->crypto, j->key);
+}
+
+static void web_run(struct rf_work *work)
+{
+    struct web_job *j = (struct web_job *)work;
+    if (j->renew)
+        j->error = web_renew(j);
+    else
+        j->error = rf_enrolling_config(&j->enrolling, j->d->config.url, j->conf, j->wall_ms, &j->next);
+}
+
+static void take_certificate(struct daemon *d, struct rf_cert *cert)
+{
+    struct rf_view der = cert->x509.der;
+    int error = rf_node_renew(d->node, der, *rf_loop_now(d->loop));
+    if (error != 0) {
+        rf_log_write(&d->log.log, RF_LOG_ERROR, "web", "the renewed certificate cannot be used: %s",
+                     rf_error_text(error));
+        return;
+    }
+    rf_buf_reset(&d->cert_der);
+    rf_buf_view_put(&d->cert_der, der);
+    daemon_disk_file(d, "cert.der", der);
+    rf_log_write(&d->log.log, RF_LOG_INFO, "web", "the certificate is renewed");
+}
+
+static void web_done(struct rf_work *work)
+{
+    struct web_job *j = (struct web_job *)work;
+    struct daemon *d = j->d;
+    uint64_t now_ms = rf_loop_now(d->loop)->wall_ms;
+    d->web_busy = false;
+    if (d->node != NULL && j->error == 0 && j->renew) {
+        take_certificate(d, j->cert);
+        d->renew_at_ms = rf_enrol_client_renew_at(j->cert, &d->jitter.rng);
+    } else if (d->node != NULL && j->error == 0) {
+        (void)rf_node_offer_conf(d->node, j->next->xml, true, *rf_loop_now(d->loop));
+    } else if (j->error != RF_EEXIST) { /* nothing newer is good news */
+        rf_log_write(&d->log.log, j->renew ? RF_LOG_WARN : RF_LOG_INFO, "web", "%s: %s",
+                     j->renew ? "the certificate was not renewed" : "no newer configuration document",
+                     j->enrolling.sentence);
+        if (j->renew)
+            d->renew_at_ms = now_ms + RETRY_MS;
+    }
+    web_clean(j);
+    free(j);
+}
+
+static void web_post(struct daemon *d, bool renew)
+{
+    struct web_job *j = calloc(1, sizeof(*j));
+    if (j == NULL || web_prepare(d, j) != 0) {
+        free(j);
+        return; /* tried again at the next turn that is due */
+    }
+    j->renew = renew;
+    j->work.run = web_run;
+    j->work.done = web_done;
+    j->wall_ms = rf_loop_now(d->loop)->wall_ms;
+    j->conf = rf_conf_hold((struct rf_conf *)(uintptr_t)rf_node_conf(d->node));
+    d->web_busy = true;
+    rf_worker_post(d->web, &j->work);
+}
+
+void daemon_web_turn(struct daemon *d)
+{
+    uint64_t now_ms = rf_loop_now(d->loop)->wall_ms;
+    if (d->web_busy || d->stopping || d->node == NULL)
+        return;
+    if (now_ms >= d->renew_at_ms) {
+        d->renew_at_ms = now_ms + RETRY_MS;
+        web_post(d, true);
+    } else if (now_ms >= d->refresh_at_ms) {
+        d->refresh_at_ms = now_ms + REFRESH_MS + rf_rng_below(&d->jitter.rng, REFRESH_MS / 4);
+        web_post(d, false);
+    }
+}
+
+int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len)
+{
+    struct web_job job = {.renew = true};
+    struct rf_now now;
+    rf_clock_read(&now);
+    int error = web_prepare(d, &job);
+    job.conf = rf_conf_hold(d->conf);
+    job.wall_ms = now.wall_ms;
+    if (error == 0)
+        error = web_renew(&job);
+    if (error == 0) {
+        rf_buf_reset(&d->cert_der);
+        rf_buf_view_put(&d->cert_der, job.cert->x509.der);
+        char path[4096];
+        if (home_path(d->home, "cert.der", path, sizeof(path)) == 0)
+            error = rf_file_write(path, job.cert->x509.der, 0644);
+    }
+    snprintf(why, why_len, "%s", error != 0 ? job.enrolling.sentence : "");
+    web_clean(&job);
+    return error;
+}

@@ -149,7 +149,7 @@ class Net:
         self.ca = self.dir / "enrol" / "ca.pem"
 
     def program(self, name):
-        for place in (self.build / "src" / "apps" / name, self.build / name, self.build / "bin" / name):
+        for place in (self.build / "bin" / name, self.build / name):
             if place.exists():
                 return str(place)
         raise Failed(f"{name} is not built: run `make build`")

@@ -21,9 +21,10 @@ struct rf_https_request {
     const char *content_type;  /* header values; NULL if absent */
     const char *if_none_match;
     struct rf_view body;
-    struct rf_view client_certificate; /* DER that the TLS client proved to own; empty if none. Nobody checked who signed it */
+    struct rf_view
+        client_certificate; /* DER that the TLS client proved to own; empty if none. Nobody checked who signed it */
     struct rf_addr peer;
-    void *user;                        /* the handler's own, NULL at first; see `closed` */
+    void *user; /* the handler's own, NULL at first; see `closed` */
 };
 
 #define RF_HTTPS_HEADERS_MAX 8
@@ -41,22 +42,23 @@ void rf_https_header(struct rf_https_response *response, const char *name, const
     __attribute__((format(printf, 3, 4)));
 
 struct rf_https_config {
-    struct rf_addr listen;   /* port 0: the kernel chooses */
+    struct rf_addr listen;          /* port 0: the kernel chooses */
     const char *cert_pem, *key_pem; /* chain and key; borrowed while _start runs */
-    const char *client_ca_pem; /* ask clients for a certificate, naming this CA; NULL: do not ask */
-    size_t body_max_len;     /* longer bodies get 413 and never reach the handler */
+    const char *client_ca_pem;      /* ask clients for a certificate, naming this CA; NULL: do not ask */
+    size_t body_max_len;            /* longer bodies get 413 and never reach the handler */
     unsigned connections_max, connections_per_address_max;
     unsigned idle_timeout_s;
-    unsigned workers;        /* computations at once, 1..64 */
-    unsigned queue_max;      /* computations waiting; more: rf_https_work says RF_EBUSY */
+    unsigned workers;   /* computations at once, 1..64 */
+    unsigned queue_max; /* computations waiting; more: rf_https_work says RF_EBUSY */
 
     void *ctx;
     int (*handle)(void *ctx, struct rf_https_request *request, struct rf_https_response *response);
     /* The request is over (also when the client left early); frees request->user. May be NULL. */
     void (*closed)(void *ctx, struct rf_https_request *request);
     /* One call per request after its response is queued: for the access log. body_len: bytes of the response. May be NULL. */
-    void (*logged)(void *ctx, const struct rf_https_request *request, int status, size_t body_len, uint64_t took_us);
-    struct rf_log *log;      /* what the library complains about, at debug level */
+    void (*logged)(void *ctx, const struct rf_https_request *request, int status, size_t body_len,
+                   uint64_t took_us);
+    struct rf_log *log; /* what the library complains about, at debug level */
 };
 
 /* rf_https_start listens. Errors: RF_EEXIST the address is in use, RF_EFORMAT certificate or key, RF_ESYSTEM, RF_ENOMEM. */
@@ -68,6 +70,7 @@ uint16_t rf_https_port(const struct rf_https *https);
  * rf_https_work, called inside handle(), runs `work(arg)` in a worker thread; handle() must then return RF_EAGAIN. `arg` must stay until
  * handle is called again or `closed`. Errors: RF_EBUSY too many are waiting.
  */
-int rf_https_work(struct rf_https *https, struct rf_https_request *request, void (*work)(void *arg), void *arg);
+int rf_https_work(struct rf_https *https, struct rf_https_request *request, void (*work)(void *arg),
+                  void *arg);
 
 #endif

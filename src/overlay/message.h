@@ -33,8 +33,8 @@ typedef void (*rf_request_fn)(void *arg, struct rf_request *request);
 
 /* What a call came to; borrowed during the callback. */
 struct rf_reply {
-    int error;                        /* 0; RF_EREMOTE (error_code, error_info); RF_ETIMEOUT; RF_ECANCELLED; RF_EUNREACHABLE no way out */
-    uint16_t error_code;              /* RF_ERROR_... of wire/code.h */
+    int error;                        /* 0; RF_EREMOTE (error_code, error_info); RF_ETIMEOUT; RF_ECANCELLED; RF_EUNREACHABLE no way out; RF_ENOMEM */
+    uint16_t error_code;              /* RF_ERROR_... of wire/code.h; with RF_ETIMEOUT the last one that a node on the path gave: a hint (D11), 0 = none */
     struct rf_view error_info;
     struct rf_view body;              /* of the answer, to be decoded by the method's codec */
     const struct rf_message *message; /* NULL without an answer */
@@ -62,6 +62,7 @@ struct rf_call {
     unsigned max_transmissions;   /* 0 = the reference's 5 */
     uint64_t interval_us;         /* 0 = overlay-reliability-timer */
     bool config_sequence_any;     /* send 65535: ConfigUpdate */
+    bool any_responder;           /* whoever signed may answer for a Resource-ID (2.8 rule 4 is left out): partition checks, other rings */
     rf_reply_fn done;             /* called exactly once, never from inside rf_overlay_call; may be NULL */
     void *arg;
 };
@@ -72,26 +73,37 @@ void rf_call_to_resource(struct rf_call *call, const struct rf_id *id);
 void rf_call_via(struct rf_call *call, const struct rf_id *via); /* puts a Node-ID before the destination (source route) */
 
 /*
- * rf_overlay_call signs and sends a request and retransmits it until it is answered (1.4).
- * Errors: RF_ELIMIT too many calls under way or message too large, RF_ENOMEM, RF_EINVAL; then done is not called.
+ * rf_overlay_call signs and sends a request and retransmits it until it is answered (1.4). A request to ourselves (our Node-ID, a Resource-ID
+ * that is ours, the wildcard without a link) needs no link. An answer Error_Config_Too_Old/New is not the end: documents are
+ * exchanged and the request is sent again under a new transaction ID (1.6). Error_Request_Timeout from the right node is retransmitted.
+ * Errors: RF_ELIMIT too many calls under way or message larger than max-message-size, RF_ENOMEM, RF_EINVAL, RF_ECRYPTO, RF_ECLOSED the
+ * overlay is being freed; then done is not called.
  */
 int rf_overlay_call(struct rf_overlay *overlay, const struct rf_call *call, rf_call_id *out);
 /* rf_overlay_cancel forgets a call: done is called with RF_ECANCELLED before it returns. Unknown ids are ignored. */
 void rf_overlay_cancel(struct rf_overlay *overlay, rf_call_id id);
 
-/* rf_overlay_handle registers the handler of one request code. Errors: RF_EEXIST. */
+/* rf_overlay_handle registers the handler of one request code (1..127, odd). Ping, Probe, ConfigUpdate and PathTrack are taken. Errors:
+ * RF_EEXIST, RF_EINVAL. */
 int rf_overlay_handle(struct rf_overlay *overlay, uint16_t code, rf_request_fn fn, void *arg);
-/* rf_overlay_answer sends code+1 with `body`; certs: DER that go into the bucket (for stored values inside). */
+/*
+ * rf_overlay_answer sends code+1 with `body`; certs: DER that go into the bucket (for stored values inside). After it the request is answered,
+ * whatever it returns. Errors: RF_ELIMIT the answer exceeds max_response_length or max-message-size (Error_Response_Too_Large was sent instead),
+ * RF_ENOMEM, RF_ECRYPTO (the requester will ask again).
+ */
 int rf_overlay_answer(struct rf_overlay *overlay, struct rf_request *request, struct rf_view body,
                       const struct rf_view *certs, size_t cert_count);
 /* rf_overlay_answer_ext is the same with encoded MessageExtensions. */
 int rf_overlay_answer_ext(struct rf_overlay *overlay, struct rf_request *request, struct rf_view body,
                           struct rf_view extensions, const struct rf_view *certs, size_t cert_count);
+/* rf_overlay_room is how many bytes of body and certificates (each costs 3 more) an answer to `request` can hold at most. */
+size_t rf_overlay_room(struct rf_overlay *overlay, const struct rf_request *request);
 /* rf_overlay_refuse sends an Error response. `info` as the table in 1.12 says for the code, usually a sentence. */
 int rf_overlay_refuse(struct rf_overlay *overlay, struct rf_request *request, uint16_t error_code, struct rf_view info);
 int rf_overlay_refuse_text(struct rf_overlay *overlay, struct rf_request *request, uint16_t error_code, const char *text);
-/* rf_overlay_defer copies the request so that it can be answered later; the copy is freed by answer/refuse on it or rf_overlay_drop.
- * NULL: out of memory or too many (then it was refused already). */
+/* rf_overlay_defer copies the request so that it can be answered later; the copy is freed by answer/refuse on it or rf_overlay_drop (no answer:
+ * a retransmission is then handled anew). What was decoded into the region must be decoded again from the copy's message.
+ * NULL: out of memory or too many (then it was refused already). What is left at rf_overlay_free is dropped. */
 struct rf_request *rf_overlay_defer(struct rf_overlay *overlay, struct rf_request *request);
 void rf_overlay_drop(struct rf_overlay *overlay, struct rf_request *deferred);
 

@@ -39,9 +39,23 @@
     X(config_updates_sent, "ConfigUpdates sent")                                                             \
     X(config_updates_accepted, "newer documents accepted")                                                   \
     X(config_updates_refused, "documents refused")                                                           \
-    X(refused_overload, "requests refused at a budget")
+    X(refused_overload, "requests refused at a budget")                                                      \
+    X(dropped_unknown_link, "dropped: came over a link that is not up")                                      \
+    X(dropped_too_large, "dropped: larger than max-message-size, or grown beyond it on the way")             \
+    X(dropped_option, "dropped: forwarding option that we would have to understand")                         \
+    X(dropped_loop, "dropped: the next hop is the node it came from")                                        \
+    X(dropped_being_answered, "duplicates of requests that are still being answered")                        \
+    X(dropped_memory, "dropped: out of memory")                                                              \
+    X(looped_back, "messages from this node to itself")                                                      \
+    X(rerouted, "requests of our own sent again at once because their link broke")                           \
+    X(vias_compressed, "via lists kept here under an opaque ID")                                             \
+    X(error_hints, "Errors about our requests from nodes on the way")                                        \
+    X(refused_requests, "requests answered by an Error")                                                     \
+    X(config_updates_limited, "ConfigUpdates not sent: sent recently, or larger than a message may be")
 RF_COUNTERS(overlay, RF_OVERLAY_COUNTERS)
 
+/* None of these calls back into the overlay before it returns, but for state, range_changed, neighbor_lost and configured, which may do
+ * everything except rf_overlay_free. */
 struct rf_overlay_host {
     void *ctx;
     /* send one message on a link, copied. Returns 0, RF_EAGAIN (full), RF_ENOTFOUND. */
@@ -54,6 +68,7 @@ struct rf_overlay_host {
     void (*state)(void *ctx, enum rf_topology_state state);
     void (*range_changed)(void *ctx);
     void (*neighbor_lost)(void *ctx, const struct rf_id *node);
+    size_t (*handover_pending)(void *ctx); /* see rf_topology_host; may be NULL */
     /* a newer, verified document came by ConfigUpdate: borrowed; node/ saves it, then calls rf_overlay_configure on all rooms */
     void (*configured)(void *ctx, struct rf_conf *conf);
 };
@@ -70,7 +85,7 @@ struct rf_overlay_config {
     size_t max_cached_answers; /* default 8192, and at most 16 MiB */
     size_t max_fragment_bytes; /* in reassembly, in all; default 4 MiB */
     uint32_t max_requests_per_s; /* delivered here, per link; default 500; maintenance (Join, Leave, Update, Ping, replica Stores of neighbors) goes first */
-    size_t fragment_len;       /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS) */
+    size_t fragment_len;       /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS); >= 512 is sensible */
     const char *software;      /* for diagnostics, "ringfolk 0.1" */
 };
 void rf_overlay_config_default(struct rf_overlay_config *config);
@@ -85,7 +100,9 @@ void rf_overlay_leave(struct rf_overlay *overlay);
 /* rf_overlay_configure: use a new document (held). Sequence, limits, timers, topology intervals. */
 void rf_overlay_configure(struct rf_overlay *overlay, struct rf_conf *conf);
 
-/* ---- links, from node/ ---- */
+/* ---- links, from node/ ----
+ * Two links to one node are fine: messages take the newest one that is not suspect. The topology hears of a node's first link
+ * (link_up), of its last one going (link_down), and link_up once more whenever another link is to be used from now on. */
 void rf_overlay_link_up(struct rf_overlay *overlay, uint64_t link, const struct rf_id *node, bool outgoing, bool bootstrap);
 void rf_overlay_link_down(struct rf_overlay *overlay, uint64_t link, int reason);
 void rf_overlay_link_suspect(struct rf_overlay *overlay, uint64_t link, bool suspect);
@@ -111,6 +128,9 @@ size_t rf_overlay_conns(const struct rf_overlay *overlay, struct rf_conn *out, s
 void rf_overlay_set_diagnostics(struct rf_overlay *overlay, int (*fill)(void *arg, uint16_t kind, struct rf_buf *out),
                                 void *arg);
 
+/* rf_overlay_set_resource_count gives the function that Probe asks for num_resources (3.10). */
+void rf_overlay_set_resource_count(struct rf_overlay *overlay, size_t (*count)(void *arg), void *arg);
+
 /* One hop of a PathTrack trace. */
 struct rf_trace_hop {
     unsigned hop;           /* 1 = our first hop */
@@ -122,7 +142,11 @@ struct rf_trace_hop {
     uint16_t error_code;
     uint32_t routing_table_size, uptime_s; /* if it told */
 };
-/* rf_overlay_trace follows the path to a Resource-ID or Node-ID hop by hop; hop() for each, done() once. Errors: those of rf_overlay_call. */
+/*
+ * rf_overlay_trace follows the path to a Resource-ID or Node-ID hop by hop; hop() for each, done() once, neither from inside this call.
+ * done: 0 the end was found; RF_ENOTFOUND the path ends at a node that is not the one looked for; RF_EUNREACHABLE no way out of here; RF_ELIMIT
+ * a loop, or more than 32 hops; the last hop's error; RF_ECANCELLED. Errors: those of rf_overlay_call.
+ */
 int rf_overlay_trace(struct rf_overlay *overlay, const struct rf_id *target, bool resource,
                      void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error), void *arg);
 

@@ -85,6 +85,8 @@ struct rf_topology_ops {
     void (*start)(struct rf_topology *t, bool first);
     void (*leave)(struct rf_topology *t); /* send Leaves; state LEAVING */
 
+    /* link_up: a node's first link, or (node known already) the link to use for it from now on, or a bootstrap link told again.
+     * link_down: its last link is gone. link_suspect: conn->suspect says whether; not told while another link to the node is sound. */
     void (*link_up)(struct rf_topology *t, const struct rf_conn *conn, bool bootstrap);
     void (*link_down)(struct rf_topology *t, const struct rf_conn *conn, int reason);
     void (*link_suspect)(struct rf_topology *t, const struct rf_conn *conn);

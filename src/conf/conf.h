@@ -30,15 +30,17 @@ struct rf_kind_def {
     uint32_t max_count; /* existing values per resource */
     uint32_t max_size;  /* bytes per value */
     uint32_t max_node_multiple;
-    struct rf_view block; /* raw bytes of <kind>...</kind>, into the document */
-    bool domain_restricted; /* sip:domain-restriction present */
-    bool domain_enable;     /* its `enable` */
+    struct rf_view block;         /* raw bytes of <kind>...</kind>, into the document */
+    struct rf_view signature;     /* decoded kind-signature: a SecurityBlock; empty if there is none */
+    bool domain_restricted;       /* sip:domain-restriction present */
+    bool domain_enable;           /* its `enable` */
     const char **domain_patterns; /* POSIX extended, NUL-terminated */
     size_t domain_pattern_count;
-    bool variable_names;           /* share:variable-resource-names with enable (7.6): values start with a ResourceNameExtension */
-    const char **name_patterns;    /* its patterns, POSIX extended with $USER and $DOMAIN, NUL-terminated */
+    bool
+        variable_names; /* share:variable-resource-names, enabled (7.6): values begin with a ResourceNameExtension */
+    const char **name_patterns; /* its patterns, POSIX extended with $USER and $DOMAIN, NUL-terminated */
     size_t name_pattern_count;
-    uint32_t branching_factor;     /* redir:branching-factor, in the <kind> or in <configuration> (D48); 0 = absent, means 10 */
+    uint32_t branching_factor; /* redir:branching-factor of <kind> or <configuration> (D48); 0 = absent: 10 */
 };
 
 struct rf_conf {
@@ -50,7 +52,7 @@ struct rf_conf {
     struct rf_view overlay;  /* instance-name */
     uint32_t overlay_hash;   /* last 4 bytes of SHA-1 of it */
     uint16_t sequence;
-    uint64_t expiration_ms;  /* since 1970 UTC; UINT64_MAX if absent */
+    uint64_t expiration_ms; /* since 1970 UTC; UINT64_MAX if absent */
     char *topology_plugin;
     uint8_t id_len;
     struct rf_view *roots; /* DER */
@@ -74,6 +76,8 @@ struct rf_conf {
     size_t kind_count;
     struct rf_view *signatures; /* decoded SecurityBlocks that follow <configuration> */
     size_t signature_count;
+    struct rf_view *kind_blocks; /* <kind-block>s received later (ConfigUpdate of type 2), each text copied */
+    size_t kind_block_count;
 };
 
 /*
@@ -85,6 +89,14 @@ struct rf_conf {
  */
 int rf_conf_parse(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view xml, struct rf_view overlay,
                   struct rf_conf **out, char *error_text, size_t error_text_len);
+/*
+ * rf_conf_with_kinds makes a document with further <kind-block>s (ConfigUpdate of type 2, reload.md 3.14): information newly received
+ * about a Kind overrides the old. Each must be signed by a kind-signer of `current`, which stays as it is.
+ * out: one reference. Errors: RF_EFORMAT, RF_ELIMIT, RF_EUNSUPPORTED, RF_ENOMEM, those of rf_conf_verify.
+ */
+int rf_conf_with_kinds(const struct rf_conf *current, struct rf_crypto *crypto, struct rf_trust *trust,
+                       uint64_t wall_ms, const struct rf_view *kind_blocks, size_t kind_block_count,
+                       struct rf_conf **out, char *error_text, size_t error_text_len);
 struct rf_conf *rf_conf_hold(struct rf_conf *conf);
 void rf_conf_release(struct rf_conf *conf);
 
@@ -94,9 +106,12 @@ bool rf_conf_sequence_newer(uint16_t a, uint16_t b);
  * rf_conf_verify checks that `next` is signed by a configuration-signer of `current` (6.5); kind blocks likewise by kind-signers of
  * `next` where kind-signers are named. current NULL: the first document; then a signature by one of its own
  * configuration-signers is required when it names any. trust must be configured from current (or next if NULL).
- * Errors: RF_ESIGNATURE, RF_EFORBIDDEN signer has no right, those of rf_verify.
+ * A document of another overlay is RF_EMISMATCH. That its sequence is newer is for the caller to ask (rf_conf_sequence_newer): a
+ * document fetched over HTTPS may be the same one again.
+ * Errors: RF_ESIGNATURE not signed, or no signature verifies; RF_EFORBIDDEN the signer has no right; those of rf_verify.
  */
-int rf_conf_verify(const struct rf_conf *current, const struct rf_conf *next, struct rf_trust *trust, uint64_t wall_ms);
+int rf_conf_verify(const struct rf_conf *current, const struct rf_conf *next, struct rf_trust *trust,
+                   uint64_t wall_ms);
 /* rf_conf_trust fills a rf_trust from the document (roots, self-signed rule, bad nodes). */
 int rf_conf_trust(const struct rf_conf *conf, struct rf_trust *trust);
 /* rf_conf_kind finds a Kind's definition: document first, then the registered defaults; NULL = unknown Kind. Kinds built in without
@@ -106,10 +121,13 @@ const struct rf_kind_def *rf_conf_kind(const struct rf_conf *conf, uint32_t kind
 const char *rf_conf_kind_name(uint32_t kind);
 uint32_t rf_conf_kind_by_name(const char *name);
 
+/* rf_conf_draft fills a draft for rf_conf_write with the reference's defaults (6.2); the caller sets the rest: overlay, roots ... */
+void rf_conf_draft(struct rf_conf *draft);
 /*
  * rf_conf_write makes a signed document from fields (the enrolment server's side): writes the <overlay> with <configuration> from
  * `draft` (its xml, blob, signatures, overlay_hash and regions are ignored), kind blocks signed by `signer`, and the signature by `signer`.
- * Errors: RF_ENOMEM, RF_ELIMIT, RF_ECRYPTO. The text is stable: same draft and signer algorithm Ed25519 -> same bytes.
+ * Errors: RF_ENOMEM, RF_ELIMIT, RF_ECRYPTO, RF_EINVAL rf_conf_parse would not take it. The text is stable: same draft and signer
+ * algorithm Ed25519 -> same bytes.
  */
 int rf_conf_write(const struct rf_conf *draft, struct rf_identity *signer, struct rf_buf *out);
 

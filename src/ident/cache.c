@@ -3,21 +3,21 @@
 
 static struct rf_view entry_key(const struct rf_map_node *node)
 {
-    const struct cache_entry *entry =
-        (const struct cache_entry *)((const char *)node - offsetof(struct cache_entry, node));
+    const struct cert_cache_entry *entry =
+        (const struct cert_cache_entry *)((const char *)node - offsetof(struct cert_cache_entry, node));
 
     return rf_view_of(entry->cert->sha256, RF_SHA256_LEN);
 }
 
 static struct rf_view alias_key(const struct rf_map_node *node)
 {
-    const struct cache_alias *alias =
-        (const struct cache_alias *)((const char *)node - offsetof(struct cache_alias, node));
+    const struct cert_cache_alias *alias =
+        (const struct cert_cache_alias *)((const char *)node - offsetof(struct cert_cache_alias, node));
 
     return rf_view_of(alias->hash, RF_SHA256_LEN);
 }
 
-void cache_init(struct cache *cache, struct rf_mem *mem, const uint64_t seed[2], size_t limit)
+void cert_cache_init(struct cert_cache *cache, struct rf_mem *mem, const uint64_t seed[2], size_t limit)
 {
     cache->mem = mem;
     cache->limit = limit;
@@ -27,14 +27,14 @@ void cache_init(struct cache *cache, struct rf_mem *mem, const uint64_t seed[2],
 }
 
 /* entry_free frees what hangs on an entry that is in no table any more. */
-static void entry_free(struct cache *cache, struct cache_entry *entry)
+static void entry_free(struct cert_cache *cache, struct cert_cache_entry *entry)
 {
     rf_cert_release(entry->cert);
     rf_free(cache->mem, entry->aliases);
     rf_free(cache->mem, entry);
 }
 
-static void entry_drop(struct cache *cache, struct cache_entry *entry)
+static void entry_drop(struct cert_cache *cache, struct cert_cache_entry *entry)
 {
     for (size_t i = 0; entry->aliases != NULL && i < entry->cert->node_id_count; i++)
         rf_map_remove(&cache->by_alias, &entry->aliases[i].node);
@@ -43,51 +43,51 @@ static void entry_drop(struct cache *cache, struct cache_entry *entry)
     entry_free(cache, entry);
 }
 
-void cache_clear(struct cache *cache)
+void cert_cache_clear(struct cert_cache *cache)
 {
     while (!rf_list_empty(&cache->lru))
-        entry_drop(cache, RF_LIST_ENTRY(cache->lru.next, struct cache_entry, lru));
+        entry_drop(cache, RF_LIST_ENTRY(cache->lru.next, struct cert_cache_entry, lru));
 }
 
-void cache_deinit(struct cache *cache)
+void cert_cache_deinit(struct cert_cache *cache)
 {
-    cache_clear(cache);
+    cert_cache_clear(cache);
     rf_map_deinit(&cache->by_hash);
     rf_map_deinit(&cache->by_alias);
 }
 
-static void touch(struct cache *cache, struct cache_entry *entry)
+static void touch(struct cert_cache *cache, struct cert_cache_entry *entry)
 {
     rf_list_remove(&entry->lru);
     rf_list_push_front(&cache->lru, &entry->lru);
 }
 
-struct cache_entry *cache_find(struct cache *cache, const uint8_t sha256[RF_SHA256_LEN])
+struct cert_cache_entry *cert_cache_find(struct cert_cache *cache, const uint8_t sha256[RF_SHA256_LEN])
 {
     struct rf_map_node *node = rf_map_find(&cache->by_hash, rf_view_of(sha256, RF_SHA256_LEN));
-    struct cache_entry *entry;
+    struct cert_cache_entry *entry;
 
     if (node == NULL)
         return NULL;
-    entry = RF_CONTAINER(node, struct cache_entry, node);
+    entry = RF_CONTAINER(node, struct cert_cache_entry, node);
     touch(cache, entry);
     return entry;
 }
 
-struct cache_alias *cache_find_alias(struct cache *cache, const uint8_t hash[RF_SHA256_LEN])
+struct cert_cache_alias *cert_cache_find_alias(struct cert_cache *cache, const uint8_t hash[RF_SHA256_LEN])
 {
     struct rf_map_node *node = rf_map_find(&cache->by_alias, rf_view_of(hash, RF_SHA256_LEN));
-    struct cache_alias *alias;
+    struct cert_cache_alias *alias;
 
     if (node == NULL)
         return NULL;
-    alias = RF_CONTAINER(node, struct cache_alias, node);
+    alias = RF_CONTAINER(node, struct cert_cache_alias, node);
     touch(cache, alias->entry);
     return alias;
 }
 
 /* put_aliases names a certificate by each of its Node-IDs. On an error none of the names stays. */
-static int put_aliases(struct cache *cache, struct cache_entry *entry)
+static int put_aliases(struct cert_cache *cache, struct cert_cache_entry *entry)
 {
     size_t count = entry->cert->node_id_count, done = 0;
     int r = 0;
@@ -97,7 +97,7 @@ static int put_aliases(struct cache *cache, struct cache_entry *entry)
     if ((entry->aliases = rf_zalloc(cache->mem, count * sizeof(*entry->aliases))) == NULL)
         return RF_ENOMEM;
     for (; done < count && r == 0; done++) {
-        struct cache_alias *alias = &entry->aliases[done];
+        struct cert_cache_alias *alias = &entry->aliases[done];
 
         alias->entry = entry;
         alias->node_id = entry->cert->node_ids[done];
@@ -112,9 +112,9 @@ static int put_aliases(struct cache *cache, struct cache_entry *entry)
     return r;
 }
 
-void cache_put(struct cache *cache, struct rf_cert *cert, uint64_t from_ms, uint64_t until_ms)
+void cert_cache_put(struct cert_cache *cache, struct rf_cert *cert, uint64_t from_ms, uint64_t until_ms)
 {
-    struct cache_entry *entry = cache_find(cache, cert->sha256);
+    struct cert_cache_entry *entry = cert_cache_find(cache, cert->sha256);
 
     if (entry != NULL)
         entry_drop(cache, entry);
@@ -136,5 +136,5 @@ void cache_put(struct cache *cache, struct rf_cert *cert, uint64_t from_ms, uint
     }
     rf_list_push_front(&cache->lru, &entry->lru);
     if (cache->by_hash.count > cache->limit)
-        entry_drop(cache, RF_LIST_ENTRY(cache->lru.prev, struct cache_entry, lru));
+        entry_drop(cache, RF_LIST_ENTRY(cache->lru.prev, struct cert_cache_entry, lru));
 }

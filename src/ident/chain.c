@@ -89,8 +89,8 @@ static bool climb(struct search *s, const struct rf_x509 *cert)
     return false;
 }
 
-int chain_check(const struct rf_trust *trust, struct rf_cert *cert, const struct rf_view *others,
-                size_t other_count, uint64_t wall_ms, struct trust_window *window)
+int cert_chain_check(const struct rf_trust *trust, struct rf_cert *cert, const struct rf_view *others,
+                     size_t other_count, uint64_t wall_ms, struct trust_window *window)
 {
     struct search s = {
         .trust = trust, .others = others, .other_count = other_count, .wall_ms = wall_ms, .window = *window};

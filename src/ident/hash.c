@@ -30,8 +30,11 @@ int rf_overlay_hash(struct rf_crypto *crypto, const struct rf_view *parts, size_
 int rf_overlay_hash32(struct rf_crypto *crypto, struct rf_view overlay, uint32_t *out)
 {
     uint8_t digest[RF_SHA1_LEN];
-    struct rf_view last = rf_view_of(digest + RF_SHA1_LEN - 4, 4);
+    struct rf_view last;
     int r = rf_sha1(crypto, overlay, digest);
 
-    return r != 0 ? r : rf_view_u32(&last, out);
+    if (r != 0)
+        return r;
+    last = rf_view_of(digest + RF_SHA1_LEN - 4, 4);
+    return rf_view_u32(&last, out);
 }

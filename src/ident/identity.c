@@ -9,8 +9,7 @@
 static int name_signer(struct rf_identity *identity)
 {
     uint8_t hash[RF_SHA256_LEN];
-    struct rf_signer_identity name = {
-        .type = RF_IDENTITY_CERT_HASH, .hash_alg = RF_HASH_SHA256, .hash = rf_view_of(hash, sizeof(hash))};
+    struct rf_signer_identity name = {.type = RF_IDENTITY_CERT_HASH, .hash_alg = RF_HASH_SHA256};
     struct rf_buf out;
     int r;
 
@@ -20,6 +19,7 @@ static int name_signer(struct rf_identity *identity)
         if ((r = cert_node_hash(identity->cert, &identity->node_id, hash)) != 0)
             return r;
     }
+    name.hash = rf_view_of(hash, sizeof(hash));
     rf_buf_fixed(&out, identity->signer_identity, sizeof(identity->signer_identity));
     rf_signer_identity_encode(&name, &out);
     identity->signer_identity_len = out.len;

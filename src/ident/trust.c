@@ -12,7 +12,7 @@ int rf_trust_new(struct rf_crypto *crypto, struct rf_mem *mem, const uint64_t se
         return RF_ENOMEM;
     trust->crypto = crypto;
     trust->mem = mem;
-    cache_init(&trust->cache, mem, seed, cache_count);
+    cert_cache_init(&trust->cache, mem, seed, cache_count);
     *out = trust;
     return 0;
 }
@@ -30,7 +30,7 @@ void rf_trust_free(struct rf_trust *trust)
 {
     if (trust == NULL)
         return;
-    cache_deinit(&trust->cache);
+    cert_cache_deinit(&trust->cache);
     rules_deinit(trust, &trust->rules);
     rf_free(trust->mem, trust);
 }
@@ -77,7 +77,7 @@ int rf_trust_configure(struct rf_trust *trust, const struct rf_trust_config *con
             rules.bad_nodes[rules.bad_node_count++] = config->bad_nodes[i];
     if (rules.bad_node_count > 0)
         qsort(rules.bad_nodes, rules.bad_node_count, sizeof(struct rf_id), compare_ids);
-    cache_clear(&trust->cache);
+    cert_cache_clear(&trust->cache);
     rules_deinit(trust, &trust->rules);
     trust->rules = rules;
     return 0;
@@ -91,7 +91,7 @@ bool rf_trust_is_bad_node(const struct rf_trust *trust, const struct rf_id *id)
            bsearch(id, rules->bad_nodes, rules->bad_node_count, sizeof(struct rf_id), compare_ids) != NULL;
 }
 
-int window_check(const struct trust_window *window, uint64_t wall_ms)
+int trust_window_check(const struct trust_window *window, uint64_t wall_ms)
 {
     if (wall_ms < window->from_ms)
         return RF_ENOTYET;
@@ -134,7 +134,7 @@ int trust_accept(struct rf_trust *trust, struct rf_cert *cert, const struct rf_v
 {
     const struct rf_x509 *x = &cert->x509;
     struct trust_window window = {x->not_before_ms, x->not_after_ms};
-    int r = window_check(&window, wall_ms);
+    int r = trust_window_check(&window, wall_ms);
 
     if (r != 0)
         return r;
@@ -147,9 +147,9 @@ int trust_accept(struct rf_trust *trust, struct rf_cert *cert, const struct rf_v
     if (trust->rules.self_signed != 0 && rf_view_equal(x->issuer, x->subject))
         r = check_self_signed(trust, cert);
     else
-        r = chain_check(trust, cert, others, other_count, wall_ms, &window);
+        r = cert_chain_check(trust, cert, others, other_count, wall_ms, &window);
     if (r == 0)
-        cache_put(&trust->cache, cert, window.from_ms, window.until_ms);
+        cert_cache_put(&trust->cache, cert, window.from_ms, window.until_ms);
     return r;
 }
 
@@ -162,15 +162,15 @@ static int count_rejected(struct rf_trust *trust, int error)
 }
 
 /* cached_check: a certificate found in the cache needs its time looked at only. */
-static int cached_check(struct rf_trust *trust, const struct cache_entry *entry, uint64_t wall_ms)
+static int cached_check(struct rf_trust *trust, const struct cert_cache_entry *entry, uint64_t wall_ms)
 {
     struct trust_window window = {entry->from_ms, entry->until_ms};
 
     trust->counters.cert_cache_hits++;
-    return count_rejected(trust, window_check(&window, wall_ms));
+    return count_rejected(trust, trust_window_check(&window, wall_ms));
 }
 
-int trust_cached(struct rf_trust *trust, const struct cache_entry *entry, uint64_t wall_ms,
+int trust_cached(struct rf_trust *trust, const struct cert_cache_entry *entry, uint64_t wall_ms,
                  struct rf_cert **out)
 {
     int r = cached_check(trust, entry, wall_ms);
@@ -185,7 +185,7 @@ int rf_trust_cert(struct rf_trust *trust, struct rf_view der, const struct rf_vi
 {
     struct rf_view overlay = rf_view_of(trust->rules.overlay, trust->rules.overlay_len);
     uint8_t sha256[RF_SHA256_LEN];
-    struct cache_entry *entry;
+    struct cert_cache_entry *entry;
     struct rf_cert *cert;
     int r;
 
@@ -193,7 +193,7 @@ int rf_trust_cert(struct rf_trust *trust, struct rf_view der, const struct rf_vi
         return count_rejected(trust, RF_ELIMIT);
     if ((r = rf_sha256(trust->crypto, der, sha256)) != 0)
         return r;
-    if ((entry = cache_find(&trust->cache, sha256)) != NULL)
+    if ((entry = cert_cache_find(&trust->cache, sha256)) != NULL)
         return trust_cached(trust, entry, wall_ms, out);
     trust->counters.cert_decoded++;
     if ((r = cert_decode(trust->crypto, der, sha256, overlay, trust->rules.id_len, &cert)) != 0)
@@ -208,7 +208,7 @@ int rf_trust_cert(struct rf_trust *trust, struct rf_view der, const struct rf_vi
 
 int rf_trust_cert_again(struct rf_trust *trust, struct rf_cert *cert, uint64_t wall_ms)
 {
-    struct cache_entry *entry = cache_find(&trust->cache, cert->sha256);
+    struct cert_cache_entry *entry = cert_cache_find(&trust->cache, cert->sha256);
 
     if (entry != NULL)
         return cached_check(trust, entry, wall_ms);

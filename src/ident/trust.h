@@ -5,39 +5,39 @@
 #include "base/list.h"
 #include "ident/cert.h"
 
-struct cache_entry;
+struct cert_cache_entry;
 
 /* Another name of a cached certificate: SHA-256(Node-ID ‖ DER). Only certificates with several Node-IDs have them. */
-struct cache_alias {
+struct cert_cache_alias {
     struct rf_map_node node;
     uint8_t hash[RF_SHA256_LEN];
-    struct cache_entry *entry;
+    struct cert_cache_entry *entry;
     struct rf_id node_id;
 };
 
 /* A certificate that was checked: good within its window (that of its whole chain) as long as the configuration stays. */
-struct cache_entry {
+struct cert_cache_entry {
     struct rf_map_node node;
     struct rf_list lru;
     struct rf_cert *cert; /* one reference */
     uint64_t from_ms, until_ms;
-    struct cache_alias *aliases; /* node_id_count of them, or NULL */
+    struct cert_cache_alias *aliases; /* node_id_count of them, or NULL */
 };
 
 /* The cache: found by SHA-256 of the DER or by an alias; the least recently found one goes first. */
-struct cache {
+struct cert_cache {
     struct rf_mem *mem;
     struct rf_map by_hash, by_alias;
     struct rf_list lru; /* newest in front */
     size_t limit;
 };
-void cache_init(struct cache *cache, struct rf_mem *mem, const uint64_t seed[2], size_t limit);
-void cache_deinit(struct cache *cache);
-void cache_clear(struct cache *cache);
-struct cache_entry *cache_find(struct cache *cache, const uint8_t sha256[RF_SHA256_LEN]);
-struct cache_alias *cache_find_alias(struct cache *cache, const uint8_t hash[RF_SHA256_LEN]);
-/* cache_put remembers a certificate; without memory (or with limit 0) it is simply not remembered. */
-void cache_put(struct cache *cache, struct rf_cert *cert, uint64_t from_ms, uint64_t until_ms);
+void cert_cache_init(struct cert_cache *cache, struct rf_mem *mem, const uint64_t seed[2], size_t limit);
+void cert_cache_deinit(struct cert_cache *cache);
+void cert_cache_clear(struct cert_cache *cache);
+struct cert_cache_entry *cert_cache_find(struct cert_cache *cache, const uint8_t sha256[RF_SHA256_LEN]);
+struct cert_cache_alias *cert_cache_find_alias(struct cert_cache *cache, const uint8_t hash[RF_SHA256_LEN]);
+/* cert_cache_put remembers a certificate; without memory (or with limit 0) it is simply not remembered. */
+void cert_cache_put(struct cert_cache *cache, struct rf_cert *cert, uint64_t from_ms, uint64_t until_ms);
 
 /* What comes from the configuration document. All owned. */
 struct trust_rules {
@@ -55,7 +55,7 @@ struct rf_trust {
     struct rf_crypto *crypto;
     struct rf_mem *mem;
     struct trust_rules rules;
-    struct cache cache;
+    struct cert_cache cache;
     struct rf_ident_counters counters;
 };
 
@@ -64,17 +64,17 @@ struct trust_window {
     uint64_t from_ms, until_ms;
 };
 /*
- * chain_check looks for a chain from `cert` to a root over those of `others` that are CAs, and remembers it in the certificate.
+ * cert_chain_check looks for a chain from `cert` to a root over those of `others` that are CAs, and remembers it in the certificate.
  * window is narrowed to what all of the chain allows. Errors: RF_EUNTRUSTED, RF_ESIGNATURE, RF_ENOMEM.
  */
-int chain_check(const struct rf_trust *trust, struct rf_cert *cert, const struct rf_view *others,
-                size_t other_count, uint64_t wall_ms, struct trust_window *window);
+int cert_chain_check(const struct rf_trust *trust, struct rf_cert *cert, const struct rf_view *others,
+                     size_t other_count, uint64_t wall_ms, struct trust_window *window);
 /* trust_accept checks a decoded certificate fully (its time too) and puts it into the cache. */
 int trust_accept(struct rf_trust *trust, struct rf_cert *cert, const struct rf_view *others,
                  size_t other_count, uint64_t wall_ms);
 /* trust_cached takes a reference to a certificate found in the cache, if now is within its window. */
-int trust_cached(struct rf_trust *trust, const struct cache_entry *entry, uint64_t wall_ms,
+int trust_cached(struct rf_trust *trust, const struct cert_cache_entry *entry, uint64_t wall_ms,
                  struct rf_cert **out);
-int window_check(const struct trust_window *window, uint64_t wall_ms);
+int trust_window_check(const struct trust_window *window, uint64_t wall_ms);
 
 #endif

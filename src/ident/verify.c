@@ -20,7 +20,7 @@ struct bucket {
 static int find_by_hash(struct rf_trust *trust, const struct bucket *bucket, struct rf_view hash,
                         struct rf_signer *out)
 {
-    struct cache_entry *entry = cache_find(&trust->cache, hash.p);
+    struct cert_cache_entry *entry = cert_cache_find(&trust->cache, hash.p);
     uint8_t sha256[RF_SHA256_LEN];
     int r = RF_ENOTFOUND;
 
@@ -87,7 +87,7 @@ static int try_node_hash(struct rf_trust *trust, const struct bucket *bucket, si
 static int find_by_node_hash(struct rf_trust *trust, const struct bucket *bucket, struct rf_view hash,
                              struct rf_signer *out)
 {
-    struct cache_alias *alias = cache_find_alias(&trust->cache, hash.p);
+    struct cert_cache_alias *alias = cert_cache_find_alias(&trust->cache, hash.p);
     int r = RF_ENOTFOUND;
 
     if (alias != NULL) {

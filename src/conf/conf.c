@@ -1,0 +1,120 @@
+/* conf.c - the document as an object: references, defaults, sequence numbers, signatures. */
+#include "conf/parse.h"
+
+#include "base/assert.h"
+
+#define SEQUENCE_MODULUS 65535 /* 65535 itself is no sequence number (1.6) */
+
+void rf_conf_draft(struct rf_conf *draft)
+{
+    *draft = (struct rf_conf){.expiration_ms = UINT64_MAX,
+                              .id_len = 16,
+                              .turn_density = 1,
+                              .clients_permitted = true,
+                              .chord_reactive = true,
+                              .chord_update_interval_s = 600,
+                              .chord_ping_interval_s = 3600,
+                              .max_message_size = 5000,
+                              .initial_ttl = 100,
+                              .reliability_timer_ms = 3000};
+}
+
+struct rf_conf *rf_conf_hold(struct rf_conf *conf)
+{
+    conf->refs++;
+    return conf;
+}
+
+void rf_conf_release(struct rf_conf *conf)
+{
+    if (conf == NULL)
+        return;
+    RF_ASSERT(conf->refs > 0);
+    if (--conf->refs > 0)
+        return;
+    rf_region_deinit(&conf->region);
+    rf_free(conf->mem, conf);
+}
+
+bool rf_conf_sequence_newer(uint16_t a, uint16_t b)
+{
+    uint32_t ahead = ((uint32_t)a + SEQUENCE_MODULUS - b % SEQUENCE_MODULUS) % SEQUENCE_MODULUS;
+
+    return a != SEQUENCE_MODULUS && ahead > 0 && ahead < 32768;
+}
+
+static bool is_signer(const struct rf_id *signers, size_t count, const struct rf_id *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rf_id_equal(&signers[i], id))
+            return true;
+    return false;
+}
+
+/* verify_blob checks a SecurityBlock over `blob` (D7) and that its signer is one of `signers`. */
+static int verify_blob(struct rf_trust *trust, uint64_t wall_ms, struct rf_view block, struct rf_view blob,
+                       const struct rf_id *signers, size_t signer_count)
+{
+    struct rf_security security;
+    struct rf_signer signer;
+    int r;
+
+    if (rf_security_decode(block, &security) != 0)
+        return RF_ESIGNATURE;
+    r = rf_verify(trust, security.certs, security.cert_count, &security.signature, &blob, 1, wall_ms,
+                  &signer);
+    if (r != 0)
+        return r;
+    if (!is_signer(signers, signer_count, &signer.node_id))
+        r = RF_EFORBIDDEN;
+    rf_signer_deinit(&signer);
+    return r;
+}
+
+int conf_verify_kinds(const struct rf_conf *conf, struct rf_trust *trust, uint64_t wall_ms, bool required)
+{
+    if (conf->kind_signer_count == 0)
+        return required ? RF_EFORBIDDEN : 0;
+    for (size_t i = 0; i < conf->kind_count; i++) {
+        const struct rf_kind_def *kind = &conf->kinds[i];
+        int r;
+
+        if (kind->block.len == 0) /* a registered Kind that no block speaks of */
+            continue;
+        r = verify_blob(trust, wall_ms, kind->signature, kind->block, conf->kind_signers,
+                        conf->kind_signer_count);
+
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+int rf_conf_verify(const struct rf_conf *current, const struct rf_conf *next, struct rf_trust *trust,
+                   uint64_t wall_ms)
+{
+    const struct rf_conf *named_by = current != NULL ? current : next;
+    int r = RF_ESIGNATURE;
+
+    if (current != NULL && !rf_view_equal(current->overlay, next->overlay))
+        return RF_EMISMATCH;
+    if (current == NULL && next->configuration_signer_count == 0)
+        r = 0; /* it names nobody: HTTPS, or whoever handed it over, has to be trusted */
+    for (size_t i = 0; i < next->signature_count && r != 0; i++)
+        r = verify_blob(trust, wall_ms, next->signatures[i], next->blob, named_by->configuration_signers,
+                        named_by->configuration_signer_count);
+    return r != 0 ? r : conf_verify_kinds(next, trust, wall_ms, false);
+}
+
+int rf_conf_trust(const struct rf_conf *conf, struct rf_trust *trust)
+{
+    struct rf_trust_config config = {.overlay = conf->overlay,
+                                     .id_len = conf->id_len,
+                                     .roots = conf->roots,
+                                     .root_count = conf->root_count,
+                                     .self_signed = conf->self_signed,
+                                     .bad_nodes = conf->bad_nodes,
+                                     .bad_node_count = conf->bad_node_count};
+
+    return rf_trust_configure(trust, &config);
+}

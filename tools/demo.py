@@ -9,25 +9,16 @@ Every step is checked: the script says what it saw, and ends with status 0 only 
 import argparse
 import json
 import math
-import os
-import pathlib
-import queue
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import wave
 
-OVERLAY = "example.org"
-
-
-class Failed(Exception):
-    """A step that was not seen to work."""
+from network import OVERLAY, Failed, Net, Process, check, free_port, wait_registered
 
 
 def say(text):
@@ -36,146 +27,6 @@ def say(text):
 
 def step(text):
     print(f"\n== {text}", flush=True)
-
-
-def check(condition, text):
-    if not condition:
-        raise Failed(text)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Process:
-    """A program of ours, its stdout as a queue of lines, its stderr in a file."""
-
-    def __init__(self, argv, log):
-        self.log = log
-        self.err = open(log, "ab")
-        self.p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.err, stdin=subprocess.DEVNULL,
-                                  text=True, start_new_session=True)
-        self.lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.p.stdout:
-            self.lines.put(line.rstrip("\n"))
-        self.lines.put(None)
-
-    def wait_line(self, want, seconds):
-        """The first line for which want(line) is true."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                line = self.lines.get(timeout=max(0.01, end - time.monotonic()))
-            except queue.Empty:
-                raise Failed(f"nothing came within {seconds} s; see {self.log}") from None
-            if line is None:
-                raise Failed(f"the program ended early; see {self.log}:\n{tail(self.log)}")
-            if want(line):
-                return line
-
-    def kill(self, number=signal.SIGKILL):
-        if self.p.poll() is None:
-            self.p.send_signal(number)
-
-    def end(self, seconds=8):
-        self.kill(signal.SIGTERM)
-        try:
-            self.p.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.p.kill()
-            self.p.wait()
-        self.err.close()
-
-
-def tail(path, lines=5):
-    try:
-        return "\n".join(pathlib.Path(path).read_text(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""
-
-
-class Node:
-    """One home and its daemon."""
-
-    def __init__(self, net, name, user, role, port=0, service=None):
-        self.net, self.name, self.user, self.role = net, name, user, role
-        self.home = net.dir / name
-        self.port, self.service = port, service
-        self.daemon = None
-        self.id = None
-
-    def cli(self, *args, seconds=30, check_status=True):
-        """Runs the CLI with --json; returns its lines as objects."""
-        argv = [self.net.program("ringfolk"), "--home", str(self.home), "--json", *args]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False)
-        if check_status and done.returncode != 0:
-            raise Failed(f"{' '.join(args)} on {self.name}: {done.stderr.strip()}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def enrol(self, *proof, stdin=None):
-        argv = [self.net.program("ringfolk"), "--home", str(self.home), "--json", "init", self.net.url, "--user", self.user,
-                "--role", self.role, "--listen", f"127.0.0.1:{self.port}", "--ca", str(self.net.ca), *proof]
-        if self.service:
-            argv += ["--service", self.service]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30, check=False)
-        check(done.returncode == 0, f"init of {self.name}: {done.stderr.strip()}")
-        self.id = json.loads(done.stdout)["node"]
-
-    def start(self):
-        self.daemon = Process([self.net.program("ringfolkd"), "--home", str(self.home)], self.net.dir / f"{self.name}.log")
-
-    def ready(self, seconds=30):
-        line = self.daemon.wait_line(lambda l: l.startswith("ready "), seconds)
-        check(line.split()[1] == self.id, f"{self.name} is another node than it enrolled as")
-
-    def listen(self):
-        p = Process([self.net.program("ringfolk"), "--home", str(self.home), "--json", "listen"],
-                    self.net.dir / f"{self.name}-listen.log")
-        self.net.extra.append(p)
-        return p
-
-
-class Net:
-    def __init__(self, build, directory):
-        self.build, self.dir = pathlib.Path(build).resolve(), pathlib.Path(directory)
-        self.nodes, self.extra = [], []
-        self.server = None
-        self.url = None
-        self.ca = self.dir / "enrol" / "ca.pem"
-
-    def program(self, name):
-        for place in (self.build / "bin" / name, self.build / name):
-            if place.exists():
-                return str(place)
-        raise Failed(f"{name} is not built: run `make build`")
-
-    def enrol_cli(self, *args, stdin=None):
-        argv = [self.program("ringfolk-enrol"), "--data", str(self.dir / "enrol"), *args]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30, check=False)
-        check(done.returncode == 0, f"ringfolk-enrol {args[0]}: {done.stderr.strip()}")
-        return done.stdout.strip()
-
-    def add(self, *args, **kw):
-        node = Node(self, *args, **kw)
-        self.nodes.append(node)
-        return node
-
-    def end(self):
-        for p in self.extra:
-            p.end(2)
-        for node in self.nodes:
-            if node.daemon:
-                node.daemon.kill(signal.SIGTERM)
-        for node in self.nodes:
-            if node.daemon:
-                node.daemon.end()
-        if self.server:
-            self.server.end()
 
 
 # ---- audio ----
@@ -231,62 +82,34 @@ def compare_audio(sent, got):
 
 def start_enrolment(net, bootstrap_port):
     step("An administrator makes the overlay")
-    net.enrol_cli("init", OVERLAY, "--listen", "127.0.0.1:0", "--bootstrap", f"127.0.0.1:{bootstrap_port}")
-    net.server = Process([net.program("ringfolk-enrol"), "--data", str(net.dir / "enrol"), "serve"], net.dir / "enrol.log")
-    net.url = net.server.wait_line(lambda l: l.startswith("ready "), 15).split()[1]
+    net.start_enrolment(bootstrap_port)
     say(f"The enrolment server of {OVERLAY} answers at {net.url}.")
 
 
 def start_supernodes(net, count, first_port):
     step(f"{count} supernodes enrol and build the ring")
     begin = time.monotonic()
-    supernodes = []
-    for i in range(count):
-        node = net.add(f"super{i + 1}", f"super{i + 1}", "supernode", first_port if i == 0 else free_port())
-        net.enrol_cli("user", "add", node.user, "--password-stdin", stdin=f"secret-{i}\n")
-        node.enrol("--password-stdin", stdin=f"secret-{i}\n")
-        supernodes.append(node)
-    supernodes[0].start()
-    supernodes[0].ready()
-    for node in supernodes[1:]:
-        node.start()
-    for node in supernodes[1:]:
-        node.ready()
+    supernodes = net.add_supernodes(count, first_port)
     say(f"All {count} joined after {time.monotonic() - begin:.1f} s: " + ", ".join(n.id[:6] for n in supernodes))
     return supernodes
 
 
 def start_people(net):
-    step("alice, bob (with two devices) and carol enrol with invitations, and an echo service")
+    step("alice, bob (with two devices) and carol enrol, and an echo service")
     people = {}
-    for name, user in (("alice", "alice"), ("bob1", "bob"), ("bob2", "bob"), ("carol", "carol")):
-        node = people[name] = net.add(name, user, "client")
-        if name == "bob2":
-            node.enrol("--password-stdin", stdin="bobs-own-password\n")
-        elif name == "bob1":
-            net.enrol_cli("user", "add", "bob", "--password-stdin", stdin="bobs-own-password\n")
-            node.enrol("--password-stdin", stdin="bobs-own-password\n")
-        else:
-            node.enrol("--invite", net.enrol_cli("invite").split()[-1])
-        say(f"{user}@{OVERLAY} enrolled as device {node.id}")
-    echo = people["echo"] = net.add("echo", "echo", "client", service="echo")
-    net.enrol_cli("user", "add", "echo", "--password-stdin", stdin="echo-password\n")
-    echo.enrol("--password-stdin", stdin="echo-password\n")
-    for node in people.values():
-        node.start()
+    for name, user in (("alice", "alice"), ("bob1", "bob"), ("bob2", "bob")):
+        people[name] = net.add_client(name, user)
+    carol = people["carol"] = net.add("carol", "carol", "client")
+    carol.enrol("--invite", net.enrol_cli("invite").split()[-1])
+    carol.start()
+    people["echo"] = net.add_client("echo", service="echo")
     for node in people.values():
         node.ready()
+        how = "with an invitation" if node is carol else "with a password"
+        say(f"{node.user}@{OVERLAY} enrolled {how} as device {node.id}")
     wait_registered(people.values())
     say("All are online and registered in the overlay.")
     return people
-
-
-def wait_registered(nodes, seconds=30):
-    end = time.monotonic() + seconds
-    for node in nodes:
-        while not node.cli("status")[0]["registered"]:
-            check(time.monotonic() < end, f"{node.name} did not get registered")
-            time.sleep(0.2)
 
 
 def find_bob(net, alice, bobs):

@@ -213,6 +213,12 @@ static int run_counters(const struct cli *cli, const struct cli_command *self, i
     return cli_run(&as_json, self->name, NULL, NULL, NULL);
 }
 
+static int run_refresh(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
+{
+    (void)argv;
+    return no_args(cli, self, argc, NULL, NULL);
+}
+
 static int run_shutdown(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
 {
     (void)argv;
@@ -236,6 +242,7 @@ const struct cli_command cli_commands[] = {
     {"hangup", "hangup CALL", "end a call", run_hangup},
     {"calls", "calls", "the calls under way", run_calls},
     {"counters", "counters", "every counter of every room", run_counters},
+    {"refresh", "refresh", "ask for a newer configuration document now", run_refresh},
     {"shutdown", "shutdown", "end the daemon politely", run_shutdown},
 };
 const size_t cli_command_count = RF_COUNT(cli_commands);

@@ -58,6 +58,7 @@ struct daemon {
     /* daemon_web.c */
     bool web_busy;
     uint64_t renew_at_ms, refresh_at_ms; /* wall clock */
+    struct rf_command refresh_command;
 
     bool ready_told, stopping, left;
     int status; /* exit status */
@@ -85,6 +86,7 @@ void daemon_disk_close(struct daemon *d);
 int daemon_control_open(struct daemon *d);
 void daemon_control_close(struct daemon *d);
 /* daemon_web.c */
+int daemon_web_open(struct daemon *d);  /* adds the `refresh` command */
 void daemon_web_turn(struct daemon *d); /* renews and refreshes when it is time */
 int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len); /* blocking, before the node starts */
 /* daemon_capture.c */

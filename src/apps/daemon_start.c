@@ -226,6 +226,7 @@ static int start_sip(struct daemon *d)
         .now = sip_now,
         .now_ctx = d,
         .listen = d->config.sip,
+        .media = d->config.listen,
         .user = d->config.user,
         .password = d->config.sip_password,
         .software = "ringfolk " RF_VERSION,
@@ -233,8 +234,7 @@ static int start_sip(struct daemon *d)
     for (size_t i = 0; i < d->config.service_count; i++)
         config.echo_service |= strcmp(d->config.services[i], "echo") == 0;
     int error = rf_sip_new(&config, &d->sip, why, sizeof(why));
-    return error == 0 ? 0
-                      : daemon_say("sip", why, error == RF_EEXIST ? "change \"sip\" in config.json" : NULL);
+    return error == 0 ? 0 : daemon_say("sip", why, "see \"sip\" in config.json");
 }
 
 int daemon_start(struct daemon *d, const char *capture_path)
@@ -245,7 +245,8 @@ int daemon_start(struct daemon *d, const char *capture_path)
         return daemon_say("loop", "the system refuses", NULL);
     /* sockets first: the node must know the port that others find it at */
     if (listen_for_links(d) != 0 || make_node(d) != 0 || daemon_disk_open(d) != 0 ||
-        daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 || start_sip(d) != 0)
+        daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 || daemon_web_open(d) != 0 ||
+        start_sip(d) != 0)
         return 1;
     if (capture_path != NULL && daemon_capture_open(d, capture_path) != 0)
         return 1;
@@ -266,8 +267,10 @@ int daemon_start(struct daemon *d, const char *capture_path)
 
 void daemon_close(struct daemon *d)
 {
-    if (d->sip != NULL)
+    if (d->sip != NULL) {
         rf_sip_free(d->sip);
+        rf_loop_run_posted(d->loop); /* what its thread still had to say */
+    }
     daemon_capture_close(d);
     if (d->flows != NULL)
         rf_flows_free(d->flows);

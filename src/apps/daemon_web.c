@@ -1,6 +1,7 @@
 /*
  * daemon_web.c - what the daemon asks of the enrolment server by itself: a renewed certificate at two thirds of the old one's life, and a
- * newer configuration document once a day, at start, and when no supernode answers. The web thread waits; the loop does not.
+ * newer configuration document: at start, every few minutes (supernodes) or once a day (clients), when no supernode answers, and on
+ * the command `refresh`. The web thread waits; the loop does not.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 #include "apps/enrolling.h"
 #include "io/random.h"
 
-#define REFRESH_MS ((uint64_t)24 * 3600 * 1000)
-#define RETRY_MS   ((uint64_t)10 * 60 * 1000)
+#define REFRESH_CLIENT_MS    ((uint64_t)24 * 3600 * 1000)
+#define REFRESH_SUPERNODE_MS ((uint64_t)5 * 60 * 1000)
+#define RETRY_MS             ((uint64_t)10 * 60 * 1000)
 
 struct web_job {
     struct rf_work work;
@@ -114,6 +116,26 @@ static void web_post(struct daemon *d, bool renew)
     rf_worker_post(d->web, &j->work);
 }
 
+static void run_refresh(void *ctx, struct rf_control_call *call, json_t *args)
+{
+    (void)args;
+    struct daemon *d = ctx;
+    d->refresh_at_ms = 0; /* at the end of this turn */
+    rf_call_result(call, json_pack("{sI}", "sequence", (json_int_t)rf_node_conf(d->node)->sequence));
+}
+
+int daemon_web_open(struct daemon *d)
+{
+    d->refresh_command =
+        (struct rf_command){.name = "refresh",
+                            .help = "ask the enrolment server for a newer configuration document",
+                            .run = run_refresh,
+                            .ctx = d};
+    return rf_control_add(d->control, &d->refresh_command) == 0
+               ? 0
+               : daemon_say("refresh", "out of memory", NULL);
+}
+
 void daemon_web_turn(struct daemon *d)
 {
     uint64_t now_ms = rf_loop_now(d->loop)->wall_ms;
@@ -123,7 +145,8 @@ void daemon_web_turn(struct daemon *d)
         d->renew_at_ms = now_ms + RETRY_MS;
         web_post(d, true);
     } else if (now_ms >= d->refresh_at_ms) {
-        d->refresh_at_ms = now_ms + REFRESH_MS + rf_rng_below(&d->jitter.rng, REFRESH_MS / 4);
+        uint64_t every_ms = d->config.role == RF_NODE_SUPERNODE ? REFRESH_SUPERNODE_MS : REFRESH_CLIENT_MS;
+        d->refresh_at_ms = now_ms + every_ms + rf_rng_below(&d->jitter.rng, every_ms / 4);
         web_post(d, false);
     }
 }

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from harness import NetworkTest, main
-from network import Failed, Process, free_port, tail, wait_registered, wait_until
+from network import free_port, tail, wait_registered, wait_until
 
 
 def daemon_alive(node):

@@ -82,6 +82,15 @@ void candidates_failed(struct candidates *c, const struct rf_id *node, uint64_t 
         it->failures++;
 }
 
+void candidates_rest(struct candidates *c, const struct rf_id *node, uint64_t now_us, uint64_t until_us)
+{
+    struct candidate *it = find(c, node);
+    if (!it)
+        it = add(c, node, now_us);
+    if (it && it->rest_until_us < until_us)
+        it->rest_until_us = until_us;
+}
+
 void candidates_alive(struct candidates *c, const struct rf_id *node)
 {
     struct candidate *it = find(c, node);

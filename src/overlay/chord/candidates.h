@@ -33,10 +33,12 @@ void candidates_init(struct candidates *c, const struct rf_id *self);
 void candidates_note(struct candidates *c, const struct rf_id *node, const struct rf_id *informer, uint64_t now_us);
 /* candidates_failed: it could not be reached, or was lost; it rests. Put in if it is not there yet. */
 void candidates_failed(struct candidates *c, const struct rf_id *node, uint64_t now_us);
+/* candidates_rest: not before `until_us`, without counting a failure. Put in if it is not there yet. */
+void candidates_rest(struct candidates *c, const struct rf_id *node, uint64_t now_us, uint64_t until_us);
 /* candidates_alive: it gave a sign of life; failures are forgotten. */
 void candidates_alive(struct candidates *c, const struct rf_id *node);
 const struct candidate *candidates_find(const struct candidates *c, const struct rf_id *node); /* NULL: unknown */
-/* candidates_usable: named not too long ago and not resting. */
+/* candidate_usable: named not too long ago and not resting. */
 bool candidate_usable(const struct candidate *candidate, uint64_t now_us);
 
 #endif

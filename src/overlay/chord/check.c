@@ -1,0 +1,121 @@
+/*
+ * check.c - are the neighbors alive, and do they see the ring as we do?
+ *
+ * A check is a RouteQuery sent straight to the neighbor: it costs what a Ping costs and asks more. Our successor is asked for the way to the
+ * Resource-ID after ours and must answer itself, our predecessor for the way to our own and must answer us. Another answer means
+ * that one of us misses somebody: our Update goes there, and theirs is asked for.
+ * A node that does not answer is checked once more, under suspicion at once given up, then it counts as failed (reload.md 5.8).
+ * Decision: docs/decisions/topology.md.
+ */
+#include "overlay/chord/chord.h"
+
+enum { ASK_ALIVE, ASK_SUCCESSOR, ASK_PREDECESSOR };
+
+static void disagree(struct rf_topology *t, struct chord_conn *conn, const struct rf_id *named)
+{
+    t->counters.checks_disagreed++;
+    if (!rf_id_equal(named, &t->params.self) && !ring_find(&t->ring, named))
+        candidates_note(&t->candidates, named, &conn->node, chord_now(t));
+    chord_owe(t, conn, OWE_NEIGHBORS);
+    chord_pull(t, conn);
+    chord_pursue(t);
+}
+
+static void check_answered(struct rf_topology *t, struct chord_conn *conn, int asked, const struct rf_reply *reply)
+{
+    struct rf_id named;
+    conn->heard_us = chord_now(t);
+    conn->failed_checks = 0;
+    if (reply->error == RF_EREMOTE) {
+        if (reply->error_code == RF_ERROR_NOT_FOUND && conn->peer && !conn->handover)
+            chord_peer_lost(t, conn, LOST_DEMOTED); /* it is not in the ring (any more) */
+        return;
+    }
+    if (rf_route_query_ans_decode(reply->body, t->params.self.len, &named))
+        return;
+    if (t->params.role == RF_ROLE_CLIENT) {
+        chord_client_checked(t, conn, &named);
+        return;
+    }
+    bool successor = asked == ASK_SUCCESSOR && ring_successor_rank(&t->ring, &conn->node) == 1;
+    bool predecessor = asked == ASK_PREDECESSOR && ring_predecessor_rank(&t->ring, &conn->node) == 1;
+    if ((successor && !rf_id_equal(&named, &conn->node)) || (predecessor && !rf_id_equal(&named, &t->params.self)))
+        disagree(t, conn, &named);
+}
+
+static void check_done(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    struct chord_conn *conn = chord_conn_find(t, &call->node);
+    if (!conn || conn->check != call)
+        return;
+    conn->check = NULL;
+    if (reply->error == RF_ECANCELLED)
+        return;
+    if (reply->error == 0 || reply->error == RF_EREMOTE) {
+        check_answered(t, conn, call->kind, reply);
+        return;
+    }
+    t->counters.checks_failed++;
+    conn->failed_checks++;
+    if (conn->suspect || conn->failed_checks >= 2)
+        chord_peer_lost(t, conn, LOST_DEAD);
+    else
+        chord_check(t, conn);
+}
+
+void chord_check(struct rf_topology *t, struct chord_conn *conn)
+{
+    struct rf_route_query query = {.destination = rf_dest_node(&conn->node)};
+    struct rf_call call = {.code = RF_CODE_ROUTE_QUERY_REQ, .link = conn->link};
+    uint8_t body[64];
+    struct rf_buf buf;
+    int asked = ASK_ALIVE;
+    if (conn->check || (t->state != RF_TOPOLOGY_JOINED && t->params.role == RF_ROLE_PEER))
+        return;
+    struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    if (t->params.role == RF_ROLE_CLIENT)
+        query.destination = rf_dest_resource(&after);
+    else if (ring_successor_rank(&t->ring, &conn->node) == 1) {
+        asked = ASK_SUCCESSOR;
+        query.destination = rf_dest_resource(&after);
+    } else if (ring_predecessor_rank(&t->ring, &conn->node) == 1) {
+        asked = ASK_PREDECESSOR;
+        query.destination = rf_dest_resource(&t->params.self);
+    }
+    rf_buf_fixed(&buf, body, sizeof(body));
+    rf_route_query_encode(&query, &buf);
+    call.body = rf_buf_view(&buf);
+    call.max_transmissions = CHORD_CHECK_TRIES;
+    call.interval_us = CHORD_CHECK_TRY_US;
+    rf_call_to_node(&call, &conn->node);
+    conn->check = chord_call(t, &call, check_done);
+    if (conn->check)
+        conn->check->kind = asked;
+    t->counters.checks++;
+}
+
+static void check_if_quiet(struct rf_topology *t, const struct rf_id *node)
+{
+    struct chord_conn *conn = chord_conn_find(t, node);
+    if (conn && chord_now(t) - conn->heard_us >= CHORD_QUIET_US)
+        chord_check(t, conn);
+}
+
+void chord_check_round(struct rf_topology *t)
+{
+    chord_alarm_in(t, ALARM_CHECK, rf_rng_between(t->env.jitter, CHORD_CHECK_LOW_US, CHORD_CHECK_HIGH_US));
+    if (t->params.role == RF_ROLE_CLIENT) {
+        chord_client_check(t);
+        return;
+    }
+    if (t->tables.succ_count == 0)
+        return;
+    struct rf_id succ = t->tables.succ[0], pred = t->tables.pred[0], next;
+    check_if_quiet(t, &succ);
+    check_if_quiet(t, &pred);
+    if (t->ring.count > 2) { /* and the others in turn */
+        next = t->ring.peers[t->check_turn++ % t->ring.count].node;
+        check_if_quiet(t, &next);
+    }
+}

@@ -1,0 +1,311 @@
+/*
+ * client.c - a client and its supernodes (reload.md 1.9, 6.4).
+ *
+ * Home is the peer in charge of our Node-ID: only through it are we reached. A second one, the reserve, is kept linked; it is home's
+ * successor where possible, since that is the one that takes over home's range.
+ * Steps. WAIT (back-off) -> BOOTSTRAP: a link to some bootstrap or remembered node -> LOCATE: Attach to the Resource-ID after ours -> a link to who
+ * answered: it is home, JOINED.
+ * Events while JOINED. An Update of home whose range leaves us out, or a check that names another peer: a Ping to the Resource-ID after ours
+ * finds the new home, the old one becomes the reserve. Home lost: the reserve is home at once, and the right one is looked for a random moment
+ * later. Reserve lost: the next one of home's list, after a random moment. Both lost: JOINING, WAIT with full jitter.
+ */
+#include "overlay/chord/chord.h"
+
+#define BOOTSTRAP_US (30 * CHORD_S)
+#define LOCATE_US    (20 * CHORD_S)
+#define SPREAD_US    (2 * CHORD_S) /* a lost supernode's clients do not all move in the same moment */
+
+static struct chord_conn *linked(const struct rf_topology *t, const struct rf_id *node)
+{
+    return node->len ? chord_conn_find(t, node) : NULL;
+}
+
+static void go(struct rf_topology *t, enum chord_step step, uint64_t timeout_us)
+{
+    t->join.step = step;
+    chord_alarm_in(t, ALARM_JOIN, timeout_us);
+}
+
+static void retry(struct rf_topology *t)
+{
+    t->counters.join_retries++;
+    go(t, STEP_WAIT, chord_backoff(t, t->join.attempts++));
+}
+
+void chord_client_start(struct rf_topology *t)
+{
+    t->join = (struct chord_join){0};
+    go(t, STEP_WAIT, 0);
+}
+
+/* ---- home ---- */
+
+static void set_home(struct rf_topology *t, struct chord_conn *conn)
+{
+    struct rf_id old = t->client.home;
+    t->client.target = (struct rf_id){0};
+    if (t->state == RF_TOPOLOGY_JOINED && rf_id_equal(&old, &conn->node))
+        return;
+    t->client.home = conn->node;
+    t->client.list_count = 0;
+    t->counters.homes_changed++;
+    if (rf_id_equal(&t->client.reserve, &conn->node) || !linked(t, &t->client.reserve))
+        t->client.reserve = linked(t, &old) && !rf_id_equal(&old, &conn->node) ? old : (struct rf_id){0};
+    conn->needed_us = chord_now(t);
+    if (conn->peer)
+        chord_pull(t, conn); /* its Update may be old */
+    chord_alarm_soon(t, ALARM_PURSUE, CHORD_PURSUE_US);
+    if (t->state == RF_TOPOLOGY_JOINED)
+        return;
+    t->was_joined = true;
+    t->counters.joins++;
+    t->join.step = STEP_NONE;
+    t->join.attempts = 0;
+    chord_alarm_stop(t, ALARM_JOIN);
+    chord_alarm_in(t, ALARM_CHECK, chord_about(t, CHORD_CLIENT_CHECK_US));
+    chord_alarm_soon(t, ALARM_SWEEP, CHORD_SWEEP_US);
+    chord_set_state(t, RF_TOPOLOGY_JOINED);
+}
+
+/* This node is in charge of us: home, as soon as there is a link. */
+static void become(struct rf_topology *t, const struct rf_id *node, uint64_t link)
+{
+    struct chord_conn *conn = chord_conn_find(t, node);
+    if (conn) {
+        set_home(t, conn);
+        return;
+    }
+    t->client.target = *node;
+    struct rf_id *via = linked(t, &t->client.home) ? &t->client.home : &t->join.boot;
+    chord_attach(t, node, false, via->len ? via : NULL, link, FOR_PLACE, false);
+}
+
+static void located(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    if (t->client.locate != call)
+        return;
+    t->client.locate = NULL;
+    if (reply->error == RF_ECANCELLED)
+        return;
+    if (reply->error == 0 && reply->signer && !rf_id_equal(&reply->signer->node_id, &t->params.self))
+        become(t, &reply->signer->node_id, call->link);
+    else if (t->state == RF_TOPOLOGY_JOINING)
+        retry(t);
+    else
+        chord_alarm_soon(t, ALARM_JOIN, chord_about(t, 10 * CHORD_S));
+}
+
+static void ping_place(struct rf_topology *t, uint64_t link)
+{
+    struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    if (!t->client.locate)
+        t->client.locate = chord_call_ping(t, &after, NULL, link, located);
+    if (!t->client.locate)
+        chord_alarm_soon(t, ALARM_JOIN, CHORD_S);
+}
+
+static void locate_first(struct rf_topology *t, const struct chord_conn *boot)
+{
+    struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    t->join.boot = boot->node;
+    t->join.boot_link = boot->link;
+    go(t, STEP_LOCATE, LOCATE_US);
+    chord_attach(t, &after, true, NULL, boot->link, FOR_PLACE, false);
+}
+
+void chord_client_bootstrap(struct rf_topology *t, struct chord_conn *boot)
+{
+    if (t->state != RF_TOPOLOGY_JOINING || t->join.step != STEP_BOOTSTRAP)
+        return;
+    if (boot)
+        locate_first(t, boot);
+    else
+        retry(t);
+}
+
+void chord_client_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error,
+                           enum chord_purpose purpose)
+{
+    if (purpose == FOR_RESERVE) {
+        if (!error)
+            t->client.reserve = *node;
+        chord_alarm_soon(t, ALARM_PURSUE, error ? 0 : CHORD_S);
+        return;
+    }
+    if (!error && !rf_id_equal(node, &t->params.self)) {
+        t->client.target = *node;
+        struct chord_conn *conn = chord_conn_find(t, node);
+        if (conn)
+            set_home(t, conn);
+        return;
+    }
+    struct chord_conn *boot = linked(t, &t->join.boot);
+    bool was_place = !rf_id_equal(target, &t->client.target);
+    t->client.target = (struct rf_id){0};
+    if (t->state == RF_TOPOLOGY_JOINED)
+        chord_alarm_soon(t, ALARM_JOIN, chord_about(t, 5 * CHORD_S));
+    else if (t->join.step == STEP_LOCATE && boot && was_place)
+        ping_place(t, boot->link); /* it may be the bootstrap node itself */
+    else if (t->join.step == STEP_LOCATE)
+        retry(t);
+}
+
+void chord_client_link(struct rf_topology *t, struct chord_conn *conn)
+{
+    if (rf_id_equal(&conn->node, &t->client.target))
+        set_home(t, conn);
+}
+
+/* ---- reserve ---- */
+
+static bool reserve_usable(const struct rf_topology *t, const struct rf_id *node)
+{
+    const struct candidate *known = candidates_find(&t->candidates, node);
+    return !rf_id_equal(node, &t->client.home) && !rf_id_equal(node, &t->params.self) &&
+           (!known || candidate_usable(known, chord_now(t)));
+}
+
+static void find_reserve(struct rf_topology *t)
+{
+    if (linked(t, &t->client.reserve) || chord_attaching(t, &t->client.reserve))
+        return;
+    t->client.reserve = (struct rf_id){0};
+    for (size_t i = 0; i < t->client.list_count; i++) {
+        struct rf_id node = t->client.list[i];
+        struct chord_conn *conn = chord_conn_find(t, &node);
+        if (!reserve_usable(t, &node))
+            continue;
+        if (conn)
+            t->client.reserve = node;
+        else
+            chord_attach(t, &node, false, &t->client.home, 0, FOR_RESERVE, true);
+        return;
+    }
+}
+
+/* What is unfinished: home's Update, a reserve. */
+void chord_client_pursue(struct rf_topology *t)
+{
+    struct chord_conn *home = linked(t, &t->client.home);
+    if (t->state != RF_TOPOLOGY_JOINED || !home)
+        return;
+    if (t->client.list_count == 0)
+        chord_pull(t, home);
+    find_reserve(t);
+    if (!linked(t, &t->client.reserve))
+        chord_alarm_soon(t, ALARM_PURSUE, chord_about(t, t->client.list_count ? 10 * CHORD_S : CHORD_PULL_US));
+}
+
+/* ---- events ---- */
+
+static bool has_left_range(const struct rf_topology *t, const struct rf_id *home, const struct chord_news *news)
+{
+    return news->pred_count > 0 && !rf_id_between(&news->pred[0], &t->params.self, home);
+}
+
+void chord_client_news(struct rf_topology *t, struct chord_conn *from, const struct chord_news *news)
+{
+    if (!news->lists || !rf_id_equal(&from->node, &t->client.home))
+        return;
+    size_t n = 0;
+    for (size_t i = 0; i < news->succ_count; i++)
+        t->client.list[n++] = news->succ[i];
+    for (size_t i = 0; i < news->pred_count; i++)
+        t->client.list[n++] = news->pred[i];
+    t->client.list_count = n;
+    if (has_left_range(t, &from->node, news))
+        chord_alarm_soon(t, ALARM_JOIN, rf_rng_below(t->env.jitter, CHORD_S / 2));
+    if (!linked(t, &t->client.reserve))
+        chord_alarm_soon(t, ALARM_PURSUE, rf_rng_below(t->env.jitter, CHORD_S));
+}
+
+/* Some other linked peer, the reserve first. */
+static struct chord_conn *another(const struct rf_topology *t)
+{
+    struct chord_conn *reserve = linked(t, &t->client.reserve);
+    if (reserve)
+        return reserve;
+    RF_LIST_EACH (&t->conn_list, it) {
+        struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
+        if (conn->peer && !conn->suspect)
+            return conn;
+    }
+    return NULL;
+}
+
+static void home_lost(struct rf_topology *t)
+{
+    t->client.home = (struct rf_id){0};
+    t->client.list_count = 0;
+    struct chord_conn *next = another(t);
+    if (next) {
+        t->counters.failovers++;
+        set_home(t, next);
+        chord_alarm_in(t, ALARM_JOIN, rf_rng_below(t->env.jitter, SPREAD_US));
+        return;
+    }
+    t->client.reserve = t->client.target = (struct rf_id){0};
+    t->counters.rejoins++;
+    chord_set_state(t, RF_TOPOLOGY_JOINING);
+    go(t, STEP_WAIT, rf_rng_below(t->env.jitter, SPREAD_US));
+}
+
+void chord_client_lost(struct rf_topology *t, const struct rf_id *node)
+{
+    if (rf_id_equal(node, &t->client.target))
+        t->client.target = (struct rf_id){0};
+    if (rf_id_equal(node, &t->client.reserve)) {
+        t->client.reserve = (struct rf_id){0};
+        chord_alarm_soon(t, ALARM_PURSUE, rf_rng_below(t->env.jitter, SPREAD_US));
+    }
+    if (rf_id_equal(node, &t->client.home) && t->state == RF_TOPOLOGY_JOINED)
+        home_lost(t);
+    if (rf_id_equal(node, &t->join.boot)) {
+        t->join.boot = (struct rf_id){0};
+        if (t->state == RF_TOPOLOGY_JOINING && t->join.step == STEP_LOCATE)
+            retry(t);
+    }
+}
+
+void chord_client_alarm(struct rf_topology *t)
+{
+    struct chord_conn *home = linked(t, &t->client.home), *known;
+    if (t->state == RF_TOPOLOGY_JOINED) {
+        if (home)
+            ping_place(t, home->link);
+        return;
+    }
+    switch (t->join.step) {
+    case STEP_WAIT:
+        known = another(t);
+        if (known && t->join.attempts % 2 == 0) {
+            locate_first(t, known);
+            break;
+        }
+        go(t, STEP_BOOTSTRAP, BOOTSTRAP_US);
+        t->host.bootstrap(t->host.ctx);
+        break;
+    case STEP_BOOTSTRAP:
+    case STEP_LOCATE:
+        retry(t);
+        break;
+    default:
+        break;
+    }
+}
+
+void chord_client_check(struct rf_topology *t)
+{
+    chord_alarm_in(t, ALARM_CHECK, chord_about(t, CHORD_CLIENT_CHECK_US));
+    bool turn = t->client.checks++ % 3 == 2;
+    struct chord_conn *conn = linked(t, turn ? &t->client.reserve : &t->client.home);
+    if (conn)
+        chord_check(t, conn);
+}
+
+void chord_client_checked(struct rf_topology *t, struct chord_conn *conn, const struct rf_id *named)
+{
+    if (rf_id_equal(&conn->node, &t->client.home) && !rf_id_equal(named, &conn->node))
+        chord_alarm_soon(t, ALARM_JOIN, rf_rng_below(t->env.jitter, CHORD_S));
+}

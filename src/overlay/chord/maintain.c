@@ -1,0 +1,159 @@
+/*
+ * maintain.c - periodic work of a peer: the Update to each neighbor, the search for fingers, the check for a partition, and giving up
+ * links that no table needs (reload.md 5.8).
+ */
+#include "overlay/chord/chord.h"
+
+/* Every neighbor gets an Update once in update_interval_us; one after the other, so that they are spread. */
+void chord_stabilize(struct rf_topology *t)
+{
+    size_t count = t->tables.succ_count + t->tables.pred_count;
+    chord_alarm_in(t, ALARM_STABILIZE, chord_about(t, t->params.update_interval_us / (count ? count : 1)));
+    if (count == 0)
+        return;
+    size_t turn = t->stabilize_turn++ % count;
+    const struct rf_id *node =
+        turn < t->tables.succ_count ? &t->tables.succ[turn] : &t->tables.pred[turn - t->tables.succ_count];
+    struct chord_conn *conn = chord_conn_find(t, node);
+    if (conn)
+        chord_owe(t, conn, OWE_NEIGHBORS);
+}
+
+/* ---- fingers ---- */
+
+static void want_finger(struct rf_topology *t, const struct rf_id *node, const struct rf_id *informer)
+{
+    struct chord_conn *conn = chord_conn_find(t, node);
+    if (conn && !conn->peer)
+        chord_pull(t, conn);
+    else if (!conn)
+        chord_attach(t, node, false, informer, 0, FOR_FINGER, true);
+}
+
+static void finger_pinged(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    if (reply->error || !reply->signer || t->state != RF_TOPOLOGY_JOINED)
+        return;
+    const struct rf_id *found = &reply->signer->node_id;
+    if (rf_id_equal(found, &t->params.self) || ring_find(&t->ring, found))
+        return;
+    size_t slot = ring_slot_of(&t->ring, found);
+    if (!ring_slot_missing(&t->ring, slot) && !ring_wants_neighbor(&t->ring, found))
+        return; /* the interval that was asked for is empty, and the one it lies in is not */
+    t->finger_wait_us = CHORD_FINGER_LOW_US;
+    want_finger(t, found, NULL);
+}
+
+/* A candidate that was named in an Update and lies in the slot. */
+static const struct candidate *candidate_in(const struct rf_topology *t, size_t slot)
+{
+    const struct candidate *best = NULL;
+    for (size_t i = 0; i < t->candidates.count; i++) {
+        const struct candidate *it = &t->candidates.list[i];
+        if (ring_slot_of(&t->ring, &it->node) == slot && candidate_usable(it, chord_now(t)) &&
+            (!best || it->seen_us > best->seen_us))
+            best = it;
+    }
+    return best;
+}
+
+void chord_fingers_search(struct rf_topology *t)
+{
+    size_t slots = ring_slots(&t->ring), pings = 0, missing = 0;
+    for (size_t slot = 0; slot < slots; slot++) {
+        if (!ring_slot_missing(&t->ring, slot))
+            continue;
+        missing++;
+        const struct candidate *candidate = candidate_in(t, slot);
+        if (candidate && !chord_attaching(t, &candidate->node)) {
+            struct rf_id node = candidate->node, informer = candidate->informer;
+            t->finger_wait_us = CHORD_FINGER_LOW_US;
+            want_finger(t, &node, informer.len ? &informer : NULL);
+        } else if (!candidate && pings < CHORD_FINGER_PINGS && rf_rng_below(t->env.jitter, 2)) {
+            struct rf_id key = ring_slot_random(&t->ring, slot, t->env.jitter);
+            pings++;
+            t->counters.finger_pings++;
+            chord_call_ping(t, &key, NULL, 0, finger_pinged);
+        }
+    }
+    chord_alarm_in(t, ALARM_FINGERS, chord_about(t, missing ? t->finger_wait_us : t->params.ping_interval_us));
+    if (t->finger_wait_us < t->params.ping_interval_us)
+        t->finger_wait_us *= 2;
+}
+
+/* ---- partition check: does a bootstrap node see the ring as we do? (D27) ---- */
+
+static void partition_answered(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    if (reply->error || !reply->signer || t->state != RF_TOPOLOGY_JOINED)
+        return;
+    struct rf_id found = reply->signer->node_id;
+    bool same_ring = rf_id_equal(&found, &t->params.self) ||
+                     (t->tables.succ_count > 0 && rf_id_equal(&found, &t->tables.succ[0]));
+    if (same_ring)
+        return;
+    t->counters.partitions_found++;
+    chord_log(t, WARN, "a bootstrap node knows another peer in our place: merging");
+    struct chord_conn *conn = chord_conn_find(t, &found);
+    if (conn) {
+        chord_owe(t, conn, OWE_NEIGHBORS);
+        chord_pull(t, conn);
+    } else
+        chord_attach(t, &found, false, &call->key, call->link, FOR_PARTITION, false);
+}
+
+void chord_partition_check(struct rf_topology *t)
+{
+    uint64_t wait = t->params.update_interval_us;
+    if (t->ring.count == 0) {
+        if (t->alone_wait_us < wait)
+            wait = t->alone_wait_us;
+        t->alone_wait_us *= 2;
+    }
+    chord_alarm_in(t, ALARM_PARTITION, rf_rng_between(t->env.jitter, wait / 2, wait + wait / 2));
+    t->counters.partition_checks++;
+    t->partition_waiting = true;
+    t->host.bootstrap(t->host.ctx);
+}
+
+void chord_partition_link(struct rf_topology *t, struct chord_conn *boot)
+{
+    struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    t->partition_waiting = false;
+    struct chord_call *call = chord_call_ping(t, &after, &boot->node, boot->link, partition_answered);
+    if (call)
+        call->key = boot->node;
+}
+
+/* ---- links that nobody needs ---- */
+
+static bool is_needed(const struct rf_topology *t, const struct chord_conn *conn)
+{
+    if (t->state == RF_TOPOLOGY_JOINING && rf_id_equal(&conn->node, &t->join.boot))
+        return true;
+    if (t->params.role == RF_ROLE_CLIENT)
+        return rf_id_equal(&conn->node, &t->client.home) || rf_id_equal(&conn->node, &t->client.reserve) ||
+               rf_id_equal(&conn->node, &t->client.target);
+    const struct ring_peer *peer = ring_find(&t->ring, &conn->node);
+    return peer && (peer->finger || ring_is_neighbor(&t->ring, &conn->node));
+}
+
+void chord_sweep(struct rf_topology *t)
+{
+    uint64_t now = chord_now(t);
+    chord_alarm_in(t, ALARM_SWEEP, chord_about(t, CHORD_SWEEP_US));
+    chord_attaches_expire(t);
+    RF_LIST_EACH_SAFE (&t->conn_list, it) {
+        struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
+        conn->bad_hints /= 2;
+        if (is_needed(t, conn) || conn->handover)
+            conn->needed_us = now;
+        if (!conn->wanted || conn->check || now - conn->needed_us < CHORD_GRACE_US)
+            continue;
+        t->counters.links_released++;
+        ring_remove(&t->ring, &conn->node); /* in no table: nothing else changes */
+        chord_conn_release(t, conn);
+    }
+}

@@ -1,0 +1,350 @@
+/*
+ * update.c - Updates: what we owe to whom and when it is sent, what we learn from those of others, and RouteQuery, by which an Update
+ * can be asked for (reload.md 3.12, 3.13, 5.6, 5.7).
+ *
+ * Nothing sends an Update directly when something changes: the connection is marked with what it is owed, and the round that
+ * follows (at most one in CHORD_ROUND_US) sends it. Many changes at once so cost one Update per node.
+ */
+#include <stdlib.h>
+
+#include "overlay/chord/chord.h"
+
+/* ---- what is owed ---- */
+
+void chord_owe(struct rf_topology *t, struct chord_conn *conn, enum chord_owe what)
+{
+    if (conn->owe < what)
+        conn->owe = what;
+    if (t->state != RF_TOPOLOGY_JOINED)
+        return; /* kept until we have a place to tell of */
+    uint64_t since = chord_now(t) - t->flushed_us;
+    chord_alarm_soon(t, ALARM_FLUSH, t->flushed_us && since < CHORD_ROUND_US ? CHORD_ROUND_US - since : 0);
+}
+
+void chord_owe_neighbors(struct rf_topology *t)
+{
+    for (size_t i = 0; i < t->tables.succ_count + t->tables.pred_count; i++) {
+        const struct rf_id *node =
+            i < t->tables.succ_count ? &t->tables.succ[i] : &t->tables.pred[i - t->tables.succ_count];
+        struct chord_conn *conn = chord_conn_find(t, node);
+        if (conn)
+            chord_owe(t, conn, OWE_NEIGHBORS);
+    }
+}
+
+void chord_owe_all(struct rf_topology *t)
+{
+    RF_LIST_EACH (&t->conn_list, it) {
+        struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
+        if (!conn->left)
+            chord_owe(t, conn, OWE_NEIGHBORS);
+    }
+}
+
+/* Sends what is owed to neighbors, or to all the others; false: the batch is full. */
+static bool flush_some(struct rf_topology *t, bool neighbors, size_t *room)
+{
+    RF_LIST_EACH (&t->conn_list, it) {
+        struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
+        if (conn->owe == OWE_NOTHING || conn->handover || ring_is_neighbor(&t->ring, &conn->node) != neighbors)
+            continue;
+        if (*room == 0)
+            return false;
+        --*room;
+        chord_update_send(t, conn, conn->owe);
+    }
+    return true;
+}
+
+void chord_flush(struct rf_topology *t)
+{
+    size_t room = CHORD_BATCH_COUNT;
+    if (t->state != RF_TOPOLOGY_JOINED || t->params.role != RF_ROLE_PEER)
+        return;
+    t->flushed_us = chord_now(t);
+    /* while a joiner waits for its data the others must not turn to it: only the neighbors are told */
+    if (!flush_some(t, true, &room) || (t->handover_count == 0 && !flush_some(t, false, &room)))
+        chord_alarm_in(t, ALARM_FLUSH, CHORD_BATCH_US);
+}
+
+/* ---- sending ---- */
+
+static void update_done(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    struct chord_conn *conn = chord_conn_find(t, &call->node);
+    if (!conn || conn->update != call)
+        return;
+    conn->update = NULL;
+    if (reply->error == 0 || reply->error == RF_EREMOTE)
+        conn->heard_us = chord_now(t);
+    else if (reply->error == RF_ETIMEOUT && conn->peer && conn->link == call->link)
+        chord_check(t, conn);
+}
+
+static uint32_t uptime_s(const struct rf_topology *t)
+{
+    return (uint32_t)((chord_now(t) - t->start_us) / CHORD_S);
+}
+
+void chord_update_send(struct rf_topology *t, struct chord_conn *conn, enum chord_owe what)
+{
+    struct rf_id fingers[RING_MAX_FINGERS];
+    struct rf_chord_update update = {.uptime_s = uptime_s(t), .type = RF_UPDATE_PEER_READY};
+    struct rf_call call = {.code = RF_CODE_UPDATE_REQ, .link = conn->link};
+    uint8_t body[16 + 2 * RING_MAX_NEIGHBORS * RF_ID_MAX_LEN + RING_MAX_FINGERS * RF_ID_MAX_LEN];
+    struct rf_buf buf;
+    if (what >= OWE_NEIGHBORS) {
+        update.type = RF_UPDATE_NEIGHBORS;
+        update.predecessors = (struct rf_id_list){t->tables.pred, t->tables.pred_count};
+        update.successors = (struct rf_id_list){t->tables.succ, t->tables.succ_count};
+    }
+    if (what == OWE_FULL) {
+        update.type = RF_UPDATE_FULL;
+        update.fingers = (struct rf_id_list){fingers, ring_fingers(&t->ring, fingers, RING_MAX_FINGERS)};
+    }
+    rf_buf_fixed(&buf, body, sizeof(body));
+    rf_chord_update_encode(&update, &buf);
+    RF_ASSERT(rf_buf_error(&buf) == 0);
+    call.body = rf_buf_view(&buf);
+    rf_call_to_node(&call, &conn->node);
+    if (conn->update)
+        chord_call_cancel(conn->update); /* an older one must not arrive after this */
+    conn->update = chord_call(t, &call, update_done);
+    if (!conn->update)
+        return; /* still owed; tried again with the next round */
+    conn->owe = OWE_NOTHING;
+    conn->told = true;
+    conn->told_us = chord_now(t);
+    t->counters.updates_sent++;
+}
+
+/* ---- receiving ---- */
+
+struct by_distance {
+    struct rf_id distance, node;
+};
+
+static int compare_distance(const void *a, const void *b)
+{
+    return rf_id_compare(&((const struct by_distance *)a)->distance, &((const struct by_distance *)b)->distance);
+}
+
+/* The nearest nodes of `list` seen from `from`, going up or down; without `from` itself and what is no Node-ID. */
+static size_t nearest(struct rf_topology *t, const struct rf_id *from, const struct rf_id_list *list, bool up,
+                      struct rf_id out[RING_MAX_NEIGHBORS])
+{
+    enum { MOST = 64 };
+    struct by_distance sorted[MOST];
+    size_t n = 0, count = 0;
+    for (size_t i = 0; i < list->count && n < MOST; i++) {
+        const struct rf_id *id = &list->ids[i];
+        if (rf_id_equal(id, from) || rf_id_is_zero(id) || rf_id_is_wildcard(id) || id->len != from->len)
+            continue;
+        sorted[n++] = (struct by_distance){up ? rf_id_sub(id, from) : rf_id_sub(from, id), *id};
+    }
+    qsort(sorted, n, sizeof(sorted[0]), compare_distance);
+    for (size_t i = 0; i < n && count < RING_MAX_NEIGHBORS; i++)
+        if (i == 0 || !rf_id_equal(&sorted[i].node, &sorted[i - 1].node))
+            out[count++] = sorted[i].node;
+    t->counters.hints_ignored += list->count - count;
+    return count;
+}
+
+static void read_news(struct rf_topology *t, const struct rf_id *from, const struct rf_chord_update *update,
+                      struct chord_news *out)
+{
+    out->lists = update->type != RF_UPDATE_PEER_READY;
+    out->succ_count = nearest(t, from, &update->successors, true, out->succ);
+    out->pred_count = nearest(t, from, &update->predecessors, false, out->pred);
+    out->fingers = &update->fingers;
+}
+
+/* Remembers whom the Update names, unless its sender has named too many that were not there. */
+static void note_hints(struct rf_topology *t, const struct chord_conn *from, const struct chord_news *news)
+{
+    uint64_t now = chord_now(t);
+    if (from->bad_hints >= CHORD_MAX_BAD_HINTS) {
+        t->counters.hints_ignored += news->succ_count + news->pred_count + news->fingers->count;
+        return;
+    }
+    for (size_t i = 0; i < news->succ_count; i++)
+        if (!ring_find(&t->ring, &news->succ[i]))
+            candidates_note(&t->candidates, &news->succ[i], &from->node, now);
+    for (size_t i = 0; i < news->pred_count; i++)
+        if (!ring_find(&t->ring, &news->pred[i]))
+            candidates_note(&t->candidates, &news->pred[i], &from->node, now);
+    for (size_t i = 0; i < news->fingers->count && i < RING_MAX_FINGERS; i++) {
+        const struct rf_id *finger = &news->fingers->ids[i];
+        size_t slot = ring_slot_of(&t->ring, finger);
+        if (ring_slot_missing(&t->ring, slot) || ring_wants_neighbor(&t->ring, finger))
+            candidates_note(&t->candidates, finger, &from->node, now);
+    }
+}
+
+static bool lists(const struct rf_id *list, size_t count, const struct rf_id *node)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rf_id_equal(&list[i], node))
+            return true;
+    return false;
+}
+
+/* Would the sender have named `node` if it knew it? */
+static bool is_missed(const struct rf_topology *t, const struct rf_id *from, const struct chord_news *news,
+                      const struct rf_id *node)
+{
+    bool short_succ = news->succ_count < t->ring.successor_min;
+    bool short_pred = news->pred_count < t->ring.predecessor_min;
+    bool succ = short_succ || rf_id_between(from, node, &news->succ[news->succ_count - 1]);
+    bool pred = short_pred || rf_id_between(&news->pred[news->pred_count - 1], node, from);
+    return (succ && !lists(news->succ, news->succ_count, node)) ||
+           (pred && !lists(news->pred, news->pred_count, node));
+}
+
+/* A neighbor of ours that the sender should have named and did not may be dead: it is looked after at once. */
+static void check_missed(struct rf_topology *t, const struct rf_id *from, const struct chord_news *news)
+{
+    struct chord_tables tables = t->tables; /* a check may change them */
+    for (size_t i = 0; i < tables.succ_count + tables.pred_count; i++) {
+        const struct rf_id *node = i < tables.succ_count ? &tables.succ[i] : &tables.pred[i - tables.succ_count];
+        struct chord_conn *conn = chord_conn_find(t, node);
+        if (conn && !rf_id_equal(node, from) && chord_now(t) - conn->heard_us > CHORD_S &&
+            is_missed(t, from, news, node))
+            chord_check(t, conn);
+    }
+}
+
+static void take_news(struct rf_topology *t, struct chord_conn *conn, const struct chord_news *news)
+{
+    struct rf_id from = conn->node;
+    bool knows_us = !is_missed(t, &from, news, &t->params.self);
+    if (news->lists) {
+        conn->successor = news->succ_count ? news->succ[0] : (struct rf_id){0};
+        conn->predecessor = news->pred_count ? news->pred[0] : (struct rf_id){0};
+        note_hints(t, conn, news);
+    }
+    chord_peer_up(t, conn);
+    if (t->params.role == RF_ROLE_CLIENT) {
+        chord_client_news(t, conn, news);
+        return;
+    }
+    if (news->lists) {
+        if (!knows_us && t->state == RF_TOPOLOGY_JOINED && chord_now(t) - conn->told_us > CHORD_S)
+            chord_owe(t, conn, OWE_NEIGHBORS);
+        check_missed(t, &from, news);
+        conn = chord_conn_find(t, &from);
+        if (conn)
+            chord_join_news(t, conn, news);
+    }
+    chord_pursue(t);
+    chord_join_step(t);
+}
+
+void chord_on_update(void *arg, struct rf_request *request)
+{
+    struct rf_topology *t = arg;
+    struct rf_chord_update update;
+    struct chord_news news;
+    if (rf_chord_update_decode(request->message->body, t->params.self.len, request->region, &update)) {
+        t->counters.updates_refused++;
+        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed Update");
+        return;
+    }
+    if (request->link == 0 || !rf_id_equal(&request->link_node, &request->signer.node_id)) {
+        t->counters.updates_refused++;
+        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_FORBIDDEN, "an Update needs a link of its own");
+        return;
+    }
+    struct rf_id from = request->link_node;
+    uint64_t link = request->link;
+    rf_overlay_answer(t->host.overlay, request, rf_view_of(NULL, 0), NULL, 0);
+    struct chord_conn *conn = chord_conn_touch(t, &from, link);
+    if (!conn || conn->left || t->state == RF_TOPOLOGY_IDLE || t->state == RF_TOPOLOGY_LEAVING)
+        return;
+    t->counters.updates_received++;
+    conn->heard_us = chord_now(t);
+    conn->uptime_s = update.uptime_s;
+    read_news(t, &from, &update, &news);
+    take_news(t, conn, &news);
+}
+
+/* ---- RouteQuery ---- */
+
+static bool query_answer(const struct rf_topology *t, const struct rf_dest *dest, struct rf_id *out)
+{
+    if (dest->id.len != t->params.self.len)
+        return false;
+    bool ours = rf_id_equal(&dest->id, &t->params.self) ||
+                (dest->type == RF_DEST_RESOURCE && chord_responsible(t, &dest->id));
+    if (ours) {
+        *out = t->params.self;
+        return true;
+    }
+    if (dest->type == RF_DEST_NODE && chord_conn_find(t, &dest->id)) {
+        *out = dest->id;
+        return true;
+    }
+    return chord_next_hop(t, &dest->id, out);
+}
+
+void chord_on_route_query(void *arg, struct rf_request *request)
+{
+    struct rf_topology *t = arg;
+    struct rf_route_query query;
+    struct rf_id next;
+    uint8_t body[RF_ID_MAX_LEN];
+    struct rf_buf buf;
+    if (rf_route_query_decode(request->message->body, t->params.self.len, &query)) {
+        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed RouteQuery");
+        return;
+    }
+    if (t->state != RF_TOPOLOGY_JOINED || t->params.role != RF_ROLE_PEER) {
+        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_NOT_FOUND, "not in the ring");
+        return;
+    }
+    if (!query_answer(t, &query.destination, &next)) {
+        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_FORBIDDEN, "no next hop for that destination");
+        return;
+    }
+    struct chord_conn *asker = NULL;
+    if (rf_id_equal(&request->link_node, &request->signer.node_id))
+        asker = chord_conn_find(t, &request->link_node);
+    rf_buf_fixed(&buf, body, sizeof(body));
+    rf_route_query_ans_encode(&next, &buf);
+    rf_overlay_answer(t->host.overlay, request, rf_buf_view(&buf), NULL, 0);
+    t->counters.route_queries++;
+    if (!asker)
+        return;
+    asker->heard_us = chord_now(t);
+    if (query.send_update && !asker->handover) {
+        if (!asker->told || chord_now(t) - asker->told_us > CHORD_ROUND_US)
+            chord_update_send(t, asker, OWE_FULL);
+        else
+            chord_owe(t, asker, OWE_FULL);
+    }
+}
+
+static void pull_done(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct chord_conn *conn = chord_conn_find(call->t, &call->node);
+    if (conn && (reply->error == 0 || reply->error == RF_EREMOTE))
+        conn->heard_us = chord_now(call->t);
+}
+
+void chord_pull(struct rf_topology *t, struct chord_conn *conn)
+{
+    struct rf_route_query query = {.send_update = true, .destination = rf_dest_node(&conn->node)};
+    struct rf_call call = {.code = RF_CODE_ROUTE_QUERY_REQ, .link = conn->link, .max_transmissions = 2};
+    uint8_t body[64];
+    struct rf_buf buf;
+    if (conn->pulled_us && chord_now(t) - conn->pulled_us < CHORD_PULL_US)
+        return;
+    conn->pulled_us = chord_now(t);
+    conn->pulls++;
+    rf_buf_fixed(&buf, body, sizeof(body));
+    rf_route_query_encode(&query, &buf);
+    call.body = rf_buf_view(&buf);
+    rf_call_to_node(&call, &conn->node);
+    chord_call(t, &call, pull_done);
+}

@@ -32,6 +32,8 @@ static int write_plain(struct rf_links *links, struct rf_link *link, struct rf_v
     size_t mark;
     int err;
 
+    if (links->config.engine_ops->channel_state(link->channel) != RF_CHANNEL_UP)
+        return RF_ECLOSED; /* the input that is being delivered ended with a good-bye or an error */
     wire = out_begin(links, link, &mark);
     err = links->config.engine_ops->channel_write(link->channel, plain, wire);
     out_end(links, link, mark);
@@ -207,10 +209,6 @@ static void overlay_input(struct rf_links *links, struct rf_link *link, struct r
             links->counters.acks_in++;
             watch_acked(links, link, frame.sequence);
         }
-    }
-    if (link->state == RF_LINK_UP && link->reader.pending.len == 0) { /* idle links hold no memory */
-        rf_frame_reader_deinit(&link->reader);
-        rf_frame_reader_init(&link->reader, links->env->mem, links->config.max_message_len);
     }
 }
 

@@ -1,0 +1,301 @@
+/* test_link_engine.c - the engines by themselves: one client and one server channel, wired by hand. */
+#include "test_link.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct pair {
+    struct rf_mem_test mem;
+    struct rf_pki pki;
+    struct rf_now now;
+    struct rf_env env;
+    struct rf_rng_seeded rng;
+    struct rf_identity identity[2]; /* 0 client, 1 server */
+    const struct rf_engine_ops *ops;
+    struct rf_engine *engine[2];
+    struct rf_channel *channel[2];
+    struct rf_buf wire[2];  /* from 0, from 1 */
+    struct rf_buf plain[2]; /* what 0 got, what 1 got */
+    int error[2];
+};
+
+static struct pair p;
+
+static struct rf_engine *make_engine(const struct rf_identity *identity)
+{
+    struct rf_engine *engine;
+    struct rf_buf pem;
+
+    rf_buf_init(&pem, rf_mem_system(), 65536);
+    assert_int_equal(identity->crypto->ops->key_to_pem(identity->crypto, identity->key, &pem), 0);
+    assert_int_equal(p.ops->engine_new(&p.env, identity->cert->x509.der, rf_buf_view(&pem), &engine), 0);
+    rf_buf_deinit(&pem);
+    return engine;
+}
+
+static void start(const struct rf_engine_ops *ops, enum rf_key_type client, enum rf_key_type server)
+{
+    memset(&p, 0, sizeof p);
+    rf_mem_test_init(&p.mem);
+    rf_rng_seeded_init(&p.rng, 7);
+    p.now = (struct rf_now){1000, 1000};
+    p.env = (struct rf_env){.mem = &p.mem.mem, .now = &p.now, .jitter = &p.rng.rng, .secret = &p.rng.rng};
+    p.ops = ops;
+    assert_int_equal(rf_pki_init(&p.pki, &(struct rf_pki_config){.overlay = "example.org"}), 0);
+    assert_int_equal(rf_pki_node(&p.pki, "a@example.org", NULL, client, &p.identity[0]), 0);
+    assert_int_equal(rf_pki_node(&p.pki, "b@example.org", NULL, server, &p.identity[1]), 0);
+    for (int i = 0; i < 2; i++) {
+        p.engine[i] = make_engine(&p.identity[i]);
+        rf_buf_init(&p.wire[i], &p.mem.mem, (size_t)1 << 24);
+        rf_buf_init(&p.plain[i], &p.mem.mem, (size_t)1 << 24);
+    }
+}
+
+static void channels(const char *const *client_alpn, size_t client_count, const char *const *server_alpn,
+                     size_t server_count, const char *resume_key)
+{
+    for (int i = 0; i < 2; i++) {
+        if (p.channel[i])
+            p.ops->channel_free(p.channel[i]);
+        rf_buf_reset(&p.wire[i]);
+        rf_buf_reset(&p.plain[i]);
+        p.error[i] = 0;
+    }
+    assert_int_equal(p.ops->channel_new(p.engine[0], false, client_alpn, client_count,
+                                        rf_view_str(resume_key), &p.channel[0]),
+                     0);
+    assert_int_equal(
+        p.ops->channel_new(p.engine[1], true, server_alpn, server_count, rf_view_str(""), &p.channel[1]), 0);
+    assert_int_equal(p.ops->channel_start(p.channel[0], &p.wire[0]), 0);
+}
+
+/* Carries bytes to and fro, `step` at a time, until none are left. */
+static void carry(size_t step)
+{
+    bool admitted = false;
+
+    while (p.wire[0].len + p.wire[1].len > 0) {
+        for (int i = 0; i < 2; i++) {
+            struct rf_buf taken = p.wire[i];
+            rf_buf_init(&p.wire[i], &p.mem.mem, (size_t)1 << 24);
+            for (size_t at = 0; at < taken.len && !p.error[!i]; at += step) {
+                size_t len = taken.len - at < step ? taken.len - at : step;
+                p.error[!i] = p.ops->channel_input(p.channel[!i], rf_view_of(taken.p + at, len), &p.plain[!i],
+                                                   &p.wire[!i]);
+                if (!i && !admitted && p.ops->channel_state(p.channel[1]) == RF_CHANNEL_UP) {
+                    admitted = true;
+                    assert_int_equal(p.ops->channel_admit(p.channel[1], &p.wire[1]), 0);
+                }
+            }
+            rf_buf_deinit(&taken);
+        }
+    }
+}
+
+static void finish(void)
+{
+    for (int i = 0; i < 2; i++) {
+        p.ops->channel_free(p.channel[i]);
+        p.ops->engine_free(p.engine[i]);
+        rf_identity_deinit(&p.identity[i]);
+        rf_buf_deinit(&p.wire[i]);
+        rf_buf_deinit(&p.plain[i]);
+    }
+    assert_int_equal(p.mem.live_count, 0);
+    rf_pki_deinit(&p.pki);
+}
+
+static void assert_up(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct rf_view certs[4];
+        assert_int_equal(p.error[i], 0);
+        assert_int_equal(p.ops->channel_state(p.channel[i]), RF_CHANNEL_UP);
+        assert_int_equal(p.ops->channel_peer_certs(p.channel[i], certs, 4), 1);
+        assert_true(rf_view_equal(certs[0], p.identity[!i].cert->x509.der));
+    }
+}
+
+static const char *const reload_sip[] = {"reload", "sip/2"};
+
+/* All key types on both sides, bytes one by one and all at once. */
+static void test_keys(void **state)
+{
+    static const enum rf_key_type types[] = {RF_KEY_P256, RF_KEY_ED25519, RF_KEY_RSA2048};
+    static const size_t steps[] = {1, 100, 100000};
+
+    for (int c = 0; c < 3; c++) {
+        for (int s = 0; s < 3; s++) {
+            start(*state, types[c], types[s]);
+            for (int k = 0; k < 3; k++) {
+                channels(reload_sip, 1, reload_sip, 2, "");
+                carry(steps[k]);
+                assert_up();
+                assert_string_equal(p.ops->channel_alpn(p.channel[0]), "reload");
+                assert_string_equal(p.ops->channel_alpn(p.channel[1]), "reload");
+            }
+            finish();
+        }
+    }
+}
+
+static void test_data(void **state)
+{
+    static const size_t lens[] = {1, 100, 16383, 16384, 16385, 70000, 300000};
+    static uint8_t blob[300000];
+
+    start(*state, RF_KEY_P256, RF_KEY_P256);
+    channels(reload_sip, 1, reload_sip, 2, "");
+    carry(1000);
+    assert_up();
+    rf_rng_fill(&p.rng.rng, blob, sizeof blob);
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        for (int side = 0; side < 2; side++) {
+            rf_buf_reset(&p.plain[!side]);
+            assert_int_equal(p.ops->channel_write(p.channel[side], rf_view_of(blob, lens[i]), &p.wire[side]),
+                             0);
+            carry(1 + rf_rng_below(&p.rng.rng, 5000));
+            assert_int_equal(p.error[!side], 0);
+            assert_int_equal(p.plain[!side].len, lens[i]);
+            assert_memory_equal(p.plain[!side].p, blob, lens[i]);
+        }
+    }
+    /* the good-bye of one side */
+    assert_int_equal(p.ops->channel_close(p.channel[0], &p.wire[0]), 0);
+    carry(1000);
+    assert_int_equal(p.error[1], 0);
+    assert_int_equal(p.ops->channel_state(p.channel[1]), RF_CHANNEL_CLOSED);
+    finish();
+}
+
+struct alpn_row {
+    const char *client[2];
+    size_t client_count;
+    const char *got; /* NULL: refused */
+};
+static const struct alpn_row alpn_rows[] = {
+    {{NULL, NULL}, 0, ""},
+    {{"sip/2", NULL}, 1, "sip/2"},
+    {{"h2", "reload"}, 2, "reload"},
+    {{"h2", NULL}, 1, NULL},
+};
+
+static void test_alpn(void **state)
+{
+    start(*state, RF_KEY_P256, RF_KEY_P256);
+    for (size_t i = 0; i < sizeof alpn_rows / sizeof *alpn_rows; i++) {
+        channels(alpn_rows[i].client, alpn_rows[i].client_count, reload_sip, 2, "");
+        carry(1000);
+        if (alpn_rows[i].got) {
+            assert_up();
+            assert_string_equal(p.ops->channel_alpn(p.channel[0]), alpn_rows[i].got);
+            assert_string_equal(p.ops->channel_alpn(p.channel[1]), alpn_rows[i].got);
+        } else {
+            assert_true(p.error[1] < 0);
+            assert_int_equal(p.ops->channel_state(p.channel[1]), RF_CHANNEL_FAILED);
+        }
+    }
+    finish();
+}
+
+static void test_refuse(void **state)
+{
+    static const int reasons[] = {RF_EEXPIRED, RF_EREVOKED,  RF_EUNTRUSTED,
+                                  RF_EFORMAT,  RF_EMISMATCH, RF_ENOMEM};
+
+    start(*state, RF_KEY_P256, RF_KEY_P256);
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        channels(reload_sip, 1, reload_sip, 2, "");
+        carry(1000);
+        assert_up();
+        p.ops->channel_refuse(p.channel[1], reasons[i], &p.wire[1]);
+        assert_true(p.wire[1].len > 0);
+        carry(1000);
+        assert_int_equal(p.error[0], RF_EREMOTE);
+        assert_int_equal(p.ops->channel_state(p.channel[0]), RF_CHANNEL_FAILED);
+        assert_int_equal(p.ops->channel_state(p.channel[1]), RF_CHANNEL_FAILED);
+    }
+    finish();
+}
+
+/* The output buffer has no room: the channel fails instead of losing bytes. */
+static void test_no_room(void **state)
+{
+    static uint8_t blob[5000];
+    struct rf_buf small;
+    int err;
+
+    start(*state, RF_KEY_P256, RF_KEY_P256);
+    channels(reload_sip, 1, reload_sip, 2, "");
+    carry(1000);
+    rf_buf_init(&small, &p.mem.mem, 1000);
+    err = p.ops->channel_write(p.channel[0], rf_view_of(blob, sizeof blob), &small);
+    assert_int_equal(err, RF_ELIMIT);
+    assert_int_equal(p.ops->channel_state(p.channel[0]), RF_CHANNEL_FAILED);
+    rf_buf_deinit(&small);
+    finish();
+}
+
+/* A client remembers 256 sessions, the least recently used go first. */
+static void test_session_cache(void **state)
+{
+    char key[16];
+
+    (void)state;
+    start(&rf_engine_gnutls, RF_KEY_P256, RF_KEY_P256);
+    for (int i = 0; i < 257; i++) {
+        snprintf(key, sizeof key, "node %d", i);
+        channels(reload_sip, 1, reload_sip, 2, key);
+        carry(100000);
+        assert_false(p.ops->channel_resumed(p.channel[0]));
+        if (i == 200) { /* node 0 is used again */
+            channels(reload_sip, 1, reload_sip, 2, "node 0");
+            carry(100000);
+            assert_true(p.ops->channel_resumed(p.channel[0]));
+            assert_up();
+        }
+    }
+    channels(reload_sip, 1, reload_sip, 2, "node 1");
+    carry(100000);
+    assert_false(p.ops->channel_resumed(p.channel[0]));
+    channels(reload_sip, 1, reload_sip, 2, "node 0");
+    carry(100000);
+    assert_true(p.ops->channel_resumed(p.channel[0]));
+    assert_true(p.ops->channel_resumed(p.channel[1]));
+    finish();
+}
+
+/* A peer with no certificate at all does not come up, on neither side. */
+static void test_broken_identity(void **state)
+{
+    struct rf_engine *engine;
+
+    (void)state;
+    start(&rf_engine_gnutls, RF_KEY_P256, RF_KEY_P256);
+    assert_int_equal(p.ops->engine_new(&p.env, rf_view_str("no certificate"), rf_view_str("no key"), &engine),
+                     RF_ECRYPTO);
+    {
+        struct rf_buf pem; /* the key of another */
+        rf_buf_init(&pem, rf_mem_system(), 65536);
+        assert_int_equal(p.identity[1].crypto->ops->key_to_pem(p.identity[1].crypto, p.identity[1].key, &pem),
+                         0);
+        assert_int_equal(p.ops->engine_new(&p.env, p.identity[0].cert->x509.der, rf_buf_view(&pem), &engine),
+                         RF_ECRYPTO);
+        rf_buf_deinit(&pem);
+    }
+    finish();
+}
+
+int test_link_engine(void)
+{
+    const struct CMUnitTest tests[] = {
+        both_engines(test_keys),
+        both_engines(test_data),
+        both_engines(test_alpn),
+        both_engines(test_refuse),
+        both_engines(test_no_room),
+        cmocka_unit_test(test_session_cache),
+        cmocka_unit_test(test_broken_identity),
+    };
+    return cmocka_run_group_tests_name("link engine", tests, NULL, NULL);
+}

@@ -42,11 +42,66 @@ static void tell_peers(struct rf_node *node)
     node->peers_dirty = false;
 }
 
+/*
+ * Two overlay links with one node (both dialled at once, or a bootstrap link beside an old one): when both have stood for a while, one goes. Both
+ * sides choose the same: what the smaller Node-ID dialled stays; of two that one side dialled, the newer.
+ */
+struct twins {
+    const struct rf_node *node;
+    struct rf_link_info seen[512];
+    size_t count;
+    rf_link_id close[64];
+    size_t close_count;
+};
+
+static bool dialled_by_smaller(const struct rf_node *node, const struct rf_link_info *link)
+{
+    bool we_are_smaller = rf_id_compare(&node->identity.node_id, &link->node_id) < 0;
+    return link->outgoing == we_are_smaller;
+}
+
+static rf_link_id twin_to_close(const struct rf_node *node, const struct rf_link_info *a,
+                                const struct rf_link_info *b)
+{
+    if (a->outgoing != b->outgoing)
+        return dialled_by_smaller(node, a) ? b->id : a->id;
+    return a->up_since_us < b->up_since_us ? a->id : b->id;
+}
+
+static void twin_look(void *arg, const struct rf_link_info *info)
+{
+    struct twins *t = arg;
+    if (info->state != RF_LINK_UP || info->purpose != RF_LINK_OVERLAY ||
+        t->node->now.mono_us - info->up_since_us < UPKEEP_US)
+        return;
+    for (size_t i = 0; i < t->count; i++)
+        if (rf_id_equal(&t->seen[i].node_id, &info->node_id)) {
+            if (t->close_count < RF_COUNT(t->close))
+                t->close[t->close_count++] = twin_to_close(t->node, &t->seen[i], info);
+            return;
+        }
+    if (t->count < RF_COUNT(t->seen))
+        t->seen[t->count++] = *info;
+}
+
+static void close_twins(struct rf_node *node)
+{
+    struct twins *t = rf_zalloc(node->env.mem, sizeof(*t));
+    if (t == NULL)
+        return; /* the next round does it */
+    t->node = node;
+    rf_links_each(node->links, twin_look, t);
+    for (size_t i = 0; i < t->close_count; i++)
+        rf_links_close(node->links, t->close[i], RF_EDUPLICATE);
+    rf_free(node->env.mem, t);
+}
+
 static void upkeep_fired(struct rf_timer *timer, void *arg)
 {
     struct rf_node *node = arg;
     check_certificate(node);
     rf_links_recheck(node->links);
+    close_twins(node);
     tell_peers(node);
     (void)rf_env_timer_in(&node->env, timer, UPKEEP_US); /* it was set before: cannot fail */
 }

@@ -1,0 +1,276 @@
+/* ringfolk_enrol_init.c - `init`: everything that an overlay needs before its first node. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "apps/ringfolk_enrol.h"
+#include "base/assert.h"
+#include "base/text.h"
+#include "enrol/admin.h"
+#include "enrol/door.h"
+#include "io/files.h"
+
+#define BOOTSTRAPS_MAX 32
+#define DEFAULT_LISTEN "0.0.0.0:8443"
+#define DEFAULT_PORT   8443
+#define OVERLAY_PORT   6084
+
+struct wish {
+    char overlay[RF_ENROL_NAME_SIZE];
+    struct rf_addr listen;
+    struct rf_addr bootstraps[BOOTSTRAPS_MAX];
+    size_t bootstrap_count;
+    const char *names[ENROL_NAMES_MAX];
+    size_t name_count;
+    bool self_signed;
+    int days;
+};
+
+/* ---- options ---- */
+
+static int parse_overlay(const char *text, char out[RF_ENROL_NAME_SIZE], const char *usage)
+{
+    size_t len = strlen(text);
+    if (!rf_domain_valid(rf_view_of(text, len)) || len > 180)
+        return enrol_usage(usage, "%s is no name for an overlay; it looks like a domain, e.g. example.org",
+                           text);
+    for (size_t i = 0; i <= len; i++)
+        out[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);
+    return ENROL_OK;
+}
+
+static int parse_option(int option, struct wish *wish, const char *usage)
+{
+    switch (option) {
+    case 'l':
+        if (rf_addr_parse(optarg, DEFAULT_PORT, &wish->listen) != RF_OK)
+            return enrol_usage(usage, "--listen %s: an IP address and a port are needed, e.g. 192.0.2.1:8443",
+                               optarg);
+        return ENROL_OK;
+    case 'b':
+        if (wish->bootstrap_count == BOOTSTRAPS_MAX)
+            return enrol_usage(usage, "at most %d bootstrap nodes", BOOTSTRAPS_MAX);
+        if (rf_addr_parse(optarg, OVERLAY_PORT, &wish->bootstraps[wish->bootstrap_count]) != RF_OK)
+            return enrol_usage(
+                usage, "--bootstrap %s: an IP address and a port are needed, e.g. 192.0.2.1:6084", optarg);
+        wish->bootstrap_count++;
+        return ENROL_OK;
+    case 'n':
+        if (wish->name_count == ENROL_NAMES_MAX || !rf_domain_valid(rf_view_str(optarg)))
+            return enrol_usage(usage, "--name %s: at most %d host names", optarg, ENROL_NAMES_MAX);
+        wish->names[wish->name_count++] = optarg;
+        return ENROL_OK;
+    case 's':
+        wish->self_signed = true;
+        return ENROL_OK;
+    case 'd':
+        if (sscanf(optarg, "%d", &wish->days) != 1 || wish->days < 1 || wish->days > 3650)
+            return enrol_usage(usage, "--certificate-days %s: 1 to 3650", optarg);
+        return ENROL_OK;
+    default:
+        return enrol_usage(usage, "this option is not known or lacks its value");
+    }
+}
+
+static int parse(struct wish *wish, const char *usage, int argc, char **argv)
+{
+    static const struct option options[] = {{"listen", required_argument, NULL, 'l'},
+                                            {"bootstrap", required_argument, NULL, 'b'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"self-signed", no_argument, NULL, 's'},
+                                            {"certificate-days", required_argument, NULL, 'd'},
+                                            {0}};
+    int option;
+    memset(wish, 0, sizeof(*wish));
+    wish->days = ENROL_DAYS;
+    rf_addr_parse(DEFAULT_LISTEN, DEFAULT_PORT, &wish->listen);
+    opterr = 0;
+    while ((option = getopt_long(argc + 1, argv - 1, "", options, NULL)) != -1)
+        if (parse_option(option, wish, usage) != ENROL_OK)
+            return ENROL_USAGE;
+    if (argc + 1 - optind != 1)
+        return enrol_usage(usage, "name one overlay");
+    return parse_overlay(argv[optind - 1], wish->overlay, usage);
+}
+
+/* ---- the pieces ---- */
+
+/* choose_port lets the kernel choose for port 0, so that the document can name the port. */
+static int choose_port(struct rf_addr *addr)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct sockaddr_in in4 = {.sin_family = AF_INET};
+    bool six = addr->family == 6;
+    struct sockaddr *name = six ? (void *)&in6 : (void *)&in4;
+    socklen_t len = six ? sizeof(in6) : sizeof(in4);
+    if (addr->port != 0)
+        return ENROL_OK;
+    memcpy(six ? (void *)&in6.sin6_addr : (void *)&in4.sin_addr, addr->ip, six ? 16 : 4);
+    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && bind(fd, name, len) == 0 && getsockname(fd, name, &len) == 0;
+    addr->port = ntohs(six ? in6.sin6_port : in4.sin_port);
+    if (fd >= 0)
+        close(fd);
+    return good ? ENROL_OK : enrol_fail("--listen", "no port is free at this address");
+}
+
+/* server_url is what nodes will be told: the first --name, else the address itself, else the overlay's name. */
+static void server_url(const struct wish *wish, char *out, size_t size)
+{
+    char addr[RF_ADDR_TEXT_LEN];
+    if (wish->name_count > 0)
+        snprintf(out, size, "https://%s:%u", wish->names[0], wish->listen.port);
+    else if (rf_addr_is_any(&wish->listen))
+        snprintf(out, size, "https://%s:%u", wish->overlay, wish->listen.port);
+    else
+        snprintf(out, size, "https://%s", rf_addr_text(&wish->listen, addr));
+}
+
+static int make_tls(struct enrol_data *data, const struct wish *wish, uint64_t wall_ms)
+{
+    char addr[RF_ADDR_TEXT_LEN];
+    const char *names[ENROL_NAMES_MAX + 5];
+    size_t count = 0;
+    for (size_t i = 0; i < wish->name_count; i++)
+        names[count++] = wish->names[i];
+    names[count++] = "localhost";
+    names[count++] = wish->overlay;
+    if (!rf_addr_is_any(&wish->listen)) {
+        rf_addr_ip_text(&wish->listen, addr);
+        names[count++] = addr;
+    }
+    names[count++] = "127.0.0.1";
+    names[count++] = "[::1]:0";
+    return certs_make_tls(data, names, count, wall_ms);
+}
+
+/* The Kinds of the certificate store and of the SIP usage; sizes so that a value fits into one message. */
+static const struct rf_kind_def kinds[] = {
+    {.id = 0x1,
+     .model = RF_MODEL_DICTIONARY,
+     .policy = RF_POLICY_USER_NODE_MATCH,
+     .max_count = 64,
+     .max_size = 1000,
+     .domain_restricted = true},
+    {.id = 0x3, .model = RF_MODEL_ARRAY, .policy = RF_POLICY_NODE_MATCH, .max_count = 4, .max_size = 2000},
+    {.id = 0x10, .model = RF_MODEL_ARRAY, .policy = RF_POLICY_USER_MATCH, .max_count = 128, .max_size = 2000},
+};
+
+static int make_document(struct enrol_data *data, const struct wish *wish, const char *url, uint64_t wall_ms)
+{
+    char enrol_url[400];
+    char *urls[] = {enrol_url};
+    struct rf_view roots[] = {data->ca.der};
+    struct rf_kind_def own_kinds[RF_COUNT(kinds)];
+    struct rf_addr bootstraps[BOOTSTRAPS_MAX];
+    struct rf_conf draft;
+    snprintf(enrol_url, sizeof(enrol_url), "%s" RF_DOOR_ENROL_PATH, url);
+    memcpy(own_kinds, kinds, sizeof(kinds));
+    memcpy(bootstraps, wish->bootstraps, sizeof(bootstraps));
+    rf_conf_draft(&draft);
+    draft.overlay = rf_view_str(wish->overlay);
+    draft.sequence = 1;
+    draft.id_len = RF_ID_MIN_LEN;
+    draft.no_ice = true;
+    draft.bootstraps = bootstraps;
+    draft.bootstrap_count = wish->bootstrap_count;
+    draft.configuration_signers = draft.kind_signers = &data->signer.node_id;
+    draft.configuration_signer_count = draft.kind_signer_count = 1;
+    draft.kinds = own_kinds;
+    draft.kind_count = RF_COUNT(kinds);
+    if (wish->self_signed)
+        draft.self_signed = RF_DIGEST_SHA256;
+    else {
+        draft.roots = roots;
+        draft.enrolment_urls = urls;
+        draft.root_count = draft.enrolment_url_count = 1;
+    }
+    int e = rf_admin_document_first(data->store, &data->signer, &draft, wall_ms);
+    if (e == RF_EEXIST)
+        return enrol_fail("init", "the database holds the document of another overlay already");
+    return e == RF_OK ? ENROL_OK : enrol_fail_db(data, "the configuration document cannot be made", e);
+}
+
+static int make_settings(struct enrol_data *data, const struct wish *wish, const char *url)
+{
+    char addr[RF_ADDR_TEXT_LEN];
+    json_t *names = json_array();
+    for (size_t i = 0; i < wish->name_count; i++)
+        json_array_append_new(names, json_string(wish->names[i]));
+    data->settings.json =
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:o}", "overlay", wish->overlay, "listen",
+                  rf_addr_text(&wish->listen, addr), "url", url, "db", data->cli->db ? data->cli->db : "",
+                  "self_signed", wish->self_signed, "certificate_days", wish->days, "names", names);
+    return data->settings.json ? data_write_settings(data) : enrol_fail("enrol.json", "out of memory");
+}
+
+/* make_directory makes DIR, 0700, and refuses one that init has been through. */
+static int make_directory(const struct enrol_cli *cli)
+{
+    char path[ENROL_PATH_SIZE];
+    if (data_path(cli, "enrol.json", path) != ENROL_OK)
+        return ENROL_FAILED;
+    if (access(path, F_OK) == 0)
+        return enrol_fail(cli->data, "an overlay has been made here already; take another directory");
+    /* what an init that was cut short left behind */
+    static const char *const rests[] = {"enrol.db", "enrol.db-wal", "enrol.db-shm"};
+    for (size_t i = 0; i < RF_COUNT(rests); i++)
+        if (data_path(cli, rests[i], path) == ENROL_OK)
+            unlink(path);
+    int e = rf_dir_make(cli->data, 0700);
+    if (e == RF_OK && chmod(cli->data, 0700) != 0)
+        e = RF_EFORBIDDEN;
+    return e == RF_OK ? ENROL_OK : enrol_fail(cli->data, rf_error_text(e));
+}
+
+static void report(const struct enrol_cli *cli, const struct wish *wish, const char *url)
+{
+    char ca[ENROL_PATH_SIZE], addr[RF_ADDR_TEXT_LEN];
+    data_path(cli, "ca.pem", ca);
+    rf_addr_text(&wish->listen, addr);
+    if (cli->json) {
+        enrol_print(json_pack("{s:s, s:s, s:s, s:s, s:b}", "overlay", wish->overlay, "url", url, "listen",
+                              addr, "ca", ca, "self_signed", wish->self_signed));
+        return;
+    }
+    printf("overlay %s is made in %s\n", wish->overlay, cli->data);
+    printf("start the server:  ringfolk-enrol --data %s serve\n", cli->data);
+    if (!wish->self_signed)
+        printf("add a user:        ringfolk-enrol --data %s user add alice\n", cli->data);
+    printf("on a device:       ringfolk init %s --ca %s --user alice%s\n", url, ca,
+           wish->self_signed ? "" : " --invite CODE");
+}
+
+int enrol_init(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv)
+{
+    struct wish wish;
+    struct enrol_data data = {0};
+    char url[300];
+    uint64_t wall_ms = enrol_wall_ms();
+    int status = parse(&wish, self->usage, argc, argv);
+    if (status != ENROL_OK)
+        return status;
+    if (choose_port(&wish.listen) != ENROL_OK || make_directory(cli) != ENROL_OK)
+        return ENROL_FAILED;
+    server_url(&wish, url, sizeof(url));
+    status = data_base(&data, cli);
+    if (status == ENROL_OK)
+        status = certs_make_ca(&data, wish.overlay, wall_ms);
+    if (status == ENROL_OK)
+        status = certs_make_signer(&data, wish.overlay, wish.self_signed, wall_ms);
+    if (status == ENROL_OK)
+        status = make_tls(&data, &wish, wall_ms);
+    if (status == ENROL_OK)
+        status = data_open_store(&data, cli->db, true);
+    if (status == ENROL_OK)
+        status = make_document(&data, &wish, url, wall_ms);
+    if (status == ENROL_OK)
+        status = make_settings(&data, &wish, url);
+    if (status == ENROL_OK)
+        report(cli, &wish, url);
+    data_close(&data);
+    return status;
+}

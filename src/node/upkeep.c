@@ -48,8 +48,6 @@ static void tell_peers(struct rf_node *node)
  */
 struct twins {
     const struct rf_node *node;
-    struct rf_link_info seen[512];
-    size_t count;
     rf_link_id close[64];
     size_t close_count;
 };
@@ -68,32 +66,30 @@ static rf_link_id twin_to_close(const struct rf_node *node, const struct rf_link
     return a->up_since_us < b->up_since_us ? a->id : b->id;
 }
 
+static bool stood_a_while(const struct rf_node *node, const struct rf_link_info *link)
+{
+    return link->state == RF_LINK_UP && link->purpose == RF_LINK_OVERLAY &&
+           node->now.mono_us - link->up_since_us >= UPKEEP_US;
+}
+
 static void twin_look(void *arg, const struct rf_link_info *info)
 {
     struct twins *t = arg;
-    if (info->state != RF_LINK_UP || info->purpose != RF_LINK_OVERLAY ||
-        t->node->now.mono_us - info->up_since_us < UPKEEP_US)
+    struct rf_link_info other;
+    if (!stood_a_while(t->node, info) || t->close_count == RF_COUNT(t->close))
         return;
-    for (size_t i = 0; i < t->count; i++)
-        if (rf_id_equal(&t->seen[i].node_id, &info->node_id)) {
-            if (t->close_count < RF_COUNT(t->close))
-                t->close[t->close_count++] = twin_to_close(t->node, &t->seen[i], info);
-            return;
-        }
-    if (t->count < RF_COUNT(t->seen))
-        t->seen[t->count++] = *info;
+    rf_link_id preferred = rf_overlay_link_of(t->node->overlay, &info->node_id);
+    if (preferred != info->id && rf_links_info(t->node->links, preferred, &other) == 0 &&
+        stood_a_while(t->node, &other))
+        t->close[t->close_count++] = twin_to_close(t->node, info, &other);
 }
 
 static void close_twins(struct rf_node *node)
 {
-    struct twins *t = rf_zalloc(node->env.mem, sizeof(*t));
-    if (t == NULL)
-        return; /* the next round does it */
-    t->node = node;
-    rf_links_each(node->links, twin_look, t);
-    for (size_t i = 0; i < t->close_count; i++)
-        rf_links_close(node->links, t->close[i], RF_EDUPLICATE);
-    rf_free(node->env.mem, t);
+    struct twins twins = {.node = node};
+    rf_links_each(node->links, twin_look, &twins);
+    for (size_t i = 0; i < twins.close_count; i++)
+        rf_links_close(node->links, twins.close[i], RF_EDUPLICATE);
 }
 
 static void upkeep_fired(struct rf_timer *timer, void *arg)

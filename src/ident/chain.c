@@ -12,7 +12,8 @@ struct search {
     struct rf_view path[RF_CERT_MAX_CHAIN]; /* the intermediates used */
     size_t path_len;
     struct trust_window window;
-    bool name_matched; /* an issuer was found by name at least */
+    bool forged; /* somebody bears an issuer's name and did not sign, */
+    bool issued; /* or somebody did sign, but leads to no root */
 };
 
 static bool may_issue(const struct rf_x509 *issuer, size_t below, uint64_t wall_ms)
@@ -29,12 +30,14 @@ static bool issued(struct search *s, const struct rf_x509 *issuer, const struct 
 
     if (!rf_view_equal(issuer->subject, cert->issuer) || !may_issue(issuer, below, s->wall_ms))
         return false;
-    s->name_matched = true;
     if (s->verified == VERIFY_MAX)
         return false;
     s->verified++;
-    if (crypto->ops->x509_verify(crypto, cert, issuer) != 0)
+    if (crypto->ops->x509_verify(crypto, cert, issuer) != 0) {
+        s->forged = true;
         return false;
+    }
+    s->issued = true;
     return true;
 }
 
@@ -96,7 +99,7 @@ int cert_chain_check(const struct rf_trust *trust, struct rf_cert *cert, const s
         .trust = trust, .others = others, .other_count = other_count, .wall_ms = wall_ms, .window = *window};
 
     if (!climb(&s, &cert->x509))
-        return s.name_matched ? RF_ESIGNATURE : RF_EUNTRUSTED;
+        return s.forged && !s.issued ? RF_ESIGNATURE : RF_EUNTRUSTED;
     *window = s.window;
     return cert_set_chain(cert, s.path, s.path_len);
 }

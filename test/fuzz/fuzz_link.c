@@ -1,0 +1,233 @@
+/*
+ * fuzz_link.c - one accepted link on the plain engine, and everything a peer, the shell and time can do to it.
+ *
+ * The first byte: bit 0 a good hello comes first, bit 1 the node echoes, bit 2 the node closes at the third message, bit 3 an APP link, bit
+ * 4 output is taken by the byte, bit 5 keep-alives. The second byte: that many allocations are granted (255: all). Then pieces: a length
+ * byte and so many bytes of input; length 0: the next byte says how many quarter seconds pass (255: the connection breaks).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/error.h"
+#include "crypto/openssl/openssl.h"
+#include "link/link.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static struct rf_crypto *crypto;
+static struct rf_trust *trust;
+static uint8_t cert[RF_CERT_MAX_LEN];
+static size_t cert_len;
+
+static struct {
+    struct rf_links *links;
+    unsigned ups, downs, messages;
+    uint8_t flags;
+} run;
+
+static void check(bool good, const char *what)
+{
+    if (good)
+        return;
+    fprintf(stderr, "fuzz_link: %s\n", what);
+    abort();
+}
+
+/* A self-signed node, so that the judgement is the real one. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    const uint64_t seed[2] = {1, 2};
+    struct rf_trust_config config = {
+        .overlay = rf_view_str("example.org"), .id_len = 16, .self_signed = RF_DIGEST_SHA256};
+    struct rf_x509_spec spec = {.email = rf_view_str("a@example.org"),
+                                .not_after_ms = UINT64_C(4000000000000),
+                                .serial_lo = 1,
+                                .uri_count = 1};
+    struct rf_buf spki, uri, der;
+    struct rf_key *key;
+    struct rf_view uri_view;
+    struct rf_id id;
+
+    (void)argc;
+    (void)argv;
+    crypto = rf_crypto_openssl_new(rf_mem_system());
+    rf_buf_init(&spki, rf_mem_system(), 4096);
+    rf_buf_init(&uri, rf_mem_system(), 4096);
+    rf_buf_fixed(&der, cert, sizeof cert);
+    check(crypto->ops->key_generate(crypto, RF_KEY_ED25519, &key) == 0, "key");
+    check(crypto->ops->key_spki(crypto, key, &spki) == 0, "spki");
+    check(rf_node_id_derive(crypto, RF_DIGEST_SHA256, rf_buf_view(&spki), 0, 16, &id) == 0, "id");
+    rf_reload_uri_put(&uri, &id, config.overlay);
+    uri_view = rf_buf_view(&uri);
+    spec.uris = &uri_view;
+    check(crypto->ops->x509_issue(crypto, &spec, rf_buf_view(&spki), NULL, key, &der) == 0, "certificate");
+    cert_len = der.len;
+    check(rf_trust_new(crypto, rf_mem_system(), seed, 8, &trust) == 0 &&
+              rf_trust_configure(trust, &config) == 0,
+          "trust");
+    crypto->ops->key_free(crypto, key);
+    rf_buf_deinit(&spki);
+    rf_buf_deinit(&uri);
+    return 0;
+}
+
+/* ---- the node ---- */
+
+static void host_up(void *ctx, const struct rf_link_info *link)
+{
+    (void)ctx;
+    check(link->cert != NULL, "up without a certificate");
+    check(++run.ups == 1, "up twice");
+}
+static void host_message(void *ctx, rf_link_id link, struct rf_view message)
+{
+    volatile uint8_t sum = 0;
+
+    (void)ctx;
+    check(run.ups == 1 && run.downs == 0, "message outside of life");
+    check(message.len <= 5000, "message too large");
+    run.messages++;
+    if (run.flags & 2)
+        (void)rf_links_send(run.links, link, message);
+    if ((run.flags & 4) && run.messages == 3)
+        rf_links_close(run.links, link, RF_ECANCELLED);
+    for (size_t i = 0; i < message.len; i++) /* still there after the close */
+        sum = (uint8_t)(sum + message.p[i]);
+}
+static void host_app_data(void *ctx, rf_link_id link, struct rf_view bytes)
+{
+    (void)ctx;
+    check(run.ups == 1 && run.downs == 0 && bytes.len > 0, "bytes outside of life");
+    if (run.flags & 2)
+        (void)rf_links_app_send(run.links, link, bytes);
+}
+static void host_down(void *ctx, const struct rf_link_info *link, int reason)
+{
+    (void)ctx;
+    (void)link;
+    check(reason < 0 && ++run.downs == 1, "down twice or for no reason");
+}
+static void host_suspect(void *ctx, rf_link_id link, bool suspect)
+{
+    struct rf_link_info info;
+
+    (void)ctx;
+    check(rf_links_info(run.links, link, &info) == 0 && info.suspect == suspect, "suspicion differs");
+}
+
+/* ---- the shell ---- */
+
+static void drain(rf_link_id flow, bool *open)
+{
+    struct rf_flow_action action;
+    struct rf_view out;
+
+    for (;;) {
+        rf_links_next_action(run.links, &action);
+        if (action.type == RF_FLOW_NONE)
+            break;
+        check(action.flow == flow && action.type != RF_FLOW_CONNECT, "strange action");
+        *open = *open && action.type != RF_FLOW_CLOSE;
+        out = rf_links_output(run.links, flow);
+        while (out.len > 0) {
+            rf_links_output_done(run.links, flow, (run.flags & 16) ? 1 : out.len);
+            out = rf_links_output(run.links, flow);
+            if (run.flags & 16)
+                break;
+        }
+    }
+}
+
+static void pieces(struct rf_view in, rf_link_id flow, struct rf_now *now, struct rf_timers *timers)
+{
+    bool open = true;
+    uint8_t len, quarters;
+
+    while (open && rf_view_u8(&in, &len) == 0) {
+        struct rf_view piece;
+        if (len > 0) {
+            if (rf_view_take(&in, len < in.len ? len : in.len, &piece))
+                break;
+            rf_links_input(run.links, flow, piece);
+        } else if (rf_view_u8(&in, &quarters) || quarters == 255) {
+            rf_links_closed(run.links, flow, RF_ECLOSED);
+            break;
+        } else {
+            now->mono_us += quarters * RF_US_PER_S / 4;
+            rf_timers_run(timers, now->mono_us, 100);
+        }
+        drain(flow, &open);
+    }
+}
+
+static void hello(rf_link_id flow)
+{
+    static const uint8_t head[] = {'R', 'F', 'P', 'L', 1};
+    const char *alpn = (run.flags & 8) ? "sip/2" : "reload";
+    struct rf_buf buf;
+
+    rf_buf_init(&buf, rf_mem_system(), 10000);
+    rf_buf_put(&buf, head, sizeof head);
+    rf_buf_u8(&buf, (uint8_t)(strlen(alpn) + 1));
+    rf_buf_v(&buf, 1, rf_view_str(alpn));
+    rf_buf_v(&buf, 2, rf_view_of(cert, cert_len));
+    rf_links_input(run.links, flow, rf_buf_view(&buf));
+    rf_buf_deinit(&buf);
+}
+
+static void one_link(const struct rf_env *env, struct rf_now *now, struct rf_view in)
+{
+    const struct rf_link_host host = {NULL, host_up, host_message, host_app_data, host_down, host_suspect};
+    struct rf_addr addr = {.family = 4, .ip = {192, 0, 2, 1}};
+    struct rf_link_config config;
+    rf_link_id flow;
+
+    rf_link_config_default(&config);
+    config.engine_ops = &rf_engine_plain;
+    config.trust = trust;
+    config.self = (struct rf_id){.len = 16, .b = {1}};
+    config.max_backlog_len = 20000;
+    config.overlay_hash = (run.flags & 32) ? 1 : 0;
+    if (rf_engine_plain.engine_new(env, rf_view_of(cert, cert_len), rf_view_str(""), &config.engine))
+        return;
+    if (rf_links_new(env, &config, &host, &run.links)) {
+        rf_engine_plain.engine_free(config.engine);
+        return;
+    }
+    if (rf_links_accept(run.links, &addr, &addr, &flow) == 0) {
+        bool open = true;
+        if (run.flags & 1)
+            hello(flow);
+        drain(flow, &open);
+        if (open)
+            pieces(in, flow, now, env->timers);
+        rf_links_closed(run.links, flow, RF_ECLOSED);
+        drain(flow, &open);
+        check(run.downs == 1, "an end that nobody was told");
+    }
+    rf_links_free(run.links);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rf_now now = {.mono_us = RF_US_PER_S, .wall_ms = UINT64_C(1750000000000)};
+    struct rf_timers timers;
+    struct rf_rng_seeded rng;
+    struct rf_mem_test mem;
+    struct rf_env env;
+
+    if (size < 2)
+        return 0;
+    memset(&run, 0, sizeof run);
+    run.flags = data[0];
+    rf_mem_test_init(&mem);
+    mem.allowed = data[1] == 255 ? SIZE_MAX : data[1];
+    rf_timers_init(&timers, &mem.mem);
+    rf_rng_seeded_init(&rng, 1);
+    env = (struct rf_env){
+        .mem = &mem.mem, .timers = &timers, .now = &now, .secret = &rng.rng, .jitter = &rng.rng};
+    one_link(&env, &now, rf_view_of(data + 2, size - 2));
+    rf_timers_deinit(&timers);
+    check(mem.live_count == 0, "memory leaks");
+    return 0;
+}

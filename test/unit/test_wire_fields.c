@@ -1,5 +1,6 @@
 /* test_wire_fields.c - the fields of the vectors against what decoded.txt and sections 8.1 and 8.3 of the reference say. */
 #include "base/addr.h"
+#include "support/vector.h"
 #include "test_wire.h"
 #include "wire/attach.h"
 #include "wire/chord.h"
@@ -86,6 +87,29 @@ static void test_header(void **state)
     assert_int_equal(m.security.cert_count, 2);
     load("config_update_kind", RF_CODE_CONFIG_UPDATE_REQ);
     assert_int_equal(m.header.config_sequence, RF_CONFIG_SEQUENCE_ANY);
+}
+
+/* The buckets hold the certificates of the vectors, byte for byte. */
+static void test_certs(void **state)
+{
+    static const struct {
+        const char *vector, *cert;
+        size_t at;
+    } cases[] = {{"ping_req", "cert_alice", 0},
+                 {"ping_ans", "cert_bob", 0},
+                 {"store_multi_nodeid", "cert_dave", 0},
+                 {"store_replica", "cert_alice", 1}};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct rf_buf der;
+
+        rf_buf_init(&der, rf_mem_system(), 1 << 12);
+        rf_vector_read(cases[i].cert, &der);
+        assert_int_equal(rf_message_decode(wire_vector(cases[i].vector), ID_LEN, &m), 0);
+        assert_true(m.security.cert_count > cases[i].at);
+        wire_assert_bytes(m.security.certs[cases[i].at], rf_buf_view(&der));
+        rf_buf_deinit(&der);
+    }
 }
 
 static void test_via_and_option(void **state)
@@ -539,6 +563,7 @@ int test_wire_fields(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_header, wire_setup, wire_teardown),
+        cmocka_unit_test_setup_teardown(test_certs, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_via_and_option, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_ping_and_probe, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_attach, wire_setup, wire_teardown),

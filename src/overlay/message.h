@@ -18,14 +18,15 @@ struct rf_overlay;
 
 /* A request that reached its destination here, verified (2.8): borrowed during the handler's call unless deferred. */
 struct rf_request {
-    uint64_t link;                     /* that it came over; 0 = from this node itself */
-    struct rf_id link_node;            /* the node at the other end of that link */
-    const struct rf_message *message;  /* decoded: header, code, body, extensions, certificates */
-    struct rf_signer signer;           /* who signed it */
-    bool to_resource;                  /* addressed to a Resource-ID that we answer for (else to our Node-ID or the wildcard) */
+    uint64_t link;                    /* that it came over; 0 = from this node itself */
+    struct rf_id link_node;           /* the node at the other end of that link */
+    const struct rf_message *message; /* decoded: header, code, body, extensions, certificates */
+    struct rf_signer signer;          /* who signed it */
+    bool
+        to_resource; /* addressed to a Resource-ID that we answer for (else to our Node-ID or the wildcard) */
     bool to_wildcard;
-    struct rf_id resource;             /* if to_resource */
-    struct rf_region *region;          /* for decoding; freed with the request */
+    struct rf_id resource;    /* if to_resource */
+    struct rf_region *region; /* for decoding; freed with the request */
 };
 
 /* Who handles a method. The handler must answer, refuse, defer or (only where the reference says so) ignore it before it returns. */
@@ -33,8 +34,9 @@ typedef void (*rf_request_fn)(void *arg, struct rf_request *request);
 
 /* What a call came to; borrowed during the callback. */
 struct rf_reply {
-    int error;                        /* 0; RF_EREMOTE (error_code, error_info); RF_ETIMEOUT; RF_ECANCELLED; RF_EUNREACHABLE no way out; RF_ENOMEM */
-    uint16_t error_code;              /* RF_ERROR_... of wire/code.h; with RF_ETIMEOUT the last one that a node on the path gave: a hint (D11), 0 = none */
+    int error; /* 0; RF_EREMOTE (error_code, error_info); RF_ETIMEOUT; RF_ECANCELLED; RF_EUNREACHABLE no way out; RF_ENOMEM */
+    uint16_t
+        error_code; /* RF_ERROR_... of wire/code.h; with RF_ETIMEOUT the last one that a node on the path gave: a hint (D11), 0 = none */
     struct rf_view error_info;
     struct rf_view body;              /* of the answer, to be decoded by the method's codec */
     const struct rf_message *message; /* NULL without an answer */
@@ -42,7 +44,7 @@ struct rf_reply {
     uint64_t link;                    /* that the answer came over */
     uint64_t rtt_us;                  /* from the last transmission */
     unsigned transmissions;
-    struct rf_region *region;         /* for decoding */
+    struct rf_region *region; /* for decoding */
 };
 typedef void (*rf_reply_fn)(void *arg, const struct rf_reply *reply);
 
@@ -52,25 +54,28 @@ typedef uint64_t rf_call_id; /* 0 = none */
 struct rf_call {
     struct rf_dest dests[RF_CALL_MAX_DESTS]; /* destination list; the last is the destination */
     size_t dest_count;
-    uint64_t link;                /* send over this link; 0 = route (then peers ask the topology, clients use their supernode) */
-    uint16_t code;                /* request code */
-    struct rf_view body;          /* copied */
-    struct rf_view extensions;    /* encoded MessageExtensions without their outer length, copied */
-    const struct rf_view *certs;  /* further certificates for the bucket (DER), copied */
+    uint64_t
+        link; /* send over this link; 0 = route (then peers ask the topology, clients use their supernode) */
+    uint16_t code;               /* request code */
+    struct rf_view body;         /* copied */
+    struct rf_view extensions;   /* encoded MessageExtensions without their outer length, copied */
+    const struct rf_view *certs; /* further certificates for the bucket (DER), copied */
     size_t cert_count;
-    uint32_t max_response_len;    /* 0 = no limit */
-    unsigned max_transmissions;   /* 0 = the reference's 5 */
-    uint64_t interval_us;         /* 0 = overlay-reliability-timer */
-    bool config_sequence_any;     /* send 65535: ConfigUpdate */
-    bool any_responder;           /* whoever signed may answer for a Resource-ID (2.8 rule 4 is left out): partition checks, other rings */
-    rf_reply_fn done;             /* called exactly once, never from inside rf_overlay_call; may be NULL */
+    uint32_t max_response_len;  /* 0 = no limit */
+    unsigned max_transmissions; /* 0 = the reference's 5 */
+    uint64_t interval_us;       /* 0 = overlay-reliability-timer */
+    bool config_sequence_any;   /* send 65535: ConfigUpdate */
+    bool
+        any_responder; /* whoever signed may answer for a Resource-ID (2.8 rule 4 is left out): partition checks, other rings */
+    rf_reply_fn done; /* called exactly once, never from inside rf_overlay_call; may be NULL */
     void *arg;
 };
 
 /* Helpers to address a call. rf_call_to_node: our way to a Node-ID; rf_call_to_resource: the peer in charge of `id`. */
 void rf_call_to_node(struct rf_call *call, const struct rf_id *id);
 void rf_call_to_resource(struct rf_call *call, const struct rf_id *id);
-void rf_call_via(struct rf_call *call, const struct rf_id *via); /* puts a Node-ID before the destination (source route) */
+void rf_call_via(struct rf_call *call,
+                 const struct rf_id *via); /* puts a Node-ID before the destination (source route) */
 
 /*
  * rf_overlay_call signs and sends a request and retransmits it until it is answered (1.4). A request to ourselves (our Node-ID, a Resource-ID
@@ -99,8 +104,10 @@ int rf_overlay_answer_ext(struct rf_overlay *overlay, struct rf_request *request
 /* rf_overlay_room is how many bytes of body and certificates (each costs 3 more) an answer to `request` can hold at most. */
 size_t rf_overlay_room(struct rf_overlay *overlay, const struct rf_request *request);
 /* rf_overlay_refuse sends an Error response. `info` as the table in 1.12 says for the code, usually a sentence. */
-int rf_overlay_refuse(struct rf_overlay *overlay, struct rf_request *request, uint16_t error_code, struct rf_view info);
-int rf_overlay_refuse_text(struct rf_overlay *overlay, struct rf_request *request, uint16_t error_code, const char *text);
+int rf_overlay_refuse(struct rf_overlay *overlay, struct rf_request *request, uint16_t error_code,
+                      struct rf_view info);
+int rf_overlay_refuse_text(struct rf_overlay *overlay, struct rf_request *request, uint16_t error_code,
+                           const char *text);
 /* rf_overlay_defer copies the request so that it can be answered later; the copy is freed by answer/refuse on it or rf_overlay_drop (no answer:
  * a retransmission is then handled anew). What was decoded into the region must be decoded again from the copy's message.
  * NULL: out of memory or too many (then it was refused already). What is left at rf_overlay_free is dropped. */

@@ -61,8 +61,8 @@ struct rf_overlay_host {
     /* send one message on a link, copied. Returns 0, RF_EAGAIN (full), RF_ENOTFOUND. */
     int (*send)(void *ctx, uint64_t link, struct rf_view message);
     /* topology's wishes, see rf_topology_host */
-    void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via, uint64_t link,
-                   bool send_update);
+    void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                   uint64_t link, bool send_update);
     void (*bootstrap)(void *ctx);
     void (*disconnect)(void *ctx, uint64_t link);
     void (*state)(void *ctx, enum rf_topology_state state);
@@ -84,14 +84,16 @@ struct rf_overlay_config {
     size_t max_deferred;       /* default 4096 */
     size_t max_cached_answers; /* default 8192, and at most 16 MiB */
     size_t max_fragment_bytes; /* in reassembly, in all; default 4 MiB */
-    uint32_t max_requests_per_s; /* delivered here, per link; default 500; maintenance (Join, Leave, Update, Ping, replica Stores of neighbors) goes first */
-    size_t fragment_len;       /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS); >= 512 is sensible */
-    const char *software;      /* for diagnostics, "ringfolk 0.1" */
+    uint32_t
+        max_requests_per_s; /* delivered here, per link; default 500; maintenance (Join, Leave, Update, Ping, replica Stores of neighbors) goes first */
+    size_t
+        fragment_len; /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS); >= 512 is sensible */
+    const char *software; /* for diagnostics, "ringfolk 0.1" */
 };
 void rf_overlay_config_default(struct rf_overlay_config *config);
 
-int rf_overlay_new(const struct rf_env *env, const struct rf_overlay_config *config, const struct rf_overlay_host *host,
-                   struct rf_overlay **out);
+int rf_overlay_new(const struct rf_env *env, const struct rf_overlay_config *config,
+                   const struct rf_overlay_host *host, struct rf_overlay **out);
 void rf_overlay_free(struct rf_overlay *overlay); /* pending calls end with RF_ECANCELLED */
 const struct rf_overlay_counters *rf_overlay_counters(const struct rf_overlay *overlay);
 
@@ -103,10 +105,12 @@ void rf_overlay_configure(struct rf_overlay *overlay, struct rf_conf *conf);
 /* ---- links, from node/ ----
  * Two links to one node are fine: messages take the newest one that is not suspect. The topology hears of a node's first link
  * (link_up), of its last one going (link_down), and link_up once more whenever another link is to be used from now on. */
-void rf_overlay_link_up(struct rf_overlay *overlay, uint64_t link, const struct rf_id *node, bool outgoing, bool bootstrap);
+void rf_overlay_link_up(struct rf_overlay *overlay, uint64_t link, const struct rf_id *node, bool outgoing,
+                        bool bootstrap);
 void rf_overlay_link_down(struct rf_overlay *overlay, uint64_t link, int reason);
 void rf_overlay_link_suspect(struct rf_overlay *overlay, uint64_t link, bool suspect);
-void rf_overlay_attached(struct rf_overlay *overlay, const struct rf_id *target, const struct rf_id *node, int error);
+void rf_overlay_attached(struct rf_overlay *overlay, const struct rf_id *target, const struct rf_id *node,
+                         int error);
 void rf_overlay_bootstrap_failed(struct rf_overlay *overlay);
 /* rf_overlay_update_wanted: see rf_topology_ops.update_wanted; node/ answers Attach and tells. */
 void rf_overlay_update_wanted(struct rf_overlay *overlay, const struct rf_id *node);
@@ -125,20 +129,20 @@ size_t rf_overlay_conns(const struct rf_overlay *overlay, struct rf_conn *out, s
  * rf_overlay_set_diagnostics gives the functions that fill DiagnosticsResponse kinds (7.5) that overlay/ cannot know (stored bytes, ...):
  * `fill` appends DiagnosticInfo contents for `kind` into out and returns 0, or RF_ENOTFOUND.
  */
-void rf_overlay_set_diagnostics(struct rf_overlay *overlay, int (*fill)(void *arg, uint16_t kind, struct rf_buf *out),
-                                void *arg);
+void rf_overlay_set_diagnostics(struct rf_overlay *overlay,
+                                int (*fill)(void *arg, uint16_t kind, struct rf_buf *out), void *arg);
 
 /* rf_overlay_set_resource_count gives the function that Probe asks for num_resources (3.10). */
 void rf_overlay_set_resource_count(struct rf_overlay *overlay, size_t (*count)(void *arg), void *arg);
 
 /* One hop of a PathTrack trace. */
 struct rf_trace_hop {
-    unsigned hop;           /* 1 = our first hop */
+    unsigned hop; /* 1 = our first hop */
     struct rf_id node;
-    uint64_t rtt_us;        /* of the PathTrack to that node */
-    uint64_t received_ms;   /* its wall clock when it received the request */
-    bool responsible;       /* the end */
-    int error;              /* 0, RF_ETIMEOUT, RF_EREMOTE */
+    uint64_t rtt_us;      /* of the PathTrack to that node */
+    uint64_t received_ms; /* its wall clock when it received the request */
+    bool responsible;     /* the end */
+    int error;            /* 0, RF_ETIMEOUT, RF_EREMOTE */
     uint16_t error_code;
     uint32_t routing_table_size, uptime_s; /* if it told */
 };
@@ -148,6 +152,7 @@ struct rf_trace_hop {
  * a loop, or more than 32 hops; the last hop's error; RF_ECANCELLED. Errors: those of rf_overlay_call.
  */
 int rf_overlay_trace(struct rf_overlay *overlay, const struct rf_id *target, bool resource,
-                     void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error), void *arg);
+                     void (*hop)(void *arg, const struct rf_trace_hop *hop),
+                     void (*done)(void *arg, int error), void *arg);
 
 #endif

@@ -1,0 +1,168 @@
+/*
+ * dispatch.c - requests that reached us: budget, duplicates, signature, configuration sequence, options and extensions, then the
+ * method's handler. What is cheap comes before what is dear: a duplicate is known before its signature is verified.
+ */
+#include "overlay/internal.h"
+#include "wire/method.h"
+
+/* ---- the budget: per link, maintenance of the overlay first ---- */
+
+/* A Store that a neighbor sends as a copy: replica_number follows the Resource-ID (4.3). */
+static bool is_replica_store(const struct rf_message *message)
+{
+    struct rf_view body = message->body, resource;
+    uint8_t replica_number = 0;
+    return message->code == RF_CODE_STORE_REQ && message->header.via_count == 0 &&
+           rf_view_v(&body, 1, &resource) == 0 && rf_view_u8(&body, &replica_number) == 0 &&
+           replica_number > 0;
+}
+
+static bool is_maintenance(const struct rf_message *message)
+{
+    switch (message->code) {
+    case RF_CODE_JOIN_REQ:
+    case RF_CODE_LEAVE_REQ:
+    case RF_CODE_UPDATE_REQ:
+    case RF_CODE_PING_REQ:
+    case RF_CODE_CONFIG_UPDATE_REQ:
+        return true;
+    default:
+        return is_replica_store(message);
+    }
+}
+
+/* Maintenance has a budget of its own as large as that of everything, and may use both. */
+static bool admit(struct rf_overlay *o, struct conn *conn, const struct rf_message *message)
+{
+    uint64_t rate = o->config.max_requests_per_s, now_us = overlay_now(o);
+    if (conn == NULL || rate == 0)
+        return true;
+    if (is_maintenance(message) && bucket_take(&conn->maintenance, now_us, rate, rate))
+        return true;
+    return bucket_take(&conn->requests, now_us, rate, rate);
+}
+
+/* ---- duplicates ---- */
+
+static void answer_again(struct rf_overlay *o, const struct arrival *a, const struct rf_message *message,
+                         const struct kept_answer *kept)
+{
+    struct way way = {.link = a->link, .link_node = a->link_node, .header = &message->header};
+    if (!kept->answered) {
+        o->counters.dropped_being_answered++;
+        return;
+    }
+    o->counters.answered_from_cache++;
+    (void)send_response(o, &way, rf_view_of(kept->rest, kept->rest_len)); /* counted there */
+}
+
+/* ---- what a request may ask of us ---- */
+
+static bool options_understood(struct rf_overlay *o, struct request *request)
+{
+    struct rf_view list = request->pub.message->header.options;
+    struct rf_option option;
+    while (list.len > 0 && rf_option_next(&list, &option) == 0) {
+        if ((option.flags & RF_OPTION_DESTINATION_CRITICAL) == 0)
+            continue;
+        o->counters.dropped_option++;
+        /* RFC 7263 names another code for its own option (D13) */
+        rf_overlay_refuse_text(o, &request->pub,
+                               option.type == RF_OPTION_EXTENSIVE_ROUTING_MODE
+                                   ? RF_ERROR_UNKNOWN_EXTENSION
+                                   : RF_ERROR_UNSUPPORTED_FORWARDING_OPTION,
+                               "critical forwarding option");
+        return false;
+    }
+    return true;
+}
+
+static bool extensions_understood(struct rf_overlay *o, struct request *request)
+{
+    struct rf_view list = request->pub.message->extensions;
+    struct rf_extension extension;
+    while (list.len > 0 && rf_extension_next(&list, &extension) == 0) {
+        if (!extension.critical || extension.type == RF_EXTENSION_DIAGNOSTIC_PING ||
+            extension.type == RF_EXTENSION_SELF_TUNING_DATA)
+            continue;
+        rf_overlay_refuse_text(o, &request->pub, RF_ERROR_UNKNOWN_EXTENSION, "critical extension");
+        return false;
+    }
+    return true;
+}
+
+/* ---- the handler ---- */
+
+int rf_overlay_handle(struct rf_overlay *o, uint16_t code, rf_request_fn fn, void *arg)
+{
+    if (!rf_code_is_request(code) || code / 2 >= OVERLAY_MAX_HANDLERS || fn == NULL)
+        return RF_EINVAL;
+    struct handler *handler = &o->handlers[code / 2];
+    if (handler->fn != NULL)
+        return RF_EEXIST;
+    *handler = (struct handler){fn, arg};
+    return 0;
+}
+
+static const struct handler *handler_of(const struct rf_overlay *o, uint16_t code)
+{
+    const struct handler *handler = code / 2 < OVERLAY_MAX_HANDLERS ? &o->handlers[code / 2] : NULL;
+    return handler != NULL && handler->fn != NULL ? handler : NULL;
+}
+
+static void handle(struct rf_overlay *o, struct request *request, uint64_t print)
+{
+    const struct rf_message *message = request->pub.message;
+    const struct handler *handler = handler_of(o, message->code);
+    if (!overlay_config_check(o, request) || !options_understood(o, request) ||
+        !extensions_understood(o, request))
+        return;
+    if (handler == NULL) {
+        rf_overlay_refuse_text(o, &request->pub, RF_ERROR_INVALID_MESSAGE, "unknown method");
+        return;
+    }
+    o->counters.delivered_requests++;
+    request->keep_answer = true;
+    answers_begin(o, message->header.transaction_id, &request->pub.signer.node_id, print);
+    handler->fn(handler->arg, &request->pub);
+}
+
+void dispatch_request(struct rf_overlay *o, const struct arrival *a, const struct rf_message *message)
+{
+    struct request request = {
+        .pub = {.link = a->link,
+                .link_node = a->link_node,
+                .message = message,
+                .to_resource = a->dest.type == RF_DEST_RESOURCE,
+                .to_wildcard = a->dest.type == RF_DEST_NODE && rf_id_is_wildcard(&a->dest.id),
+                .region = &request.region},
+        .rest = a->rest,
+    };
+    uint64_t transaction_id = message->header.transaction_id;
+    if (request.pub.to_resource)
+        request.pub.resource = a->dest.id;
+    if (!admit(o, a->conn, message)) {
+        o->counters.refused_overload++;
+        send_path_error(o, a->conn, &message->header, RF_ERROR_REQUEST_TIMEOUT,
+                        "overloaded: try again later");
+        return;
+    }
+    uint64_t print = answers_print(o, message, a->rest);
+    const struct kept_answer *kept = answers_find_print(o, print);
+    if (kept != NULL) {
+        answer_again(o, a, message, kept);
+        return;
+    }
+    if (rf_verify_message(o->config.trust, message, o->env.now->wall_ms, &request.pub.signer) != 0) {
+        o->counters.dropped_signature++;
+        return;
+    }
+    rf_region_init(&request.region, o->env.mem, OVERLAY_REGION_LEN(a->rest.len));
+    kept = answers_find(o, transaction_id, &request.pub.signer.node_id);
+    if (kept != NULL)
+        answer_again(o, a, message, kept);
+    else
+        handle(o, &request, print);
+    rf_region_deinit(&request.region);
+    rf_signer_deinit(&request.pub.signer);
+}

@@ -54,13 +54,13 @@ struct rf_store_host {
 };
 
 struct rf_store_config {
-    const struct rf_conf *conf; /* held */
+    struct rf_conf *conf; /* held */
     struct rf_crypto *crypto;
     struct rf_trust *trust;
     struct rf_id self;
-    bool peer;              /* clients refuse everything */
-    size_t max_bytes;       /* of values and certificates in all, default 256 MiB */
-    size_t max_user_bytes;  /* per signing user at this node, default 1 MiB */
+    bool peer;               /* clients refuse everything */
+    size_t max_bytes;        /* of values and certificates in all, default 256 MiB */
+    size_t max_user_bytes;   /* per signing user at this node, default 1 MiB */
     uint32_t max_lifetime_s; /* longer ones are cut, default 30 days */
 };
 void rf_store_config_default(struct rf_store_config *config);
@@ -69,7 +69,8 @@ void rf_store_config_default(struct rf_store_config *config);
 int rf_store_new(const struct rf_env *env, const struct rf_store_config *config, struct rf_overlay *overlay,
                  const struct rf_store_host *host, struct rf_store **out);
 void rf_store_free(struct rf_store *store);
-int rf_store_configure(struct rf_store *store, const struct rf_conf *conf); /* a new document: revoked signers' values go */
+int rf_store_configure(struct rf_store *store,
+                       struct rf_conf *conf); /* a new document: revoked signers' values go */
 const struct rf_store_counters *rf_store_counters(const struct rf_store *store);
 
 /* rf_store_load puts back a record read from disk at start; verifies its signature again lazily at first use. RF_EEXPIRED: ignored. */

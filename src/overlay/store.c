@@ -1,0 +1,379 @@
+/*
+ * store.c - the storage's object: made, configured, loaded from disk, expired. The other files are named in store_internal.h.
+ */
+#include "base/error.h"
+#include "overlay/store_internal.h"
+
+#define STORE_EXPIRY_STEP  256                /* values that end in one go */
+#define STORE_EXPIRY_CHECK (60 * RF_US_PER_S) /* the wall clock may be set: look at least that often */
+
+#define ROW(name, help) {#name, help, offsetof(struct rf_store_counters, name)},
+RF_COUNTERS_DEFINE(store, RF_STORE_COUNTERS, ROW)
+#undef ROW
+
+void rf_store_config_default(struct rf_store_config *config)
+{
+    *config = (struct rf_store_config){
+        .peer = true,
+        .max_bytes = (size_t)256 << 20,
+        .max_user_bytes = (size_t)1 << 20,
+        .max_lifetime_s = 30 * 24 * 3600,
+    };
+}
+
+const struct rf_store_counters *rf_store_counters(const struct rf_store *store)
+{
+    return &store->counters;
+}
+
+/* ---- the ring ---- */
+
+bool store_responsible(const struct rf_store *store, const struct rf_id *resource)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    return topology->responsible(t, resource);
+}
+
+bool store_single(const struct rf_store *store)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    return topology->ring_is_single(t);
+}
+
+enum rf_topology_state store_ring_state(const struct rf_store *store)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    return topology->state(t);
+}
+
+/* ---- usages ---- */
+
+const struct rf_usage_kind *store_usage(const struct rf_store *store, uint32_t kind)
+{
+    for (size_t i = 0; i < store->kind_count; i++)
+        if (store->kinds[i].kind == kind)
+            return &store->kinds[i];
+    return NULL;
+}
+
+int rf_store_add_kind(struct rf_store *store, const struct rf_usage_kind *kind)
+{
+    if (store_usage(store, kind->kind) != NULL)
+        return RF_EEXIST;
+    struct rf_usage_kind *more =
+        rf_resize(store->env.mem, store->kinds, (store->kind_count + 1) * sizeof(*more));
+    if (more == NULL)
+        return RF_ENOMEM;
+    store->kinds = more;
+    store->kinds[store->kind_count++] = *kind;
+    return 0;
+}
+
+/* ---- removing values, on disk in batches ---- */
+
+void store_forget_flush(struct rf_store *store)
+{
+    struct rf_persist_op ops[STORE_DEAD_BATCH];
+    size_t count = store->dead_count;
+    if (count == 0)
+        return;
+    store->dead_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct store_dead *dead = &store->dead[i];
+        ops[i] = (struct rf_persist_op){
+            .type = RF_PERSIST_DELETE,
+            .record = {.resource = rf_id_view(&dead->resource),
+                       .kind = dead->kind,
+                       .slot = store_value_slot(dead->value)},
+        };
+    }
+    /* a removal that the disk refuses comes back at the next start and ends there again */
+    if (store->host.persist != NULL && !store->freeing &&
+        store->host.persist(store->host.ctx, ++store->next_token, ops, count) != 0)
+        store->counters.persist_failed++;
+    for (size_t i = 0; i < count; i++)
+        store_value_free(&store->index, store->dead[i].value);
+}
+
+void store_forget(struct rf_store *store, struct store_value *value)
+{
+    if (store->dead_count == STORE_DEAD_BATCH)
+        store_forget_flush(store);
+    struct store_dead *dead = &store->dead[store->dead_count++];
+    *dead =
+        (struct store_dead){.value = value, .resource = value->set->resource->id, .kind = value->set->kind};
+    if (value->made_by != NULL)
+        value->made_by->fresh = NULL;
+    value->made_by = NULL;
+    store_index_take(&store->index, value);
+}
+
+void store_expire(struct rf_timer *timer, void *arg)
+{
+    struct store_value *value = RF_CONTAINER(timer, struct store_value, expiry);
+    struct rf_store *store = arg;
+    if (value->set == NULL)
+        return; /* kept by a Store under way; its timer not being set tells that it ended */
+    store->counters.expired++;
+    store_forget(store, value);
+}
+
+void store_expiry_arm(struct rf_store *store)
+{
+    uint64_t next_ms = rf_timers_next(&store->index.expiry);
+    if (next_ms == RF_NEVER) {
+        rf_timer_stop(store->env.timers, &store->expiry_timer);
+        return;
+    }
+    uint64_t now_ms = store_wall_ms(store);
+    uint64_t left_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+    uint64_t delay =
+        left_ms < STORE_EXPIRY_CHECK / RF_US_PER_MS ? left_ms * RF_US_PER_MS : STORE_EXPIRY_CHECK;
+    rf_env_timer_in(&store->env, &store->expiry_timer, delay); /* without memory the next Store tries again */
+}
+
+static void on_expiry(struct rf_timer *timer, void *arg)
+{
+    (void)timer;
+    struct rf_store *store = arg;
+    rf_timers_run(&store->index.expiry, store_wall_ms(store), STORE_EXPIRY_STEP);
+    store_forget_flush(store);
+    store_expiry_arm(store);
+}
+
+/* ---- values that are verified late or anew ---- */
+
+bool store_value_trusted(struct rf_store *store, struct store_value *value)
+{
+    if (value->checked)
+        return true;
+    struct rf_view list = store_value_data(value);
+    struct rf_view der = value->cert->cert->x509.der;
+    struct rf_stored stored;
+    struct rf_stored_data data;
+    struct rf_signer signer;
+    if (rf_stored_next(&list, &stored) != 0 ||
+        rf_stored_data_decode(&stored, value->set->model, &data) != 0 ||
+        store_verify(store, &value->set->resource->id, value->set->kind, &data, &der, 1, &signer) != 0)
+        return false;
+    value->signer = signer.node_id;
+    value->checked = true;
+    rf_signer_deinit(&signer);
+    return true;
+}
+
+/* Under a new document: is the Kind still what it was, and the signer's certificate still good? */
+static bool still_good(struct rf_store *store, struct store_value *value)
+{
+    const struct rf_kind_def *kind = rf_conf_kind(store->conf, value->set->kind);
+    return kind != NULL && kind->model == value->set->model &&
+           rf_trust_cert_again(store->config.trust, value->cert->cert, store_wall_ms(store)) == 0;
+}
+
+int rf_store_configure(struct rf_store *store, struct rf_conf *conf)
+{
+    rf_conf_hold(conf);
+    rf_conf_release(store->conf);
+    store->conf = store->config.conf = conf;
+    struct store_tree_node *node = store_tree_first(&store->index.resources);
+    while (node != NULL) {
+        struct rf_id id = RF_CONTAINER(node, struct store_resource, node)->id;
+        struct store_resource *resource = RF_CONTAINER(node, struct store_resource, node);
+        bool more = true; /* look at the resource again after each value that went: it may be gone itself */
+        while (more && resource != NULL) {
+            more = false;
+            for (struct store_set *set = store_set_next(resource, NULL); set != NULL && !more;
+                 set = store_set_next(resource, set))
+                for (struct store_value *v = store_value_next(set, NULL); v != NULL && !more;
+                     v = store_value_next(set, v))
+                    if (!still_good(store, v)) {
+                        store_forget(store, v);
+                        more = true;
+                        break;
+                    }
+            if (more)
+                resource = store_index_resource(&store->index, rf_id_view(&id));
+        }
+        node = store_tree_at_least(&store->index.resources, &store->index.resource_class, rf_id_view(&id));
+        if (node != NULL && rf_id_equal(&RF_CONTAINER(node, struct store_resource, node)->id, &id))
+            node = store_tree_next(node);
+    }
+    store_forget_flush(store);
+    return 0;
+}
+
+/* ---- loading ---- */
+
+static int load_value(struct rf_store *store, const struct rf_record *record, const struct rf_kind_def *kind,
+                      struct rf_cert *cert, struct store_value **out)
+{
+    struct rf_view list = record->stored_data;
+    struct rf_stored stored;
+    struct rf_stored_data data;
+    int error = rf_stored_next(&list, &stored);
+    error = error != 0 ? error : rf_stored_data_decode(&stored, kind->model, &data);
+    if (error != 0 || list.len > 0 || !rf_view_equal(data.slot, record->slot) ||
+        data.storage_time_ms != record->storage_time_ms)
+        return RF_EFORMAT;
+    struct rf_signer signer = {.cert = cert, .node_id = cert->node_ids[0]};
+    uint64_t end = cert->x509.not_after_ms;
+    struct store_value_spec spec = {
+        .slot = record->slot,
+        .data = record->stored_data,
+        .content_off = data.value.len > 0 ? (size_t)(data.value.p - record->stored_data.p) : 0,
+        .content_len = data.value.len,
+        .account = store_account_of(&signer),
+        .signer = signer.node_id,
+        .cert = cert,
+        .storage_time_ms = record->storage_time_ms,
+        .expires_ms = record->expires_ms < end ? record->expires_ms : end,
+        .replica_number = record->replica_number,
+        .exists = data.exists,
+        .expire = store_expire,
+        .arg = store,
+    };
+    return store_value_new(&store->index, &spec, out);
+}
+
+int rf_store_load(struct rf_store *store, const struct rf_record *record)
+{
+    const struct rf_kind_def *kind = rf_conf_kind(store->conf, record->kind);
+    struct rf_id id;
+    if (record->expires_ms <= store_wall_ms(store))
+        return RF_EEXPIRED;
+    if (kind == NULL)
+        return RF_EUNKNOWN;
+    if (rf_id_from(record->resource, &id) != 0 || id.len != store->config.self.len)
+        return RF_EFORMAT;
+    struct rf_cert *cert = NULL;
+    int error = rf_trust_cert(store->config.trust, record->cert, NULL, 0, store_wall_ms(store), &cert);
+    if (error != 0)
+        return error;
+    struct store_value *value = NULL, *old = NULL;
+    error = load_value(store, record, kind, cert, &value);
+    rf_cert_release(cert);
+    if (error == 0)
+        error = store_index_put(&store->index, &id, record->kind, kind->model, value, &old);
+    if (error != 0) {
+        store_value_free(&store->index, value);
+        return error;
+    }
+    store_value_free(&store->index, old); /* the same record twice */
+    if (record->generation > value->set->generation)
+        value->set->generation = record->generation;
+    if (value->set->generation == 0)
+        value->set->generation = 1;
+    if (record->replica_number == 0)
+        value->set->resource->own = true; /* if it is no more, store_sync.c passes it on */
+    if (record->storage_time_ms > store->last_time_ms && rf_id_equal(&value->signer, &store->config.self))
+        store->last_time_ms = record->storage_time_ms;
+    store_expiry_arm(store);
+    return 0;
+}
+
+void rf_store_persisted(struct rf_store *store, uint64_t token, int error)
+{
+    store_write_persisted(store, token, error);
+}
+
+/* ---- what others ask ---- */
+
+void rf_store_stats(const struct rf_store *store, struct rf_store_stats *out)
+{
+    *out = (struct rf_store_stats){
+        .resource_count = store->index.resources.count,
+        .value_count = store->index.value_count,
+        .bytes = store->index.bytes,
+    };
+    for (struct store_tree_node *n = store_tree_first(&store->index.resources); n != NULL;
+         n = store_tree_next(n))
+        out->own_count += store_responsible(store, &RF_CONTAINER(n, struct store_resource, node)->id);
+}
+
+uint64_t rf_store_last_time(const struct rf_store *store)
+{
+    return store->last_time_ms;
+}
+
+void rf_store_set_last_time(struct rf_store *store, uint64_t storage_time_ms)
+{
+    if (storage_time_ms > store->last_time_ms)
+        store->last_time_ms = storage_time_ms;
+}
+
+/* ---- life ---- */
+
+static void resource_gone(void *arg, struct store_resource *resource)
+{
+    store_sync_forget(arg, resource);
+}
+
+static int add_methods(struct rf_store *store)
+{
+    static const struct {
+        uint16_t code;
+        rf_request_fn fn;
+    } methods[] = {
+        {RF_CODE_STORE_REQ, store_on_store},
+        {RF_CODE_FETCH_REQ, store_on_fetch},
+        {RF_CODE_STAT_REQ, store_on_stat},
+        {RF_CODE_FIND_REQ, store_on_find},
+    };
+    int error = 0;
+    for (size_t i = 0; i < RF_COUNT(methods) && error == 0; i++)
+        error = rf_overlay_handle(store->overlay, methods[i].code, methods[i].fn, store);
+    return error;
+}
+
+int rf_store_new(const struct rf_env *env, const struct rf_store_config *config, struct rf_overlay *overlay,
+                 const struct rf_store_host *host, struct rf_store **out)
+{
+    struct rf_store *store = rf_zalloc(env->mem, sizeof(*store));
+    if (store == NULL)
+        return RF_ENOMEM;
+    store->env = *env;
+    store->config = *config;
+    store->conf = rf_conf_hold(config->conf);
+    store->overlay = overlay;
+    store->host = *host;
+    store_index_init(&store->index, env->mem, env->seed);
+    store->index.resource_gone = resource_gone;
+    store->index.arg = store;
+    rf_timer_init(&store->expiry_timer, on_expiry, store);
+    rf_list_init(&store->writes);
+    rf_list_init(&store->passes);
+    rf_list_init(&store->fetches);
+    rf_list_init(&store->stores);
+    store_pulls_init(store);
+    store_sync_init(store);
+    store_seen_init(store);
+    int error = add_methods(store);
+    if (error != 0) {
+        rf_store_free(store);
+        return error;
+    }
+    *out = store;
+    return 0;
+}
+
+void rf_store_free(struct rf_store *store)
+{
+    if (store == NULL)
+        return;
+    store->freeing = true;
+    store_passes_deinit(store);
+    store_clients_deinit(store);
+    store_pulls_deinit(store);
+    store_writes_deinit(store);
+    store_sync_deinit(store);
+    store_seen_deinit(store);
+    rf_timer_stop(store->env.timers, &store->expiry_timer);
+    store_forget_flush(store);
+    store_index_deinit(&store->index);
+    rf_free(store->env.mem, store->kinds);
+    rf_conf_release(store->conf);
+    rf_free(store->env.mem, store);
+}

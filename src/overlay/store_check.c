@@ -1,0 +1,555 @@
+/*
+ * store_check.c - the checks of an incoming Store in the order of reload.md 4.3 (D17); the first failure decides. Nothing is changed
+ * here. Check 1, the message itself, is the overlay's.
+ *
+ *   2 place     replica_number 0: we are responsible. Otherwise: we may be its replica and the sender its home; or it is handed over
+ *               to us as the (future) home by a peer that may have held it (docs/protocol/storage.md)
+ *   3 kinds     known
+ *   4 unsigned  values are refused
+ *   5 rights    every value's signature and policy; replica_number 0: the request's signer too
+ *   6 size      max-size, max-count, quotas
+ *   7 counter   replica_number 0: 0 or ours
+ *   8 newer     storage_time after that of what is replaced; byte-identical: nothing to do
+ */
+#include <stdio.h>
+#include "base/error.h"
+#include "overlay/store_internal.h"
+#include "wire/value.h"
+
+int store_job_refuse(struct store_job *job, uint16_t error_code, const char *why)
+{
+    job->error_code = error_code;
+    if (why != job->why)
+        snprintf(job->why, sizeof(job->why), "%s", why);
+    return RF_EREMOTE;
+}
+
+void store_job_deinit(struct store_job *job)
+{
+    for (size_t i = 0; i < job->item_count; i++)
+        rf_signer_deinit(&job->items[i].signer);
+    job->item_count = 0;
+}
+
+/* Running out of memory is nobody's fault; the writer may repeat. */
+static int job_nomem(struct store_job *job)
+{
+    return store_job_refuse(job, RF_ERROR_REQUEST_TIMEOUT, "out of memory at the moment");
+}
+
+/* ---- 2: place ---- */
+
+/* Is `node` a peer in our Routing Table? */
+static bool known_peer(struct rf_store *store, const struct rf_id *node)
+{
+    struct rf_topology_status_entry entries[256];
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    size_t count = topology->status(t, entries, RF_COUNT(entries));
+    for (size_t i = 0; i < count; i++)
+        if (rf_id_equal(&entries[i].node, node))
+            return true;
+    return false;
+}
+
+/*
+ * May `node` have been a home or replica of the resource, here or in a ring that was apart from ours? Then it lies not far above the
+ * resource: within eight times the way to our farthest successor. Node-IDs are not chosen, so nobody gets there by wish.
+ */
+static bool plausible_holder(struct rf_store *store, const struct rf_id *node, const struct rf_id *resource)
+{
+    struct rf_id successors[STORE_MAX_SUCCESSORS];
+    size_t count = store_successors(store, successors, RF_COUNT(successors));
+    if (count == 0)
+        return false;
+    struct rf_id reach = rf_id_sub(&successors[count - 1], resource);
+    struct rf_id away = rf_id_sub(node, resource);
+    return rf_id_as_double(&away) <= 8 * rf_id_as_double(&reach);
+}
+
+static bool may_pass_on(struct store_job *job)
+{
+    struct rf_store *store = job->store;
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    const struct rf_id *sender = &job->writer->node_id;
+    if (topology->state(t) == RF_TOPOLOGY_JOINING)
+        return job->direct; /* from the peer that we join at; what turns out not to be ours goes again */
+    if (topology->state(t) != RF_TOPOLOGY_JOINED)
+        return false;
+    if (topology->may_replicate(t, sender, &job->resource))
+        return true;
+    if (topology->ring_is_single(t))
+        return false; /* then there is nobody who could hold anything */
+    if (topology->responsible(t, &job->resource))
+        return known_peer(store, sender) || plausible_holder(store, sender, &job->resource);
+    return false;
+}
+
+static int check_place(struct store_job *job)
+{
+    if (rf_id_from(job->req.resource, &job->resource) != 0 ||
+        job->resource.len != job->store->config.self.len)
+        return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE,
+                                "a Resource-ID of this overlay has another length");
+    if (job->merge)
+        return 0;
+    if (!job->copy) {
+        if (store_responsible(job->store, &job->resource))
+            return 0;
+        job->store->counters.refused_not_responsible++;
+        return store_job_refuse(job, RF_ERROR_NOT_FOUND, "not responsible for this resource");
+    }
+    if (may_pass_on(job))
+        return 0;
+    job->store->counters.refused_forbidden++;
+    return store_job_refuse(job, RF_ERROR_FORBIDDEN, "the sender is no plausible holder of this resource");
+}
+
+/* ---- 3: kinds, and what their data model makes of the bytes ---- */
+
+static int check_kinds(struct store_job *job)
+{
+    uint32_t unknown[63];
+    size_t unknown_count = 0;
+    job->kinds = rf_region_array(job->region, job->req.kind_count, sizeof(*job->kinds));
+    if (job->kinds == NULL)
+        return job_nomem(job);
+    for (size_t i = 0; i < job->req.kind_count; i++) {
+        job->kinds[i] = rf_conf_kind(job->store->conf, job->req.kinds[i].kind);
+        if (job->kinds[i] == NULL && unknown_count < RF_COUNT(unknown))
+            unknown[unknown_count++] = job->req.kinds[i].kind;
+    }
+    if (unknown_count == 0)
+        return 0;
+    job->store->counters.refused_unknown_kind++;
+    store_job_refuse(job, RF_ERROR_UNKNOWN_KIND, "");
+    uint8_t *info = rf_region_alloc(job->region, 1 + 4 * unknown_count);
+    if (info != NULL) {
+        struct rf_buf buf;
+        rf_buf_fixed(&buf, info, 1 + 4 * unknown_count);
+        rf_unknown_kinds_encode(unknown, unknown_count, &buf);
+        job->info = rf_buf_view(&buf);
+    }
+    return RF_EREMOTE;
+}
+
+static int decode_items(struct store_job *job)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < job->req.kind_count; i++)
+        count += job->req.kinds[i].value_count;
+    if (count > STORE_MAX_ITEMS)
+        return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, "too many values in one request");
+    job->items = rf_region_array(job->region, count, sizeof(*job->items));
+    if (job->items == NULL)
+        return job_nomem(job);
+    for (size_t i = 0; i < job->req.kind_count; i++) {
+        struct rf_view list = job->req.kinds[i].values;
+        while (list.len > 0) {
+            struct store_item *item = &job->items[job->item_count];
+            item->kind = job->kinds[i];
+            item->kind_at = i;
+            if (rf_stored_next(&list, &item->stored) != 0 ||
+                rf_stored_data_decode(&item->stored, item->kind->model, &item->data) != 0)
+                return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE,
+                                        "a value does not decode in its Kind's data model");
+            if (item->data.slot.len > STORE_SLOT_MAX)
+                return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, "a dictionary key is too long");
+            if (job->copy && item->kind->model == RF_MODEL_ARRAY && item->data.index == RF_ARRAY_APPEND)
+                return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE,
+                                        "a copy of an array element without its index");
+            job->item_count++;
+        }
+    }
+    return 0;
+}
+
+/* ---- 4 and 5: signatures and rights ---- */
+
+static int check_signed(struct store_job *job)
+{
+    for (size_t i = 0; i < job->item_count; i++) {
+        const struct rf_signature *signature = &job->items[i].data.signature;
+        if (signature->identity.type != RF_IDENTITY_NONE &&
+            (signature->hash_alg != 0 || signature->sig_alg != 0))
+            continue;
+        job->store->counters.refused_forbidden++;
+        return store_job_refuse(job, RF_ERROR_FORBIDDEN, "a value is not signed");
+    }
+    return 0;
+}
+
+int store_verify(struct rf_store *store, const struct rf_id *resource, uint32_t kind,
+                 const struct rf_stored_data *data, const struct rf_view *bucket, size_t bucket_count,
+                 struct rf_signer *out)
+{
+    struct rf_signed input;
+    rf_signed_stored(rf_id_view(resource), kind, data->storage_time_ms, data->model, data->value_raw, &input);
+    return rf_verify(store->config.trust, bucket, bucket_count, &data->signature, input.parts,
+                     input.part_count, store_wall_ms(store), out);
+}
+
+/* The bytes of a StoredData but for its lifetime and, in arrays, its index. */
+static bool same_bytes(const struct store_value *old, const struct rf_stored_data *data)
+{
+    struct rf_view have = store_value_data(old);
+    size_t skip = data->model == RF_MODEL_ARRAY ? 4 : 0;
+    size_t value_len = data->value_raw.len - skip;
+    if (old->storage_time_ms != data->storage_time_ms ||
+        have.len != 16 + skip + value_len + data->signature_raw.len)
+        return false;
+    const uint8_t *p = have.p + 16 + skip;
+    return memcmp(p, data->value_raw.p + skip, value_len) == 0 &&
+           memcmp(p + value_len, data->signature_raw.p, data->signature_raw.len) == 0;
+}
+
+/* An appended element that is repeated has got its index already: it is looked for among the newest ones. */
+static struct store_value *find_appended(const struct store_set *set, const struct rf_stored_data *data)
+{
+    struct store_tree_node *node = store_tree_last(&set->values);
+    for (size_t looked = 0; node != NULL && looked < 4096; looked++, node = store_tree_prev(node)) {
+        struct store_value *value = RF_CONTAINER(node, struct store_value, node);
+        if (same_bytes(value, data))
+            return value;
+    }
+    return NULL;
+}
+
+/* Finds what lives in each value's slot; appended elements get their index. */
+static int find_slots(struct store_job *job)
+{
+    struct rf_store *store = job->store;
+    for (size_t i = 0; i < job->item_count; i++) {
+        struct store_item *item = &job->items[i];
+        struct store_set *set = store_index_set(&store->index, job->req.resource, item->kind->id);
+        item->slot = item->data.slot;
+        bool append = item->kind->model == RF_MODEL_ARRAY && item->data.index == RF_ARRAY_APPEND;
+        if (append) {
+            item->old = set != NULL ? find_appended(set, &item->data) : NULL;
+            uint32_t end = set != NULL ? store_set_end(set) : 0;
+            for (size_t j = 0; j < i; j++) /* after what this very request appends */
+                end += job->items[j].kind == item->kind && job->items[j].data.index == RF_ARRAY_APPEND &&
+                       !job->items[j].same;
+            if (end == RF_ARRAY_APPEND)
+                return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, "the array has no index left");
+            for (int b = 0; b < 4; b++)
+                item->index_bytes[b] = (uint8_t)(end >> (24 - 8 * b));
+            item->slot = item->old != NULL ? store_value_slot(item->old) : rf_view_of(item->index_bytes, 4);
+        } else if (set != NULL) {
+            item->old = store_set_value(&store->index, set, item->slot);
+        }
+        if (item->old != NULL && store_value_ended(item->old, store_wall_ms(store)))
+            item->old = NULL;
+        item->same = item->old != NULL && same_bytes(item->old, &item->data);
+        for (size_t j = 0; j < i; j++)
+            if (job->items[j].kind == item->kind && rf_view_equal(job->items[j].slot, item->slot))
+                return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE, "two values for one place");
+    }
+    return 0;
+}
+
+int store_acl_load(struct rf_store *store, const struct rf_id *resource, struct rf_region *region,
+                   struct policy_acl_item **out, size_t *count)
+{
+    struct store_set *set = store_index_set(&store->index, rf_id_view(resource), RF_KIND_ACL);
+    bool names = policy_acl_variable_names(store->conf);
+    *count = 0;
+    *out = rf_region_array(region, set != NULL ? set->existing_count : 0, sizeof(**out));
+    if (*out == NULL)
+        return RF_ENOMEM;
+    if (set == NULL)
+        return 0;
+    struct store_value *next;
+    for (struct store_value *v = store_value_next(set, NULL); v != NULL; v = next) {
+        next = store_value_next(set, v);
+        struct rf_acl_value acl;
+        if (!v->exists || store_value_ended(v, store_wall_ms(store)) ||
+            rf_acl_value_decode(store_value_content(v), names, &acl) != 0 || !store_value_trusted(store, v))
+            continue;
+        (*out)[(*count)++] = (struct policy_acl_item){
+            .resource_name = acl.resource_name,
+            .to_user = acl.to_user,
+            .kind = acl.kind,
+            .allow_delegation = acl.allow_delegation,
+            .signer_user = v->cert->cert->user,
+        };
+    }
+    return 0;
+}
+
+static int check_policy(struct store_job *job, const struct store_item *item, const struct rf_signer *signer,
+                        enum policy_role role)
+{
+    struct policy_question q = {
+        .conf = job->store->conf,
+        .crypto = job->store->config.crypto,
+        .kind = item->kind,
+        .resource = job->resource,
+        .data = &item->data,
+        .signer = signer,
+        .role = role,
+    };
+    if (item->kind->policy == RF_POLICY_USER_CHAIN_ACL) {
+        if (!job->acl_loaded &&
+            store_acl_load(job->store, &job->resource, job->region, &job->acl, &job->acl_count) != 0)
+            return job_nomem(job);
+        job->acl_loaded = true;
+        q.acl = job->acl;
+        q.acl_count = job->acl_count;
+        q.old_there = item->old != NULL && item->old->exists;
+        if (q.old_there)
+            q.old_user = item->old->cert->cert->user;
+    }
+    int error = policy_check(&q, job->why, sizeof(job->why));
+    if (error == 0)
+        return 0;
+    if (error != RF_EFORBIDDEN)
+        return job_nomem(job);
+    job->store->counters.refused_forbidden++;
+    return store_job_refuse(job, RF_ERROR_FORBIDDEN, job->why);
+}
+
+static int check_usage(struct store_job *job, const struct store_item *item)
+{
+    const struct rf_usage_kind *usage = store_usage(job->store, item->kind->id);
+    if (usage == NULL || usage->check == NULL || !item->data.exists)
+        return 0;
+    struct rf_usage_value value = {
+        .conf = job->store->conf,
+        .kind = item->kind,
+        .crypto = job->store->config.crypto,
+        .resource = job->resource,
+        .data = &item->data,
+        .signer = &item->signer,
+    };
+    snprintf(job->why, sizeof(job->why), "the value is not what its Kind asks for");
+    int error = usage->check(usage->arg, &value, job->why, sizeof(job->why));
+    if (error == 0)
+        return 0;
+    job->store->counters.refused_forbidden += error == RF_EFORBIDDEN;
+    return store_job_refuse(job, error == RF_EFORBIDDEN ? RF_ERROR_FORBIDDEN : RF_ERROR_INVALID_MESSAGE,
+                            job->why);
+}
+
+/* A value that is here already, byte for byte, was verified when it came; only its certificate may have been revoked since, and then
+ * rf_store_configure threw it out. */
+static int check_signer(struct store_job *job, struct store_item *item)
+{
+    if (item->same && item->old->checked) {
+        item->signer.cert = rf_cert_hold(item->old->cert->cert);
+        item->signer.node_id = item->old->signer;
+        return 0;
+    }
+    int error = store_verify(job->store, &job->resource, item->kind->id, &item->data, job->bucket,
+                             job->bucket_count, &item->signer);
+    if (error == 0)
+        return 0;
+    if (error == RF_ENOMEM)
+        return job_nomem(job);
+    item->signer.cert = NULL;
+    job->store->counters.refused_forbidden++;
+    snprintf(job->why, sizeof(job->why), "a value's signature: %s", rf_error_text(error));
+    return store_job_refuse(job, RF_ERROR_FORBIDDEN, job->why);
+}
+
+static int check_rights(struct store_job *job)
+{
+    for (size_t i = 0; i < job->item_count; i++) {
+        struct store_item *item = &job->items[i];
+        int error = check_signer(job, item);
+        if (error == 0)
+            error = check_policy(job, item, &item->signer, job->copy ? POLICY_COPY : POLICY_VALUE);
+        if (error == 0 && !job->copy)
+            error = check_policy(job, item, job->writer, POLICY_REQUEST);
+        if (error == 0)
+            error = check_usage(job, item);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* ---- 6: size, count, quotas ---- */
+
+struct rf_view store_account_of(const struct rf_signer *signer)
+{
+    /* a self-signed certificate's name is only a claim: everybody could fill everybody's quota */
+    const struct rf_x509 *x = &signer->cert->x509;
+    return rf_view_equal(x->issuer, x->subject) ? rf_id_view(&signer->node_id) : signer->cert->user;
+}
+
+static int too_large(struct store_job *job, const char *why)
+{
+    job->store->counters.refused_too_large++;
+    return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, why);
+}
+
+/* Values that existed, and will, under one Kind. Removed ones do not count (pitfall 22). */
+static int check_count(struct store_job *job, size_t kind_at)
+{
+    struct store_set *set =
+        store_index_set(&job->store->index, job->req.resource, job->req.kinds[kind_at].kind);
+    size_t before = set != NULL ? set->existing_count : 0, after = before;
+    for (size_t i = 0; i < job->item_count; i++) {
+        const struct store_item *item = &job->items[i];
+        if (item->kind_at != kind_at || item->same)
+            continue;
+        after += item->data.exists;
+        after -= item->old != NULL && item->old->exists;
+    }
+    return after > before && after > job->kinds[kind_at]->max_count
+               ? too_large(job, "more values than max-count")
+               : 0;
+}
+
+static int check_quota(struct store_job *job)
+{
+    const struct rf_store_config *config = &job->store->config;
+    /* copies keep what was accepted elsewhere: they have the last tenth of the room and a user's data thrice over */
+    size_t node_max = job->copy ? config->max_bytes : config->max_bytes - config->max_bytes / 10;
+    size_t user_max = job->copy ? 3 * config->max_user_bytes : config->max_user_bytes;
+    size_t total = 0;
+    for (size_t i = 0; i < job->item_count; i++) {
+        const struct store_item *item = &job->items[i];
+        if (item->same || !item->data.exists)
+            continue; /* what is removed can always be removed */
+        struct rf_view account = store_account_of(&item->signer);
+        size_t user = 0;
+        for (size_t j = 0; j <= i; j++) {
+            const struct store_item *other = &job->items[j];
+            if (!other->same && other->data.exists &&
+                rf_view_equal(store_account_of(&other->signer), account))
+                user += store_cost(other->slot.len, other->stored.raw.len) -
+                        (other->old != NULL && rf_view_equal(rf_view_of(other->old->account->name,
+                                                                        other->old->account->name_len),
+                                                             account)
+                             ? store_value_cost(other->old)
+                             : 0);
+        }
+        total += store_cost(item->slot.len, item->stored.raw.len);
+        /* the difference may be negative, as unsigned arithmetic has it */
+        if (((ptrdiff_t)user > 0 &&
+             store_index_account_bytes(&job->store->index, account) + user > user_max) ||
+            job->store->index.bytes + total > node_max) {
+            job->store->counters.refused_quota++;
+            return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, "the quota is used up");
+        }
+    }
+    return 0;
+}
+
+static int check_size(struct store_job *job)
+{
+    size_t room = store_room(job->store);
+    for (size_t i = 0; i < job->item_count; i++) {
+        const struct store_item *item = &job->items[i];
+        if (item->data.value.len > item->kind->max_size)
+            return too_large(job, "a value is longer than max-size");
+        /* it must fit into a message of ours with its certificate, or it could be neither fetched nor replicated */
+        if (item->stored.raw.len + item->signer.cert->x509.der.len > room)
+            return too_large(job, "a value does not fit into one message with its certificate");
+    }
+    for (size_t i = 0; i < job->req.kind_count; i++) {
+        int error = check_count(job, i);
+        if (error != 0)
+            return error;
+    }
+    return check_quota(job);
+}
+
+/* ---- 7 and 8: counters and times ---- */
+
+static int generation_error(struct store_job *job)
+{
+    struct rf_store_ans ans = {.kind_count = job->req.kind_count};
+    ans.kinds = rf_region_array(job->region, ans.kind_count, sizeof(*ans.kinds));
+    size_t len = 2 + ans.kind_count * (4 + 8 + 2);
+    uint8_t *info = rf_region_alloc(job->region, len);
+    if (ans.kinds == NULL || info == NULL)
+        return job_nomem(job);
+    for (size_t i = 0; i < ans.kind_count; i++) {
+        struct store_set *set =
+            store_index_set(&job->store->index, job->req.resource, job->req.kinds[i].kind);
+        ans.kinds[i] = (struct rf_store_ans_kind){.kind = job->req.kinds[i].kind,
+                                                  .generation = set != NULL ? set->generation : 0};
+    }
+    struct rf_buf buf;
+    rf_buf_fixed(&buf, info, len);
+    rf_store_ans_encode(&ans, &buf);
+    job->store->counters.refused_generation++;
+    store_job_refuse(job, RF_ERROR_GENERATION_COUNTER_TOO_LOW, "");
+    job->info = rf_buf_view(&buf);
+    return RF_EREMOTE;
+}
+
+static int check_generation(struct store_job *job)
+{
+    for (size_t i = 0; i < job->req.kind_count; i++) {
+        uint64_t given = job->req.kinds[i].generation;
+        struct store_set *set =
+            store_index_set(&job->store->index, job->req.resource, job->req.kinds[i].kind);
+        if (job->copy && given == 0 && !job->merge)
+            return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE, "a copy without a generation counter");
+        if (!job->copy && given != 0 && given != (set != NULL ? set->generation : 0))
+            return generation_error(job);
+    }
+    return 0;
+}
+
+static int check_time(struct store_job *job)
+{
+    for (size_t i = 0; i < job->item_count; i++) {
+        const struct store_item *item = &job->items[i];
+        if (item->same || item->old == NULL || item->data.storage_time_ms > item->old->storage_time_ms)
+            continue;
+        job->store->counters.refused_too_old++;
+        return store_job_refuse(job, RF_ERROR_DATA_TOO_OLD, "storage_time is not newer than what is stored");
+    }
+    return 0;
+}
+
+/* When each value ends: its lifetime from now, but not beyond its certificate; a removal stays at least as long as what it removes. */
+static void set_expiry(struct store_job *job)
+{
+    uint64_t now = store_wall_ms(job->store);
+    for (size_t i = 0; i < job->item_count; i++) {
+        struct store_item *item = &job->items[i];
+        uint64_t max_ms = (uint64_t)job->store->config.max_lifetime_s * RF_MS_PER_S;
+        uint64_t left_ms = (uint64_t)item->data.lifetime_s * RF_MS_PER_S;
+        item->expires_ms = now + (left_ms < max_ms ? left_ms : max_ms);
+        if (!item->data.exists && item->old != NULL && item->old->expires_ms > item->expires_ms)
+            item->expires_ms = item->old->expires_ms;
+        /* The lifetime is not signed. Whoever passes a value on to its home can not make it live for ever. */
+        if (job->copy && store_responsible(job->store, &job->resource) && item->expires_ms > now &&
+            item->data.storage_time_ms < UINT64_MAX - max_ms &&
+            item->data.storage_time_ms + max_ms < item->expires_ms)
+            item->expires_ms = item->data.storage_time_ms + max_ms;
+        if (item->signer.cert->x509.not_after_ms < item->expires_ms)
+            item->expires_ms = item->signer.cert->x509.not_after_ms;
+    }
+}
+
+int store_check(struct store_job *job)
+{
+    int error = check_place(job);
+    if (error == 0)
+        error = check_kinds(job);
+    if (error == 0)
+        error = decode_items(job);
+    if (error == 0)
+        error = check_signed(job);
+    if (error == 0)
+        error = find_slots(job);
+    if (error == 0)
+        error = check_rights(job);
+    if (error == 0)
+        error = check_size(job);
+    if (error == 0)
+        error = check_generation(job);
+    if (error == 0)
+        error = check_time(job);
+    if (error == 0)
+        set_expiry(job);
+    return error;
+}

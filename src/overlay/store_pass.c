@@ -1,0 +1,369 @@
+/*
+ * store_pass.c - passes stored values on to one other peer: replicas, handover, merge. One message at a time, each with values of one
+ * Kind and their signers' certificates, as many as fit.
+ *
+ * States of a pass: SENDING (a Store is under way) -> next values -> ... -> done. The other side refuses:
+ *   Error_Data_Too_Old, Error_Generation_Counter_Too_Low  it has newer values: they are fetched from it and replace ours (FETCHING),
+ *                                                         then the same values go again
+ *   Error_Forbidden, Error_Data_Too_Large, Error_Invalid_Message  the values go again one by one; those still refused are counted and
+ *                                                         left out. Three in a row without one accepted: it wants nothing of us
+ *   Error_Unknown_Kind                                    the Kind is left out
+ *   everything else, no answer                            the pass failed
+ * No timers of its own: calls end by themselves.
+ */
+#include "base/error.h"
+#include "overlay/store_internal.h"
+
+#define PASS_MAX_MERGES  2 /* fetches for one piece */
+#define PASS_MAX_REFUSED 3 /* single values refused in a row */
+
+struct store_pass {
+    struct rf_list list; /* in store->passes */
+    struct rf_store *store;
+    struct store_pass_spec spec; /* refs in the region */
+    struct rf_region region;
+    size_t next_ref; /* with refs */
+    uint32_t kind;   /* without: the next value is the first of `kind` from `slot` on */
+    uint8_t slot[STORE_SLOT_MAX];
+    size_t slot_len;
+    size_t next_ref_after, slot_len_after; /* where to go on when this piece was accepted */
+    uint32_t kind_after;
+    uint8_t slot_after[STORE_SLOT_MAX];
+    bool end_after;
+    uint32_t piece_kind;
+    size_t piece_count; /* values under way */
+    size_t max_values;
+    size_t refused_count, refused_row;
+    unsigned merges;
+    rf_call_id call;
+    bool fetching;
+};
+
+static void pass_send(struct store_pass *pass);
+
+static void pass_end(struct store_pass *pass, int error)
+{
+    struct store_pass_spec spec = pass->spec;
+    size_t refused = pass->refused_count;
+    rf_list_remove(&pass->list);
+    rf_region_deinit(&pass->region);
+    rf_free(pass->store->env.mem, pass);
+    spec.done(spec.arg, error, refused);
+}
+
+/* ---- choosing the values of the next message ---- */
+
+struct piece {
+    struct rf_buf values;
+    struct store_bucket bucket;
+    size_t count;
+    uint64_t generation;
+};
+
+/* Takes the value in if there is room. False: the message is full. */
+static bool piece_add(struct store_pass *pass, struct piece *piece, struct store_value *value)
+{
+    size_t cert_len = store_bucket_has(&piece->bucket, value->cert) ? 0 : value->cert->cert->x509.der.len + 3;
+    size_t len = piece->values.len + piece->bucket.bytes + value->data_len + cert_len;
+    if (piece->count > 0 && (len > store_room(pass->store) || piece->count >= pass->max_values))
+        return false;
+    if (store_bucket_add(&piece->bucket, value->cert) != 0)
+        return false;
+    store_value_put(value, store_wall_ms(pass->store), &piece->values);
+    piece->generation = value->set->generation;
+    piece->count++;
+    return true;
+}
+
+/* Only what lives and was verified goes out. */
+static bool usable(struct rf_store *store, struct store_value *value)
+{
+    if (store_value_ended(value, store_wall_ms(store)))
+        return false;
+    if (store_value_trusted(store, value))
+        return true;
+    store_forget(store, value);
+    return false;
+}
+
+static void fill_from_refs(struct store_pass *pass, struct piece *piece)
+{
+    struct store_index *index = &pass->store->index;
+    size_t i = pass->next_ref;
+    for (; i < pass->spec.ref_count; i++) {
+        const struct store_ref *ref = &pass->spec.refs[i];
+        struct store_set *set = store_index_set(index, rf_id_view(&pass->spec.resource), ref->kind);
+        struct store_value *value = set != NULL ? store_set_value(index, set, ref->slot) : NULL;
+        if (value == NULL || !usable(pass->store, value))
+            continue;
+        if (piece->count > 0 && ref->kind != pass->piece_kind)
+            break;
+        pass->piece_kind = ref->kind;
+        if (!piece_add(pass, piece, value))
+            break;
+    }
+    pass->next_ref_after = i;
+    pass->end_after = i == pass->spec.ref_count;
+}
+
+/* Notes where the walk goes on: before `value`. */
+static void mark_after(struct store_pass *pass, uint32_t kind, struct rf_view slot)
+{
+    pass->kind_after = kind;
+    pass->slot_len_after = slot.len;
+    if (slot.len > 0)
+        memcpy(pass->slot_after, slot.p, slot.len);
+    pass->end_after = false;
+}
+
+/* The Kinds in their order, which brings the access control list (0x4) before what it guards. */
+static void fill_from_walk(struct store_pass *pass, struct piece *piece)
+{
+    struct store_index *index = &pass->store->index;
+    struct store_resource *resource = store_index_resource(index, rf_id_view(&pass->spec.resource));
+    struct store_set *set = resource != NULL ? store_set_next(resource, NULL) : NULL;
+    pass->end_after = true;
+    while (set != NULL && set->kind < pass->kind)
+        set = store_set_next(resource, set);
+    while (set != NULL) {
+        uint32_t kind = set->kind;
+        struct rf_view from = rf_view_of(pass->slot, kind == pass->kind ? pass->slot_len : 0);
+        struct store_value *value = store_value_at_least(index, set, from);
+        while (value != NULL) {
+            struct store_value *next = store_value_next(set, value);
+            if (usable(pass->store, value)) {
+                pass->piece_kind = kind;
+                if (!piece_add(pass, piece, value)) {
+                    mark_after(pass, kind, store_value_slot(value));
+                    return;
+                }
+            }
+            value = next;
+        }
+        /* forgetting the last value may have taken the set, even the resource, with it */
+        resource = store_index_resource(index, rf_id_view(&pass->spec.resource));
+        set = resource != NULL ? store_set_next(resource, NULL) : NULL;
+        while (set != NULL && set->kind <= kind)
+            set = store_set_next(resource, set);
+        if (piece->count > 0) {
+            if (set != NULL)
+                mark_after(pass, set->kind, rf_view_of(NULL, 0));
+            return;
+        }
+    }
+}
+
+static void advance(struct store_pass *pass)
+{
+    pass->next_ref = pass->next_ref_after;
+    pass->kind = pass->kind_after;
+    pass->slot_len = pass->slot_len_after;
+    memcpy(pass->slot, pass->slot_after, pass->slot_len);
+    pass->merges = 0;
+    if (pass->end_after)
+        pass_end(pass, 0);
+    else
+        pass_send(pass);
+}
+
+/* ---- what the other side said ---- */
+
+static void on_merged(void *arg, const struct rf_fetch_result *result)
+{
+    struct store_pass *pass = arg;
+    pass->fetching = false;
+    if (result->error != 0)
+        pass_end(pass, result->error);
+    else
+        pass_send(pass);
+}
+
+static void merge(struct store_pass *pass)
+{
+    struct store_fetch_spec spec = {
+        .resource = pass->spec.resource,
+        .kind = pass->piece_kind,
+        .to_node = pass->spec.to_node,
+        .node = pass->spec.node,
+        .max_transmissions = pass->spec.max_transmissions,
+        .merge = true,
+        .done = on_merged,
+        .arg = pass,
+    };
+    pass->fetching = true;
+    int error = ++pass->merges > PASS_MAX_MERGES ? RF_ECONFLICT : store_fetch_start(pass->store, &spec);
+    if (error != 0) {
+        pass->fetching = false;
+        pass_end(pass, error);
+    }
+}
+
+static void on_values_refused(struct store_pass *pass)
+{
+    if (pass->piece_count > 1) {
+        pass->max_values = 1;
+        pass_send(pass);
+        return;
+    }
+    pass->refused_count++;
+    if (++pass->refused_row >= PASS_MAX_REFUSED)
+        pass_end(pass, RF_EFORBIDDEN);
+    else
+        advance(pass);
+}
+
+static void on_kind_refused(struct store_pass *pass)
+{
+    pass->refused_count += pass->piece_count;
+    if (pass->spec.refs == NULL && !pass->end_after && pass->kind_after == pass->piece_kind) {
+        mark_after(pass, pass->piece_kind + 1, rf_view_of(NULL, 0));
+        pass->end_after = pass->piece_kind == UINT32_MAX;
+    }
+    advance(pass);
+}
+
+static void on_reply(void *arg, const struct rf_reply *reply)
+{
+    struct store_pass *pass = arg;
+    pass->call = 0;
+    if (reply->error == 0) {
+        pass->refused_row = 0;
+        advance(pass);
+        return;
+    }
+    if (reply->error != RF_EREMOTE) {
+        pass_end(pass, reply->error);
+        return;
+    }
+    switch (reply->error_code) {
+    case RF_ERROR_DATA_TOO_OLD:
+    case RF_ERROR_GENERATION_COUNTER_TOO_LOW:
+        merge(pass);
+        return;
+    case RF_ERROR_FORBIDDEN:
+    case RF_ERROR_DATA_TOO_LARGE:
+    case RF_ERROR_INVALID_MESSAGE:
+        on_values_refused(pass);
+        return;
+    case RF_ERROR_UNKNOWN_KIND:
+        on_kind_refused(pass);
+        return;
+    default:
+        pass_end(pass, RF_EREMOTE);
+    }
+}
+
+/* ---- sending ---- */
+
+static int call(struct store_pass *pass, const struct piece *piece)
+{
+    struct rf_store *store = pass->store;
+    struct rf_kind_values values = {
+        .kind = pass->piece_kind, .generation = piece->generation, .values = rf_buf_view(&piece->values)};
+    struct rf_store_req req = {
+        .resource = rf_id_view(&pass->spec.resource),
+        .replica_number = pass->spec.replica_number,
+        .kinds = &values,
+        .kind_count = 1,
+    };
+    struct rf_buf body;
+    rf_buf_init(&body, store->env.mem, store->conf->max_message_size);
+    rf_store_req_encode(&req, &body);
+    struct rf_call out = {
+        .code = RF_CODE_STORE_REQ,
+        .body = rf_buf_view(&body),
+        .certs = piece->bucket.certs,
+        .cert_count = piece->bucket.count,
+        .max_transmissions = pass->spec.max_transmissions,
+        .done = on_reply,
+        .arg = pass,
+    };
+    if (pass->spec.to_node)
+        rf_call_to_node(&out, &pass->spec.node);
+    else
+        rf_call_to_resource(&out, &pass->spec.resource);
+    int error = rf_buf_error(&body);
+    error = error != 0 ? error : rf_overlay_call(store->overlay, &out, &pass->call);
+    rf_buf_deinit(&body);
+    return error;
+}
+
+/* 1: nothing is left to send. Otherwise 0 or an error. */
+static int send_piece(struct store_pass *pass)
+{
+    struct piece piece = {.count = 0};
+    rf_buf_init(&piece.values, pass->store->env.mem, pass->store->conf->max_message_size);
+    if (pass->spec.refs != NULL)
+        fill_from_refs(pass, &piece);
+    else
+        fill_from_walk(pass, &piece);
+    store_forget_flush(pass->store);
+    pass->piece_count = piece.count;
+    int error = rf_buf_error(&piece.values);
+    if (error == 0)
+        error = piece.count == 0 ? 1 : call(pass, &piece);
+    rf_buf_deinit(&piece.values);
+    return error;
+}
+
+static void pass_send(struct store_pass *pass)
+{
+    int error = send_piece(pass);
+    while (error == RF_ELIMIT && pass->piece_count > 1) {
+        pass->max_values = pass->piece_count / 2; /* the message was too long after all */
+        error = send_piece(pass);
+    }
+    if (error != 0)
+        pass_end(pass, error == 1 ? 0 : error);
+}
+
+/* The first piece goes out at once; when that fails or there is nothing to send, `done` must not be called from inside: a call that is
+ * not made is told by the return value. */
+int store_pass_start(struct rf_store *store, const struct store_pass_spec *spec)
+{
+    struct store_pass *pass = rf_zalloc(store->env.mem, sizeof(*pass));
+    if (pass == NULL)
+        return RF_ENOMEM;
+    pass->store = store;
+    pass->spec = *spec;
+    pass->max_values = SIZE_MAX;
+    rf_region_init(&pass->region, store->env.mem, (size_t)1 << 20);
+    rf_list_init(&pass->list);
+    int error = 0;
+    if (spec->refs != NULL) {
+        struct store_ref *refs = rf_region_array(&pass->region, spec->ref_count, sizeof(*refs));
+        for (size_t i = 0; i < spec->ref_count && refs != NULL && error == 0; i++) {
+            refs[i] =
+                (struct store_ref){spec->refs[i].kind, rf_region_copy(&pass->region, spec->refs[i].slot)};
+            if (refs[i].slot.p == NULL && spec->refs[i].slot.len > 0)
+                error = RF_ENOMEM;
+        }
+        pass->spec.refs = refs;
+        error = refs == NULL ? RF_ENOMEM : error;
+    }
+    error = error != 0 ? error : send_piece(pass);
+    while (error == RF_ELIMIT && pass->piece_count > 1) {
+        pass->max_values = pass->piece_count / 2;
+        error = send_piece(pass);
+    }
+    if (error != 0) {
+        rf_region_deinit(&pass->region);
+        rf_free(store->env.mem, pass);
+        return error == 1 ? RF_ENOTFOUND : error;
+    }
+    rf_list_push_back(&store->passes, &pass->list);
+    return 0;
+}
+
+void store_passes_deinit(struct rf_store *store)
+{
+    RF_LIST_EACH_SAFE(&store->passes, it)
+    {
+        struct store_pass *pass = RF_LIST_ENTRY(it, struct store_pass, list);
+        rf_call_id id = pass->call;
+        if (id != 0)
+            rf_overlay_cancel(store->overlay, id); /* ends the pass */
+        else if (!pass->fetching)
+            pass_end(pass, RF_ECANCELLED); /* fetches end with store_clients_deinit */
+    }
+}

@@ -1,0 +1,489 @@
+/*
+ * store_sync.c - who needs what when the ring changes (reload.md 5.4, 5.5, 5.7).
+ *
+ * Each resource is in one of these situations, looked at again whenever the ring changes (a sweep through the index, some hundred
+ * resources at a time) or it was touched:
+ *
+ *   OWN      we are responsible. Both replicas must have confirmed everything; one that has not gets it all
+ *   UNSENT   we were responsible, now another peer is: it gets everything; then COPY
+ *   COPY     we are a replica: nothing to do
+ *   FOREIGN  three predecessors lie between: it goes
+ *
+ * Work is paced: at most STORE_SYNC_PARALLEL passes at once, each one message at a time, a pause between starts. What failed waits for a
+ * pause that doubles (2 s .. 60 s). A replica that took the place of a lost one is held back for 30 s: the lost one may return; Stores
+ * under way go to it all the same.
+ * Timers: timer (next piece of work), retry (the failed again), hold (replicas held back are due).
+ * Events: ring changed, neighbor lost, resource touched, pass ended.
+ */
+#include "base/error.h"
+#include "overlay/store_internal.h"
+
+#define SYNC_PACE_US      (2 * RF_US_PER_MS)
+#define SYNC_SWEEP        400 /* resources per step */
+#define SYNC_RETRY_MIN_US (2 * RF_US_PER_S)
+#define SYNC_RETRY_MAX_US (60 * RF_US_PER_S)
+#define SYNC_HOLD_US      (30 * RF_US_PER_S) /* successor replacement hold-down */
+#define SYNC_MAX_FAILURES 10                 /* then somebody else's resource is kept no longer */
+
+struct sync_pass {
+    struct rf_store *store;
+    struct rf_id resource;
+    struct rf_id node; /* replicas: that gets it */
+    bool replica;
+};
+
+static void sync_arm(struct rf_store *store, uint64_t delay_us)
+{
+    struct rf_timer *timer = &store->sync.timer;
+    uint64_t at = store->env.now->mono_us + delay_us;
+    if (!rf_timer_is_set(timer) || timer->at_us > at)
+        rf_timer_set(store->env.timers, timer, at); /* without memory the next event tries again */
+}
+
+/* A node that leaves finishes what it has begun. */
+static bool in_ring(const struct rf_store *store)
+{
+    enum rf_topology_state state = store_ring_state(store);
+    return state == RF_TOPOLOGY_JOINED || state == RF_TOPOLOGY_LEAVING;
+}
+
+/* ---- our replicas ---- */
+
+static struct store_target *target_find(struct rf_store *store, const struct rf_id *node)
+{
+    for (size_t i = 0; i < store->sync.target_count; i++)
+        if (rf_id_equal(&store->sync.targets[i].node, node))
+            return &store->sync.targets[i];
+    return NULL;
+}
+
+static void target_remove(struct store_sync *sync, size_t at)
+{
+    for (size_t i = at + 1; i < sync->target_count; i++)
+        sync->targets[i - 1] = sync->targets[i];
+    sync->target_count--;
+}
+
+/* Finds or makes the peer's entry; when the table is full the oldest that is no replica goes. */
+static struct store_target *target_get(struct rf_store *store, const struct rf_id *node)
+{
+    struct store_sync *sync = &store->sync;
+    struct store_target *known = target_find(store, node);
+    if (known != NULL)
+        return known;
+    for (size_t i = 0; i < sync->target_count && sync->target_count == STORE_SYNC_TARGETS; i++)
+        if (!sync->targets[i].replica)
+            target_remove(sync, i);
+    RF_ASSERT(sync->target_count < STORE_SYNC_TARGETS);
+    struct store_target *fresh = &sync->targets[sync->target_count++];
+    *fresh = (struct store_target){.node = *node, .number = ++sync->next_number};
+    return fresh;
+}
+
+/* A peer that stops being our replica loses its number: when it comes back it is a new one. */
+static void targets_refresh(struct rf_store *store)
+{
+    struct store_sync *sync = &store->sync;
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    struct rf_id ids[STORE_REPLICAS];
+    size_t count = topology->replicas(t, ids, STORE_REPLICAS);
+    uint64_t now = store->env.now->mono_us;
+    for (size_t i = sync->target_count; i > 0; i--) {
+        bool still = false;
+        for (size_t j = 0; j < count; j++)
+            still = still || rf_id_equal(&ids[j], &sync->targets[i - 1].node);
+        if (sync->targets[i - 1].replica && !still)
+            target_remove(sync, i - 1);
+    }
+    uint64_t hold = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct store_target *target = target_get(store, &ids[i]);
+        if (!target->replica && sync->hold_until_us > now)
+            target->held_until_us = sync->hold_until_us;
+        target->replica = true;
+        if (target->held_until_us > now && (hold == 0 || target->held_until_us < hold))
+            hold = target->held_until_us;
+    }
+    if (hold != 0)
+        rf_timer_set(store->env.timers, &sync->hold, hold);
+}
+
+static bool has_number(const struct store_resource *resource, uint32_t number)
+{
+    return resource->confirmed[0] == number || resource->confirmed[1] == number;
+}
+
+bool store_sync_has(struct rf_store *store, const struct store_resource *resource, const struct rf_id *node)
+{
+    const struct store_target *target = target_find(store, node);
+    return target != NULL && has_number(resource, target->number);
+}
+
+bool store_sync_confirmed(struct rf_store *store, const struct store_resource *resource)
+{
+    for (size_t i = 0; i < store->sync.target_count; i++)
+        if (store->sync.targets[i].replica && has_number(resource, store->sync.targets[i].number))
+            return true;
+    return false;
+}
+
+static bool is_replica_number(const struct rf_store *store, uint32_t number)
+{
+    for (size_t i = 0; i < store->sync.target_count; i++)
+        if (store->sync.targets[i].replica && store->sync.targets[i].number == number)
+            return true;
+    return false;
+}
+
+void store_sync_confirm(struct rf_store *store, struct store_resource *resource, const struct rf_id *node,
+                        bool has)
+{
+    struct store_target *target = has ? target_get(store, node) : target_find(store, node);
+    if (target == NULL || has == has_number(resource, target->number))
+        return;
+    if (!has) {
+        resource->confirmed[resource->confirmed[0] == target->number ? 0 : 1] = 0;
+        return;
+    }
+    size_t at = resource->confirmed[0] != 0 && is_replica_number(store, resource->confirmed[0]) ? 1 : 0;
+    resource->confirmed[at] = target->number;
+}
+
+size_t store_successors(struct rf_store *store, struct rf_id *out, size_t max)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    size_t count = topology->replicas(t, out, max < STORE_REPLICAS ? max : STORE_REPLICAS);
+    struct rf_topology_status_entry entries[256];
+    size_t entry_count = topology->status(t, entries, RF_COUNT(entries));
+    for (unsigned rank = 1; rank <= STORE_MAX_SUCCESSORS && count < max; rank++)
+        for (size_t i = 0; i < entry_count && count < max; i++) {
+            if (entries[i].relation != 's' || entries[i].rank != rank)
+                continue;
+            bool known = false;
+            for (size_t j = 0; j < count; j++)
+                known = known || rf_id_equal(&out[j], &entries[i].node);
+            if (!known)
+                out[count++] = entries[i].node;
+        }
+    return count;
+}
+
+/* ---- the queues ---- */
+
+static void unqueue(struct store_sync *sync, struct store_resource *resource)
+{
+    sync->todo_count -= resource->queue == STORE_QUEUE_TODO;
+    sync->later_count -= resource->queue == STORE_QUEUE_LATER;
+    resource->queue = STORE_QUEUE_NONE;
+    rf_list_remove(&resource->work);
+}
+
+static void enqueue(struct store_sync *sync, struct store_resource *resource, enum store_queue queue)
+{
+    unqueue(sync, resource);
+    resource->queue = (uint8_t)queue;
+    rf_list_push_back(queue == STORE_QUEUE_TODO ? &sync->todo : &sync->later, &resource->work);
+    sync->todo_count += queue == STORE_QUEUE_TODO;
+    sync->later_count += queue == STORE_QUEUE_LATER;
+}
+
+static void set_unsent(struct rf_store *store, struct store_resource *resource, bool unsent)
+{
+    store->sync.unsent_count += unsent;
+    store->sync.unsent_count -= resource->unsent;
+    resource->unsent = unsent;
+}
+
+void store_sync_forget(struct rf_store *store, struct store_resource *resource)
+{
+    unqueue(&store->sync, resource);
+    set_unsent(store, resource, false);
+}
+
+static void drop(struct rf_store *store, struct store_resource *resource)
+{
+    store->counters.dropped_foreign++;
+    size_t left = 0;
+    for (struct store_set *set = store_set_next(resource, NULL); set != NULL;
+         set = store_set_next(resource, set))
+        left += set->values.count;
+    struct rf_id id = resource->id;
+    while (left-- > 0) { /* the last one takes the resource with it */
+        resource = store_index_resource(&store->index, rf_id_view(&id));
+        store_forget(store, store_value_next(store_set_next(resource, NULL), NULL));
+    }
+}
+
+/* The replica that has to get an own resource next; NULL: none. */
+static struct store_target *lacking(struct rf_store *store, const struct store_resource *resource)
+{
+    uint64_t now = store->env.now->mono_us;
+    for (size_t i = 0; i < store->sync.target_count; i++) {
+        struct store_target *target = &store->sync.targets[i];
+        if (target->replica && target->held_until_us <= now && !has_number(resource, target->number))
+            return target;
+    }
+    return NULL;
+}
+
+/* Looks at one resource; it may be gone afterwards. */
+static void evaluate(struct rf_store *store, struct store_resource *resource)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    if (resource->busy || !in_ring(store))
+        return;
+    if (topology->responsible(t, &resource->id)) {
+        resource->own = true;
+        set_unsent(store, resource, false);
+        if (lacking(store, resource) == NULL)
+            unqueue(&store->sync, resource);
+        else if (resource->queue != STORE_QUEUE_LATER)
+            enqueue(&store->sync, resource, STORE_QUEUE_TODO);
+        return;
+    }
+    if (resource->own) {
+        resource->own = false;
+        set_unsent(store, resource, true);
+        resource->failures = 0;
+    }
+    if (resource->unsent) {
+        if (resource->queue != STORE_QUEUE_LATER)
+            enqueue(&store->sync, resource, STORE_QUEUE_TODO);
+        return;
+    }
+    unqueue(&store->sync, resource);
+    if (!topology->should_hold(t, &resource->id))
+        drop(store, resource);
+}
+
+void store_sync_touch(struct rf_store *store, struct store_resource *resource)
+{
+    resource->touched = true;
+    if (resource->busy)
+        return; /* looked at when the pass under way ends */
+    if (resource->queue == STORE_QUEUE_NONE)
+        enqueue(&store->sync, resource, STORE_QUEUE_TODO);
+    sync_arm(store, SYNC_PACE_US);
+}
+
+/* ---- passing on ---- */
+
+static void later(struct rf_store *store, struct store_resource *resource)
+{
+    struct store_sync *sync = &store->sync;
+    if (resource->failures < UINT8_MAX)
+        resource->failures++;
+    if (resource->unsent && resource->failures >= SYNC_MAX_FAILURES)
+        set_unsent(store, resource, false); /* nobody takes it */
+    enqueue(sync, resource, STORE_QUEUE_LATER);
+    if (!rf_timer_is_set(&sync->retry)) {
+        rf_env_timer_in(&store->env, &sync->retry, sync->retry_pause_us);
+        sync->retry_pause_us =
+            2 * sync->retry_pause_us < SYNC_RETRY_MAX_US ? 2 * sync->retry_pause_us : SYNC_RETRY_MAX_US;
+    }
+}
+
+static void on_passed(void *arg, int error, size_t refused_count)
+{
+    struct sync_pass pass = *(struct sync_pass *)arg;
+    struct rf_store *store = pass.store;
+    (void)refused_count; /* those the other side wants under no circumstances */
+    rf_free(store->env.mem, arg);
+    store->sync.running--;
+    if (store->freeing)
+        return;
+    struct store_resource *resource = store_index_resource(&store->index, rf_id_view(&pass.resource));
+    if (pass.replica) {
+        store->counters.replica_confirmed += error == 0;
+        store->counters.replica_failed += error != 0;
+    }
+    sync_arm(store, SYNC_PACE_US);
+    if (resource == NULL)
+        return;
+    resource->busy = false;
+    if (error != 0) {
+        later(store, resource);
+        return;
+    }
+    resource->failures = 0;
+    store->sync.retry_pause_us = SYNC_RETRY_MIN_US;
+    if (pass.replica && !resource->touched) {
+        store_sync_confirm(store, resource, &pass.node, true);
+    } else if (!pass.replica && !resource->own && !resource->touched) {
+        set_unsent(store, resource, false);
+        store->counters.handed_over++;
+    }
+    evaluate(store, resource);
+}
+
+/* Starts what the resource needs; it has been taken off the queue. */
+static void start(struct rf_store *store, struct store_resource *resource)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    struct store_target *target = resource->own ? lacking(store, resource) : NULL;
+    if (resource->own && target == NULL)
+        return;
+    struct sync_pass *pass = rf_zalloc(store->env.mem, sizeof(*pass));
+    if (pass == NULL) {
+        later(store, resource);
+        return;
+    }
+    *pass = (struct sync_pass){.store = store, .resource = resource->id, .replica = resource->own};
+    struct store_pass_spec spec = {
+        .resource = resource->id, .replica_number = 1, .done = on_passed, .arg = pass};
+    if (resource->own) {
+        pass->node = target->node;
+        struct rf_id ids[STORE_REPLICAS];
+        size_t count = topology->replicas(t, ids, STORE_REPLICAS);
+        spec.replica_number = count > 1 && rf_id_equal(&ids[1], &target->node) ? 2 : 1;
+        spec.to_node = true;
+        spec.node = target->node;
+    } else {
+        /* to the new home; one that we do not know is found by routing to the resource */
+        spec.to_node = topology->owner(t, &resource->id, &spec.node);
+    }
+    resource->touched = false;
+    resource->busy = true;
+    store->sync.running++;
+    int error = store_pass_start(store, &spec);
+    if (error == 0)
+        return;
+    resource = store_index_resource(
+        &store->index, rf_id_view(&pass->resource)); /* values that ended may have taken it along */
+    rf_free(store->env.mem, pass);
+    store->sync.running--;
+    if (resource == NULL)
+        return;
+    resource->busy = false;
+    later(store, resource);
+}
+
+/* ---- the machine ---- */
+
+static void sweep(struct rf_store *store)
+{
+    struct store_sync *sync = &store->sync;
+    struct store_index *index = &store->index;
+    for (size_t i = 0; i < SYNC_SWEEP; i++) {
+        struct store_tree_node *node;
+        if (sync->cursor.len == 0) {
+            node = store_tree_first(&index->resources);
+        } else {
+            node = store_tree_at_least(&index->resources, &index->resource_class, rf_id_view(&sync->cursor));
+            if (node != NULL &&
+                rf_id_equal(&RF_CONTAINER(node, struct store_resource, node)->id, &sync->cursor))
+                node = store_tree_next(node);
+        }
+        if (node == NULL) {
+            sync->sweeping = false;
+            break;
+        }
+        struct store_resource *resource = RF_CONTAINER(node, struct store_resource, node);
+        sync->cursor = resource->id;
+        evaluate(store, resource);
+    }
+    store_forget_flush(store);
+}
+
+static void on_timer(struct rf_timer *timer, void *arg)
+{
+    (void)timer;
+    struct rf_store *store = arg;
+    struct store_sync *sync = &store->sync;
+    if (!in_ring(store))
+        return; /* rf_store_joined starts it again */
+    if (sync->sweeping)
+        sweep(store);
+    for (size_t looked = sync->todo_count; looked > 0 && sync->running < STORE_SYNC_PARALLEL; looked--) {
+        struct store_resource *resource = RF_LIST_ENTRY(sync->todo.next, struct store_resource, work);
+        unqueue(sync, resource);
+        struct rf_id id = resource->id;
+        evaluate(store, resource); /* things may have changed since it was queued */
+        resource = store_index_resource(&store->index, rf_id_view(&id));
+        if (resource == NULL || resource->queue != STORE_QUEUE_TODO)
+            continue;
+        unqueue(sync, resource);
+        start(store, resource);
+    }
+    store_forget_flush(store);
+    if (sync->sweeping || (sync->todo_count > 0 && sync->running < STORE_SYNC_PARALLEL))
+        sync_arm(store, SYNC_PACE_US);
+}
+
+static void on_retry(struct rf_timer *timer, void *arg)
+{
+    (void)timer;
+    struct rf_store *store = arg;
+    while (!rf_list_empty(&store->sync.later))
+        enqueue(&store->sync, RF_LIST_ENTRY(store->sync.later.next, struct store_resource, work),
+                STORE_QUEUE_TODO);
+    sync_arm(store, 0);
+}
+
+static void restart_sweep(struct rf_store *store)
+{
+    store->sync.sweeping = true;
+    store->sync.cursor.len = 0;
+    sync_arm(store, 0);
+}
+
+static void on_hold(struct rf_timer *timer, void *arg)
+{
+    (void)timer;
+    struct rf_store *store = arg;
+    targets_refresh(store);
+    restart_sweep(store);
+}
+
+void store_sync_ring_changed(struct rf_store *store)
+{
+    if (!in_ring(store))
+        return;
+    targets_refresh(store);
+    store->sync.retry_pause_us = SYNC_RETRY_MIN_US;
+    on_retry(NULL, store); /* the way may be free now */
+    restart_sweep(store);
+}
+
+void rf_store_neighbor_lost(struct rf_store *store, const struct rf_id *node)
+{
+    (void)node;
+    store->sync.hold_until_us = store->env.now->mono_us + SYNC_HOLD_US;
+}
+
+void rf_store_range_changed(struct rf_store *store)
+{
+    store_sync_ring_changed(store);
+    store_writes_retry(store);
+}
+
+size_t rf_store_handover_pending(const struct rf_store *store)
+{
+    const struct store_sync *sync = &store->sync;
+    size_t pending = sync->unsent_count + sync->sweeping;
+    if (store_ring_state(store) == RF_TOPOLOGY_LEAVING)
+        pending += sync->todo_count + sync->running;
+    return pending;
+}
+
+void store_sync_init(struct rf_store *store)
+{
+    struct store_sync *sync = &store->sync;
+    rf_list_init(&sync->todo);
+    rf_list_init(&sync->later);
+    rf_timer_init(&sync->timer, on_timer, store);
+    rf_timer_init(&sync->retry, on_retry, store);
+    rf_timer_init(&sync->hold, on_hold, store);
+    sync->retry_pause_us = SYNC_RETRY_MIN_US;
+}
+
+void store_sync_deinit(struct rf_store *store)
+{
+    rf_timer_stop(store->env.timers, &store->sync.timer);
+    rf_timer_stop(store->env.timers, &store->sync.retry);
+    rf_timer_stop(store->env.timers, &store->sync.hold);
+}

@@ -1,9 +1,10 @@
 /*
  * fuzz_link.c - one accepted link on the plain engine, and everything a peer, the shell and time can do to it.
  *
- * The first byte: bit 0 a good hello comes first, bit 1 the node echoes, bit 2 the node closes at the third message, bit 3 an APP link, bit
- * 4 output is taken by the byte, bit 5 keep-alives. The second byte: that many allocations are granted (255: all). Then pieces: a length
- * byte and so many bytes of input; length 0: the next byte says how many quarter seconds pass (255: the connection breaks).
+ * The first byte: bit 0 a good hello comes first, bit 1 the node echoes, bit 2 the node closes at the third message,
+ * bit 3 an APP link, bit 4 output is taken by the byte, bit 5 keep-alives, bit 6 pieces are records, bit 7 messages.
+ * The second byte: that many allocations are granted (255: all). Then pieces: a length byte and so many bytes of
+ * input; length 0: the next byte says how many quarter seconds pass (255: the connection breaks).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,6 +139,26 @@ static void drain(rf_link_id flow, bool *open)
     }
 }
 
+/* A piece as the peer sends it: raw, as a record of the plain engine, or as a message in a frame in a record. */
+static void feed(rf_link_id flow, struct rf_view piece)
+{
+    static uint8_t wire[300];
+    struct rf_buf buf;
+
+    rf_buf_fixed(&buf, wire, sizeof wire);
+    if (run.flags & 192) {
+        rf_buf_u8(&buf, 1);
+        rf_buf_u24(&buf, (uint32_t)piece.len + ((run.flags & 128) ? 8 : 0));
+    }
+    if (run.flags & 128) {
+        rf_buf_u8(&buf, 128);
+        rf_buf_u32(&buf, run.messages);
+        rf_buf_u24(&buf, (uint32_t)piece.len);
+    }
+    rf_buf_view_put(&buf, piece);
+    rf_links_input(run.links, flow, rf_buf_view(&buf));
+}
+
 static void pieces(struct rf_view in, rf_link_id flow, struct rf_now *now, struct rf_timers *timers)
 {
     bool open = true;
@@ -148,7 +169,7 @@ static void pieces(struct rf_view in, rf_link_id flow, struct rf_now *now, struc
         if (len > 0) {
             if (rf_view_take(&in, len < in.len ? len : in.len, &piece))
                 break;
-            rf_links_input(run.links, flow, piece);
+            feed(flow, piece);
         } else if (rf_view_u8(&in, &quarters) || quarters == 255) {
             rf_links_closed(run.links, flow, RF_ECLOSED);
             break;

@@ -53,7 +53,7 @@ static bool is_signer(const struct rf_id *signers, size_t count, const struct rf
 
 /* verify_blob checks a SecurityBlock over `blob` (D7) and that its signer is one of `signers`. */
 static int verify_blob(struct rf_trust *trust, uint64_t wall_ms, struct rf_view block, struct rf_view blob,
-                       const struct rf_id *signers, size_t signer_count)
+                       const struct rf_id *signers, size_t signer_count, struct rf_id *out)
 {
     struct rf_security security;
     struct rf_signer signer;
@@ -67,33 +67,37 @@ static int verify_blob(struct rf_trust *trust, uint64_t wall_ms, struct rf_view 
         return r;
     if (!is_signer(signers, signer_count, &signer.node_id))
         r = RF_EFORBIDDEN;
+    *out = signer.node_id;
     rf_signer_deinit(&signer);
     return r;
 }
 
-int conf_verify_kinds(const struct rf_conf *conf, struct rf_trust *trust, uint64_t wall_ms, bool required)
+int conf_kind_signer(const struct rf_conf *conf, const struct rf_kind_def *kind, struct rf_trust *trust,
+                     uint64_t wall_ms, struct rf_id *out)
 {
     if (conf->kind_signer_count == 0)
-        return required ? RF_EFORBIDDEN : 0;
-    for (size_t i = 0; i < conf->kind_count; i++) {
-        const struct rf_kind_def *kind = &conf->kinds[i];
-        int r;
+        return RF_EFORBIDDEN;
+    return verify_blob(trust, wall_ms, kind->signature, kind->block, conf->kind_signers,
+                       conf->kind_signer_count, out);
+}
 
-        if (kind->block.len == 0) /* a registered Kind that no block speaks of */
-            continue;
-        r = verify_blob(trust, wall_ms, kind->signature, kind->block, conf->kind_signers,
-                        conf->kind_signer_count);
+/* verify_kinds checks every kind-signature, if the document has kind-signers (D38). */
+static int verify_kinds(const struct rf_conf *conf, struct rf_trust *trust, uint64_t wall_ms)
+{
+    struct rf_id signer;
+    int r = 0;
 
-        if (r != 0)
-            return r;
-    }
-    return 0;
+    for (size_t i = 0; i < conf->kind_count && conf->kind_signer_count > 0 && r == 0; i++)
+        if (conf->kinds[i].block.len > 0) /* else a registered Kind that no block speaks of */
+            r = conf_kind_signer(conf, &conf->kinds[i], trust, wall_ms, &signer);
+    return r;
 }
 
 int rf_conf_verify(const struct rf_conf *current, const struct rf_conf *next, struct rf_trust *trust,
                    uint64_t wall_ms)
 {
     const struct rf_conf *named_by = current != NULL ? current : next;
+    struct rf_id signer;
     int r = RF_ESIGNATURE;
 
     if (current != NULL && !rf_view_equal(current->overlay, next->overlay))
@@ -102,8 +106,8 @@ int rf_conf_verify(const struct rf_conf *current, const struct rf_conf *next, st
         r = 0; /* it names nobody: HTTPS, or whoever handed it over, has to be trusted */
     for (size_t i = 0; i < next->signature_count && r != 0; i++)
         r = verify_blob(trust, wall_ms, next->signatures[i], next->blob, named_by->configuration_signers,
-                        named_by->configuration_signer_count);
-    return r != 0 ? r : conf_verify_kinds(next, trust, wall_ms, false);
+                        named_by->configuration_signer_count, &signer);
+    return r != 0 ? r : verify_kinds(next, trust, wall_ms);
 }
 
 int rf_conf_trust(const struct rf_conf *conf, struct rf_trust *trust)

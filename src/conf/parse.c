@@ -295,6 +295,31 @@ static int add_blocks(struct parse *p, const struct rf_conf *current, const stru
     return r;
 }
 
+/*
+ * verify_blocks: what came later is signed by kind-signers of the document, and a Kind defined in it already stays with its signer,
+ * as long as that one has the right (3.14).
+ */
+static int verify_blocks(struct parse *p, const struct rf_conf *current, struct rf_trust *trust,
+                         uint64_t wall_ms)
+{
+    struct rf_id signer, before;
+    int r = 0;
+
+    for (size_t i = 0; i < p->conf->kind_count && r == 0; i++) {
+        const struct rf_kind_def *kind = &p->conf->kinds[i], *old = rf_conf_kind(current, kind->id);
+
+        if (kind->block.len == 0)
+            continue;
+        r = conf_kind_signer(current, kind, trust, wall_ms, &signer);
+        if (r == 0 && old != NULL && old->block.len > 0 &&
+            conf_kind_signer(current, old, trust, wall_ms, &before) == 0 && !rf_id_equal(&signer, &before))
+            r = RF_EFORBIDDEN;
+        if (r != 0)
+            conf_fail(&p->e, r, "the signature of Kind %u: %s", kind->id, rf_error_text(r));
+    }
+    return r;
+}
+
 int rf_conf_with_kinds(const struct rf_conf *current, struct rf_crypto *crypto, struct rf_trust *trust,
                        uint64_t wall_ms, const struct rf_view *kind_blocks, size_t kind_block_count,
                        struct rf_conf **out, char *error_text, size_t error_text_len)
@@ -307,6 +332,6 @@ int rf_conf_with_kinds(const struct rf_conf *current, struct rf_crypto *crypto, 
     if (r == 0)
         r = add_blocks(&p, current, kind_blocks, kind_block_count);
     if (r == 0)
-        r = conf_verify_kinds(p.conf, trust, wall_ms, true);
+        r = verify_blocks(&p, current, trust, wall_ms);
     return parse_end(&p, r, out);
 }

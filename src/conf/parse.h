@@ -36,7 +36,9 @@ int parse_uint(struct parse *p, const struct xml_node *node, uint64_t min, uint6
 int parse_fields(struct parse *p, const struct xml_node *configuration);
 /* parse_kind_block reads a <kind-block> (kind.c). */
 int parse_kind_block(struct parse *p, const struct xml_node *block, struct rf_kind_def *out);
-/* conf_verify_kinds checks every kind-signature. required: a document without kind-signers is RF_EFORBIDDEN (conf.c). */
-int conf_verify_kinds(const struct rf_conf *conf, struct rf_trust *trust, uint64_t wall_ms, bool required);
+/* conf_kind_signer checks a kind-signature and tells who made it. Errors: RF_EFORBIDDEN that is no kind-signer of the document (or
+ * it has none), RF_ESIGNATURE, those of rf_verify (conf.c). */
+int conf_kind_signer(const struct rf_conf *conf, const struct rf_kind_def *kind, struct rf_trust *trust,
+                     uint64_t wall_ms, struct rf_id *out);
 
 #endif

@@ -5,8 +5,9 @@
  * addresses are left out. The first link that comes up ends the round well. A round without one is told to the topology (which
  * waits, with jitter, before it asks for the next) and to people.
  *
- * First peer: only a supernode whose own address stands among the bootstrap nodes may be the ring by itself. The one that is listed at
- * place i (from 0) declares itself after a failed round when FIRST_STEP * i have passed since it began, so that of several
+ * First peer: only a supernode whose own address stands among the bootstrap nodes may be the ring by itself. The one that
+ * is listed at place i (from 0) declares itself when FIRST_STEP * i have passed since it began, after a round in which nobody
+ * answered, or after more rounds than there are nodes to try when all that answer are as lost as we are. So of several
  * bootstrap nodes that start together one begins and the others find it. Two rings that began apart are merged by the
  * topology's partition check.
  */
@@ -55,19 +56,23 @@ static void add_todo(struct rf_node *node, const struct rf_addr *addrs, size_t c
     }
 }
 
+static bool declare_first(struct rf_node *node)
+{
+    uint64_t waited_us = node->now.mono_us - node->bootstrap.started_us;
+    if (node->joined || !node_may_be_first(node) || waited_us < FIRST_STEP_US * (uint64_t)first_rank(node))
+        return false;
+    rf_log_write(node->env.log, RF_LOG_INFO, "node",
+                 "no other supernode is in the ring: starting the overlay as its first");
+    rf_overlay_start(node->overlay, true);
+    return true;
+}
+
 static void round_failed(struct rf_node *node)
 {
     struct bootstrap *b = &node->bootstrap;
     b->active = false;
-    b->round_count++;
-    uint64_t waited_us = node->now.mono_us - b->started_us;
-    if (node_may_be_first(node) && waited_us >= FIRST_STEP_US * (uint64_t)first_rank(node)) {
-        rf_log_write(node->env.log, RF_LOG_INFO, "node",
-                     "no other supernode answers: starting the overlay as its first");
-        b->declared_first = true;
-        rf_overlay_start(node->overlay, true);
+    if (declare_first(node))
         return;
-    }
     char text[RF_ADDR_TEXT_LEN];
     if (b->todo_count == 0)
         node_event(node, RF_NODE_EVENT_UNREACHABLE, NULL, NULL, RF_EUNREACHABLE,
@@ -101,10 +106,12 @@ void node_bootstrap_wish(void *ctx)
         return;
     if (b->round_count == 0)
         b->started_us = node->now.mono_us;
-    b->active = true;
     b->todo_count = b->todo_next = 0;
     add_todo(node, node->peers, node->peer_count);
     add_todo(node, node->conf->bootstraps, node->conf->bootstrap_count);
+    if (b->round_count++ > b->todo_count && declare_first(node))
+        return;
+    b->active = true;
     dial_next(node);
 }
 
@@ -115,7 +122,6 @@ bool node_bootstrap_link_up(struct rf_node *node, const struct rf_link_info *lin
         return false;
     b->active = false;
     b->dialling = 0;
-    b->round_count = 0;
     return true;
 }
 

@@ -58,7 +58,6 @@ struct bootstrap {
     rf_link_id dialling; /* 0 = none */
     int last_error;
     struct rf_addr last_addr;
-    bool declared_first;
 };
 
 struct rf_node {

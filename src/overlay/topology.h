@@ -81,7 +81,7 @@ struct rf_topology_ops {
                   struct rf_topology **out);
     void (*destroy)(struct rf_topology *t);
     void (*configure)(struct rf_topology *t, const struct rf_topology_params *params); /* new intervals */
-    /* start joining; first: we are the first peer and the ring by ourselves */
+    /* start joining; first: we are the first peer and the ring by ourselves. Told again with first while JOINING: nobody else is there */
     void (*start)(struct rf_topology *t, bool first);
     void (*leave)(struct rf_topology *t); /* send Leaves; state LEAVING */
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "base/assert.h"
 #include "support/node_net.h"
 
 #define S RF_US_PER_S

@@ -182,6 +182,11 @@ void chord_set_state(struct rf_topology *t, enum rf_topology_state state)
 
 static void chord_start(struct rf_topology *t, bool first)
 {
+    if (first && t->state == RF_TOPOLOGY_JOINING && t->params.role == RF_ROLE_PEER) {
+        t->first = true; /* nobody else is there, as the host found out meanwhile */
+        chord_alone(t);
+        return;
+    }
     if (t->state != RF_TOPOLOGY_IDLE)
         return;
     t->first = first;
@@ -280,7 +285,7 @@ static void chord_link_suspect(struct rf_topology *t, const struct rf_conn *info
     if (peer)
         peer->avoid = info->suspect;
     bool of_use = peer || rf_id_equal(&info->node, &t->client.home) || rf_id_equal(&info->node, &t->client.reserve);
-    if (info->suspect && of_use && t->state == RF_TOPOLOGY_JOINED)
+    if (info->suspect && of_use)
         chord_check(t, conn);
 }
 
@@ -302,7 +307,7 @@ static void chord_update_wanted(struct rf_topology *t, const struct rf_id *node)
 static void chord_unresponsive(struct rf_topology *t, const struct rf_id *node)
 {
     struct chord_conn *conn = chord_conn_find(t, node);
-    if (conn && t->state == RF_TOPOLOGY_JOINED)
+    if (conn)
         chord_check(t, conn);
 }
 

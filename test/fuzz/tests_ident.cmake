@@ -1,0 +1,6 @@
+set(dir ${CMAKE_SOURCE_DIR}/test/fuzz)
+rf_fuzz(fuzz_ident_csr SOURCES ${dir}/fuzz_ident_csr.c ROOMS base crypto)
+if(TARGET rf_conf)
+  rf_fuzz(fuzz_ident_cert SOURCES ${dir}/fuzz_ident_cert.c ${dir}/../support/pki.c ROOMS base crypto wire ident conf)
+  rf_fuzz(fuzz_ident_verify SOURCES ${dir}/fuzz_ident_verify.c ${dir}/../support/pki.c ROOMS base crypto wire ident conf)
+endif()

@@ -3,16 +3,19 @@
  *
  * A flow is what the shell has (one TCP connection), a link is a flow with an authenticated node at its other
  * end. Both carry the same number (rf_link_id, never reused while the node runs; a link that dials its next
- * address does so under its number). A link is of one purpose: OVERLAY  RELOAD messages in FramedMessages,
- * acknowledged (reload.md 3.2, 3.3, 3.5) APP      an application's raw bytes after an AppAttach (3.8)
+ * address does so under its number). A link is of one purpose:
+ *
+ *   OVERLAY  RELOAD messages in FramedMessages, acknowledged (reload.md 3.2, 3.3, 3.5)
+ *   APP      an application's raw bytes after an AppAttach (3.8)
  *
  * States: CONNECTING (we dial) -> HANDSHAKE -> UP -> CLOSING -> gone. Time-outs: connect, handshake; UP:
  * keep-alive, silence, idle. All names the shell needs stand in part 1, all that node/ needs in part 2. link/
- * never calls the shell: the shell drains actions. How an accepted connection gets its purpose: ALPN "sip/2"
- * -> APP; ALPN "reload" -> OVERLAY; none -> APP if exactly an AppAttach from that Node-ID is expected and no
- * Attach, else OVERLAY (docs/protocol/links.md). An APP link's application is the expected one; 0 if the node
- * came with "sip/2" unasked. We offer "reload" for OVERLAY, "sip/2" for applications 5060 and 5061, nothing
- * for others.
+ * never calls the shell: the shell drains actions.
+ *
+ * How an accepted connection gets its purpose: ALPN "sip/2" -> APP; ALPN "reload" -> OVERLAY; none -> APP if
+ * exactly an AppAttach from that Node-ID is expected and no Attach, else OVERLAY (docs/protocol/links.md). An
+ * APP link's application is the expected one; 0 if the node came with "sip/2" unasked. We offer "reload" for
+ * OVERLAY, "sip/2" for applications 5060 and 5061, nothing for others.
  *
  * Two links with the same node are possible; node/ decides what to do about it. A connection to ourselves
  * (same Node-ID) is refused with RF_EDUPLICATE. A broken peer costs its own link and one counter, nothing

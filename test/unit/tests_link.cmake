@@ -2,7 +2,8 @@ set(dir ${CMAKE_SOURCE_DIR}/test/unit)
 rf_test(test_link
   SOURCES ${dir}/test_link.c ${dir}/test_link_up.c ${dir}/test_link_refuse.c ${dir}/test_link_life.c
           ${dir}/test_link_limits.c ${dir}/test_link_engine.c ${dir}/link_world.c
-  ROOMS base crypto wire ident conf link link_plain pki)
+  ROOMS base crypto wire ident conf link link_plain pki
+  TIMEOUT 180)
 rf_test(test_link_io
   SOURCES ${dir}/test_link_io.c
   ROOMS base crypto wire ident conf link pki io)

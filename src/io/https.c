@@ -178,6 +178,7 @@ static enum MHD_Result refuse(struct exchange *x, int status, const char *senten
 {
     struct rf_https_response response = {.status = status, .body = rf_view_str(sentence)};
     rf_https_header(&response, "Content-Type", "text/plain; charset=utf-8");
+    rf_https_header(&response, "Ringfolk-Reason", "%s", sentence);
     if (status == 413)
         rf_https_header(&response, "Connection", "close");
     return queue(x, &response);

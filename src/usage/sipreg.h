@@ -38,10 +38,10 @@ void rf_sip_registration_encode(const struct rf_sip_registration *registration, 
 int rf_sip_aor_allowed(const struct rf_conf *conf, const struct rf_kind_def *kind, struct rf_view aor);
 /* rf_sip_uri_aor cuts scheme, parameters and headers off: "sip:bob@example.org;x=y" -> "bob@example.org". RF_EFORMAT. */
 int rf_sip_uri_aor(struct rf_view uri, struct rf_view *out);
-/* A GRUU of this overlay, "alice@example.org;gr=...", holds its destination list (base64, '~' for '='). Errors: RF_ENOTFOUND not a
- * GRUU, RF_EFORMAT, RF_ELIMIT. rf_sip_gruu_put appends one. */
-int rf_sip_gruu_decode(struct rf_view uri, uint8_t id_len, struct rf_mem *mem,
-                       struct rf_dest out[RF_SIP_MAX_DESTS], struct rf_view *owner, size_t *dest_count);
+/* A GRUU of this overlay, "alice@example.org;gr=...", holds its destination list (base64, '~' for '='). owner: the AOR, into uri.
+ * Errors: RF_ENOTFOUND not a GRUU, RF_EFORMAT, RF_ELIMIT. rf_sip_gruu_put appends one. */
+int rf_sip_gruu_decode(struct rf_view uri, uint8_t id_len, struct rf_dest out[RF_SIP_MAX_DESTS],
+                       struct rf_view *owner, size_t *dest_count);
 void rf_sip_gruu_put(struct rf_view aor, const struct rf_dest *dests, size_t dest_count, struct rf_buf *out);
 
 /* rf_sipreg_kinds registers the Kind with its check: well formed, AOR of the signer allowed. RF_EEXIST. */

@@ -143,79 +143,78 @@ static void every_element_is_read(void **state)
     fixture_deinit(&f);
 }
 
+static const struct {
+    const char *text;
+    int error;
+} wrong_values[] = {
+    {DOC("<node-id-length>15</node-id-length>"), RF_EFORMAT},
+    {DOC("<node-id-length>21</node-id-length>"), RF_EFORMAT},
+    {DOC("<node-id-length>16</node-id-length><node-id-length>16</node-id-length>"), RF_EFORMAT},
+    {DOC("<topology-plugin>OTHER</topology-plugin>"), RF_EUNSUPPORTED},
+    {DOC("<topology-plug-in>CHORD-RELOAD</topology-plug-in>"), RF_EFORMAT}, /* D40 */
+    {DOC("<root-cert>!</root-cert>"), RF_EFORMAT},
+    {DOC("<root-cert></root-cert>"), RF_EFORMAT},
+    {DOC("<enrollment-server>http://enrol.example.org/</enrollment-server>"), RF_EFORMAT},
+    {DOC("<enrollment-server>https://</enrollment-server>"), RF_EFORMAT},
+    {DOC("<enrollment-server>https://a b/</enrollment-server>"), RF_EFORMAT},
+    {DOC("<self-signed-permitted>true</self-signed-permitted>"), RF_EFORMAT},
+    {DOC("<self-signed-permitted digest='md5'>true</self-signed-permitted>"), RF_EFORMAT},
+    {DOC("<self-signed-permitted digest='sha1'>maybe</self-signed-permitted>"), RF_EFORMAT},
+    {DOC("<bootstrap-node/>"), RF_EFORMAT},
+    {DOC("<bootstrap-node address='example.org'/>"), RF_EFORMAT},
+    {DOC("<bootstrap-node address='1.2.3.4:5'/>"), RF_EFORMAT},
+    {DOC("<bootstrap-node address='[::1]'/>"), RF_EFORMAT},
+    {DOC("<bootstrap-node address='[::1]:5'/>"), RF_EFORMAT},
+    {DOC("<bootstrap-node address='1.2.3.4' port='0'/>"), RF_EFORMAT},
+    {DOC("<bootstrap-node address='1.2.3.4' port='65536'/>"), RF_EFORMAT},
+    {DOC("<bootstrap-node address='1.2.3.4' prot='1'/>"), RF_EFORMAT},
+    {DOC("<turn-density>256</turn-density>"), RF_EFORMAT},
+    {DOC("<no-ice>no</no-ice>"), RF_EFORMAT},
+    {DOC("<shared-secret>abc</shared-secret>"), RF_EUNSUPPORTED},
+    {DOC("<max-message-size>999</max-message-size>"), RF_EFORMAT},
+    {DOC("<max-message-size>4294967296</max-message-size>"), RF_EFORMAT},
+    {DOC("<initial-ttl>0</initial-ttl>"), RF_EFORMAT},
+    {DOC("<initial-ttl>256</initial-ttl>"), RF_EFORMAT},
+    {DOC("<overlay-reliability-timer>199</overlay-reliability-timer>"), RF_EFORMAT},
+    {DOC("<overlay-link-protocol>NEW</overlay-link-protocol>"), RF_EUNSUPPORTED},
+    {DOC("<overlay-link-protocol/>"), RF_EFORMAT},
+    {DOC("<c:chord-update-interval>0</c:chord-update-interval>"), RF_EFORMAT},
+    {DOC("<c:chord-reactive>maybe</c:chord-reactive>"), RF_EFORMAT},
+    {DOC("<kind-signer>b0b0000000000000000000000000000</kind-signer>"), RF_EFORMAT},
+    {DOC("<configuration-signer>b0b0000000000000000000000000000200</configuration-signer>"), RF_EFORMAT},
+    {DOC("<bad-node>zzb00000000000000000000000000002</bad-node>"), RF_EFORMAT},
+    {DOC("<mandatory-extension>urn:new</mandatory-extension>"), RF_EUNSUPPORTED},
+    {DOC("<no-such-element/>"), RF_EFORMAT},
+    {DOC("text"), RF_EFORMAT},
+    {"<overlay " NS "><configuration/></overlay>", RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name=''/></overlay>", RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='a b'/></overlay>", RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='example.com'/></overlay>", RF_ENOTFOUND},
+    {"<overlay " NS "/>", RF_ENOTFOUND},
+    {"<overlay " NS "><configuration instance-name='example.org'/><configuration "
+     "instance-name='example.org'/></overlay>",
+     RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='example.org' sequence='65535'/></overlay>", RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='example.org' sequence='-1'/></overlay>", RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='example.org' expiration='soon'/></overlay>", RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='example.org' sequense='1'/></overlay>", RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='example.org'/><signature>!</signature></overlay>",
+     RF_EFORMAT},
+    {"<overlay " NS "><configuration instance-name='example.org'/><other/></overlay>", RF_EFORMAT},
+    {"<configuration " NS " instance-name='example.org'/>", RF_EFORMAT},
+};
+
 static void wrong_values_are_refused(void **state)
 {
-    static const struct {
-        const char *text;
-        int error;
-    } cases[] = {
-        {DOC("<node-id-length>15</node-id-length>"), RF_EFORMAT},
-        {DOC("<node-id-length>21</node-id-length>"), RF_EFORMAT},
-        {DOC("<node-id-length>16</node-id-length><node-id-length>16</node-id-length>"), RF_EFORMAT},
-        {DOC("<topology-plugin>OTHER</topology-plugin>"), RF_EUNSUPPORTED},
-        {DOC("<topology-plug-in>CHORD-RELOAD</topology-plug-in>"), RF_EFORMAT}, /* D40 */
-        {DOC("<root-cert>!</root-cert>"), RF_EFORMAT},
-        {DOC("<root-cert></root-cert>"), RF_EFORMAT},
-        {DOC("<enrollment-server>http://enrol.example.org/</enrollment-server>"), RF_EFORMAT},
-        {DOC("<enrollment-server>https://</enrollment-server>"), RF_EFORMAT},
-        {DOC("<enrollment-server>https://a b/</enrollment-server>"), RF_EFORMAT},
-        {DOC("<self-signed-permitted>true</self-signed-permitted>"), RF_EFORMAT},
-        {DOC("<self-signed-permitted digest='md5'>true</self-signed-permitted>"), RF_EFORMAT},
-        {DOC("<self-signed-permitted digest='sha1'>maybe</self-signed-permitted>"), RF_EFORMAT},
-        {DOC("<bootstrap-node/>"), RF_EFORMAT},
-        {DOC("<bootstrap-node address='example.org'/>"), RF_EFORMAT},
-        {DOC("<bootstrap-node address='1.2.3.4:5'/>"), RF_EFORMAT},
-        {DOC("<bootstrap-node address='[::1]'/>"), RF_EFORMAT},
-        {DOC("<bootstrap-node address='[::1]:5'/>"), RF_EFORMAT},
-        {DOC("<bootstrap-node address='1.2.3.4' port='0'/>"), RF_EFORMAT},
-        {DOC("<bootstrap-node address='1.2.3.4' port='65536'/>"), RF_EFORMAT},
-        {DOC("<bootstrap-node address='1.2.3.4' prot='1'/>"), RF_EFORMAT},
-        {DOC("<turn-density>256</turn-density>"), RF_EFORMAT},
-        {DOC("<no-ice>no</no-ice>"), RF_EFORMAT},
-        {DOC("<shared-secret>abc</shared-secret>"), RF_EUNSUPPORTED},
-        {DOC("<max-message-size>999</max-message-size>"), RF_EFORMAT},
-        {DOC("<max-message-size>4294967296</max-message-size>"), RF_EFORMAT},
-        {DOC("<initial-ttl>0</initial-ttl>"), RF_EFORMAT},
-        {DOC("<initial-ttl>256</initial-ttl>"), RF_EFORMAT},
-        {DOC("<overlay-reliability-timer>199</overlay-reliability-timer>"), RF_EFORMAT},
-        {DOC("<overlay-link-protocol>NEW</overlay-link-protocol>"), RF_EUNSUPPORTED},
-        {DOC("<overlay-link-protocol/>"), RF_EFORMAT},
-        {DOC("<c:chord-update-interval>0</c:chord-update-interval>"), RF_EFORMAT},
-        {DOC("<c:chord-reactive>maybe</c:chord-reactive>"), RF_EFORMAT},
-        {DOC("<kind-signer>b0b0000000000000000000000000000</kind-signer>"), RF_EFORMAT},
-        {DOC("<configuration-signer>b0b0000000000000000000000000000200</configuration-signer>"), RF_EFORMAT},
-        {DOC("<bad-node>zzb00000000000000000000000000002</bad-node>"), RF_EFORMAT},
-        {DOC("<mandatory-extension>urn:new</mandatory-extension>"), RF_EUNSUPPORTED},
-        {DOC("<no-such-element/>"), RF_EFORMAT},
-        {DOC("text"), RF_EFORMAT},
-        {"<overlay " NS "><configuration/></overlay>", RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name=''/></overlay>", RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='a b'/></overlay>", RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='example.com'/></overlay>", RF_ENOTFOUND},
-        {"<overlay " NS "/>", RF_ENOTFOUND},
-        {"<overlay " NS "><configuration instance-name='example.org'/><configuration "
-         "instance-name='example.org'/></overlay>",
-         RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='example.org' sequence='65535'/></overlay>",
-         RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='example.org' sequence='-1'/></overlay>", RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='example.org' expiration='soon'/></overlay>",
-         RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='example.org' sequense='1'/></overlay>", RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='example.org'/><signature>!</signature></overlay>",
-         RF_EFORMAT},
-        {"<overlay " NS "><configuration instance-name='example.org'/><other/></overlay>", RF_EFORMAT},
-        {"<configuration " NS " instance-name='example.org'/>", RF_EFORMAT},
-    };
     struct fixture f;
     struct rf_conf *conf;
     (void)state;
     fixture_init(&f);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        int r = parse(&f, cases[i].text, &conf);
+    for (size_t i = 0; i < sizeof(wrong_values) / sizeof(wrong_values[0]); i++) {
+        int r = parse(&f, wrong_values[i].text, &conf);
 
-        if (r != cases[i].error)
-            fail_msg("%zu: %s: %d", i, cases[i].text, r);
+        if (r != wrong_values[i].error)
+            fail_msg("%zu: %s: %d", i, wrong_values[i].text, r);
     }
     fixture_deinit(&f);
 }
@@ -250,83 +249,84 @@ static void the_right_configuration_is_chosen(void **state)
 #define SHARE_NS    " xmlns:share='urn:ietf:params:xml:ns:p2p:config-base:share'"
 #define REDIR_NS    " xmlns:redir='urn:ietf:params:xml:ns:p2p:redir'"
 
+static const struct {
+    const char *text;
+    int error;
+} wrong_kinds[] = {
+    {KINDS("<kind id='4026531841'>" RULES LIMITS "</kind>"), 0},
+    {KINDS("<kind id='4026531841'>" RULES LIMITS
+           "<x:a xmlns:x='urn:x'/></kind><kind-signature>QUFB</kind-signature>"),
+     0},
+    {KINDS(""), RF_EFORMAT},
+    {KINDS("<kind>" RULES LIMITS "</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='1' name='SIP-REGISTRATION'>" RULES LIMITS "</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='0'>" RULES LIMITS "</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='4294967295'>" RULES LIMITS "</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='0xf0000001'>" RULES LIMITS "</kind>"), RF_EFORMAT},
+    {KINDS("<kind name='NO-SUCH'>" RULES LIMITS "</kind>"), RF_EUNSUPPORTED},
+    {KINDS("<kind id='5'>" RULES "</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" LIMITS "</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES LIMITS "<max-size>3</max-size></kind>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES LIMITS "<min-size>3</min-size></kind>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES LIMITS "text</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES "<max-count>0</max-count><max-size>2</max-size></kind>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES "<max-count>1</max-count><max-size>2147483648</max-size></kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind id='5'><data-model>TREE</data-model><access-control>USER-MATCH</access-control>" LIMITS
+           "</kind>"),
+     RF_EUNSUPPORTED},
+    {KINDS("<kind id='5'><data-model>SINGLE</data-model><access-control>EXP-MATCH</access-control>" LIMITS
+           "</kind>"),
+     RF_EUNSUPPORTED},
+    {KINDS("<kind "
+           "id='5'><data-model>ARRAY</data-model><access-control>USER-NODE-MATCH</access-control>" LIMITS
+           "</kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind "
+           "id='5'><data-model>SINGLE</data-model><access-control>NODE-MULTIPLE</access-control>" LIMITS
+           "</kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind "
+           "id='5'><data-model>SINGLE</data-model><access-control>NODE-MULTIPLE</access-control>" LIMITS
+           "<max-node-multiple>0</max-node-multiple></kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind "
+           "id='5'><data-model>SINGLE</data-model><access-control>NODE-MULTIPLE</access-control>" LIMITS
+           "<max-node-multiple>3</max-node-multiple></kind>"),
+     0},
+    {KINDS("<kind id='5'>" RULES LIMITS "</kind><kind id='6'>" RULES LIMITS "</kind>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES LIMITS "</kind><kind-signature>?</kind-signature>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES LIMITS
+           "</kind><kind-signature>QUFB</kind-signature><kind-signature>QUFB</kind-signature>"),
+     RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES LIMITS "</kind><other/>"), RF_EFORMAT},
+    {KINDS("<kind id='5'>" RULES LIMITS "</kind></kind-block><kind-block><kind id='5'>" RULES LIMITS
+           "</kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind id='5'" SIP_NS ">" RULES LIMITS "<sip:domain-restriction enable='perhaps'/></kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind id='5'" SIP_NS ">" RULES LIMITS
+           "<sip:domain-restriction/><sip:domain-restrictions/></kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind id='5'" SIP_NS ">" RULES LIMITS
+           "<sip:domain-restriction><sip:pattern/></sip:domain-restriction></kind>"),
+     RF_EFORMAT},
+    {KINDS("<kind id='5'" REDIR_NS ">" RULES LIMITS
+           "<redir:branching-factor>1</redir:branching-factor></kind>"),
+     RF_EFORMAT},
+};
+
 static void wrong_kinds_are_refused(void **state)
 {
-    static const struct {
-        const char *text;
-        int error;
-    } cases[] = {
-        {KINDS("<kind id='4026531841'>" RULES LIMITS "</kind>"), 0},
-        {KINDS("<kind id='4026531841'>" RULES LIMITS
-               "<x:a xmlns:x='urn:x'/></kind><kind-signature>QUFB</kind-signature>"),
-         0},
-        {KINDS(""), RF_EFORMAT},
-        {KINDS("<kind>" RULES LIMITS "</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='1' name='SIP-REGISTRATION'>" RULES LIMITS "</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='0'>" RULES LIMITS "</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='4294967295'>" RULES LIMITS "</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='0xf0000001'>" RULES LIMITS "</kind>"), RF_EFORMAT},
-        {KINDS("<kind name='NO-SUCH'>" RULES LIMITS "</kind>"), RF_EUNSUPPORTED},
-        {KINDS("<kind id='5'>" RULES "</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" LIMITS "</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES LIMITS "<max-size>3</max-size></kind>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES LIMITS "<min-size>3</min-size></kind>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES LIMITS "text</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES "<max-count>0</max-count><max-size>2</max-size></kind>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES "<max-count>1</max-count><max-size>2147483648</max-size></kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind id='5'><data-model>TREE</data-model><access-control>USER-MATCH</access-control>" LIMITS
-               "</kind>"),
-         RF_EUNSUPPORTED},
-        {KINDS("<kind id='5'><data-model>SINGLE</data-model><access-control>EXP-MATCH</access-control>" LIMITS
-               "</kind>"),
-         RF_EUNSUPPORTED},
-        {KINDS("<kind "
-               "id='5'><data-model>ARRAY</data-model><access-control>USER-NODE-MATCH</access-control>" LIMITS
-               "</kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind "
-               "id='5'><data-model>SINGLE</data-model><access-control>NODE-MULTIPLE</access-control>" LIMITS
-               "</kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind "
-               "id='5'><data-model>SINGLE</data-model><access-control>NODE-MULTIPLE</access-control>" LIMITS
-               "<max-node-multiple>0</max-node-multiple></kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind "
-               "id='5'><data-model>SINGLE</data-model><access-control>NODE-MULTIPLE</access-control>" LIMITS
-               "<max-node-multiple>3</max-node-multiple></kind>"),
-         0},
-        {KINDS("<kind id='5'>" RULES LIMITS "</kind><kind id='6'>" RULES LIMITS "</kind>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES LIMITS "</kind><kind-signature>?</kind-signature>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES LIMITS
-               "</kind><kind-signature>QUFB</kind-signature><kind-signature>QUFB</kind-signature>"),
-         RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES LIMITS "</kind><other/>"), RF_EFORMAT},
-        {KINDS("<kind id='5'>" RULES LIMITS "</kind></kind-block><kind-block><kind id='5'>" RULES LIMITS
-               "</kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind id='5'" SIP_NS ">" RULES LIMITS "<sip:domain-restriction enable='perhaps'/></kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind id='5'" SIP_NS ">" RULES LIMITS
-               "<sip:domain-restriction/><sip:domain-restrictions/></kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind id='5'" SIP_NS ">" RULES LIMITS
-               "<sip:domain-restriction><sip:pattern/></sip:domain-restriction></kind>"),
-         RF_EFORMAT},
-        {KINDS("<kind id='5'" REDIR_NS ">" RULES LIMITS
-               "<redir:branching-factor>1</redir:branching-factor></kind>"),
-         RF_EFORMAT},
-    };
     struct fixture f;
     struct rf_conf *conf;
     (void)state;
     fixture_init(&f);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        int r = parse(&f, cases[i].text, &conf);
+    for (size_t i = 0; i < sizeof(wrong_kinds) / sizeof(wrong_kinds[0]); i++) {
+        int r = parse(&f, wrong_kinds[i].text, &conf);
 
-        if (r != cases[i].error)
-            fail_msg("%zu: %s: %d", i, cases[i].text, r);
+        if (r != wrong_kinds[i].error)
+            fail_msg("%zu: %s: %d", i, wrong_kinds[i].text, r);
         rf_conf_release(conf);
     }
     fixture_deinit(&f);

@@ -52,7 +52,7 @@ static void uris_of_every_length_come_back(void **state)
         uint8_t bytes[128];
         struct rf_buf uri;
 
-        for (uint8_t i = 0; i < len; i++)
+        for (size_t i = 0; i < len && i < sizeof(given.b); i++)
             given.b[i] = (uint8_t)(i * 13 + 1);
         rf_buf_fixed(&uri, bytes, sizeof(bytes));
         rf_reload_uri_put(&uri, &given, OVERLAY);

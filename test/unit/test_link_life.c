@@ -259,13 +259,13 @@ static void test_app_idle(void **state)
 /* ---- memory ---- */
 
 /* A conversation in which the allocator stops giving after `allowed` blocks: whatever fails, nothing leaks and nothing breaks. */
-static bool conversation(size_t allowed)
+static bool conversation(const struct rf_engine_ops *engine, size_t allowed)
 {
     struct world_node *a, *b;
     rf_link_id id = 0;
     bool good;
 
-    world_init(&w, &rf_engine_plain);
+    world_init(&w, engine);
     a = world_node(&w, 0, NULL);
     b = world_node(&w, 1, NULL);
     w.mem.allowed = allowed;
@@ -295,8 +295,7 @@ static void test_no_memory(void **state)
 {
     size_t allowed = 0;
 
-    (void)state;
-    while (!conversation(allowed))
+    while (!conversation(*state, allowed))
         assert_true(++allowed < 500);
     assert_true(allowed > 10); /* it did fail in many places before it worked */
 }
@@ -316,7 +315,7 @@ int test_link_life(void)
         both_engines(test_rto_adapts),
         both_engines(test_late),
         both_engines(test_app_idle),
-        cmocka_unit_test(test_no_memory),
+        both_engines(test_no_memory),
     };
     return cmocka_run_group_tests_name("link life", tests, NULL, NULL);
 }

@@ -117,7 +117,7 @@ struct rf_link_config {
     size_t max_message_len; /* bytes, from the configuration document */
     uint32_t overlay_hash;  /* for keep-alives; 0: none are sent */
     size_t max_links;       /* default 12000 */
-    size_t reserved_links;  /* of these kept for connections that we make; default 256 */
+    size_t reserved_links;  /* of these kept for connections that we make; default 256, at most half */
     size_t max_handshakes;  /* accepted connections not yet UP; default 1000: work that fits in a second */
     size_t max_per_address; /* links from one IP; loopback too; default 256, 0 = no limit */
     size_t accept_per_s_per_address; /* default 50; 0 = no limit */

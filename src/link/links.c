@@ -43,6 +43,8 @@ int rf_links_new(const struct rf_env *env, const struct rf_link_config *config,
         return RF_ENOMEM;
     links->env = env;
     links->config = *config;
+    if (links->config.reserved_links > config->max_links / 2)
+        links->config.reserved_links = config->max_links / 2;
     links->host = *host;
     rf_map_init(&links->map, env->mem, env->seed, link_key);
     rf_list_init(&links->todo);

@@ -48,6 +48,22 @@ static void test_limit_all(void **state)
     world_deinit(&w);
 }
 
+/* A small table keeps at most half of itself for what it dials. */
+static void test_small_table(void **state)
+{
+    rf_link_id id;
+
+    (void)state;
+    world_init(&w, &rf_engine_plain);
+    w.config.max_links = 10;
+    w.config.reserved_links = 256;
+    world_node(&w, 0, NULL);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(accept_from(1, (uint8_t)i, &id), 0);
+    assert_int_equal(accept_from(1, 8, &id), RF_ELIMIT);
+    world_deinit(&w);
+}
+
 static void test_limit_handshakes(void **state)
 {
     rf_link_id id, first;
@@ -239,10 +255,15 @@ static void test_one_broken_among_many(void **state)
 int test_link_limits(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_limit_all),         cmocka_unit_test(test_limit_handshakes),
-        cmocka_unit_test(test_limit_per_address), cmocka_unit_test(test_limit_rate),
-        cmocka_unit_test(test_addresses_bounded), both_engines(test_backlog),
-        cmocka_unit_test(test_backlog_total),     cmocka_unit_test(test_peer_does_not_read),
+        cmocka_unit_test(test_limit_all),
+        cmocka_unit_test(test_small_table),
+        cmocka_unit_test(test_limit_handshakes),
+        cmocka_unit_test(test_limit_per_address),
+        cmocka_unit_test(test_limit_rate),
+        cmocka_unit_test(test_addresses_bounded),
+        both_engines(test_backlog),
+        cmocka_unit_test(test_backlog_total),
+        cmocka_unit_test(test_peer_does_not_read),
         both_engines(test_one_broken_among_many),
     };
     return cmocka_run_group_tests_name("link limits", tests, NULL, NULL);

@@ -6,7 +6,6 @@
 struct scan {
     struct rf_view doc;
     size_t at;
-    struct rf_region *region;
     struct conf_error *e;
     struct xml_span *spans;
     size_t count;
@@ -163,7 +162,7 @@ static int markup(struct scan *s)
 int xml_spans(struct rf_view document, struct rf_region *region, struct xml_span **out, size_t *count,
               struct conf_error *e)
 {
-    struct scan s = {.doc = document, .region = region, .e = e};
+    struct scan s = {.doc = document, .e = e};
     size_t starts = 1;
     int r = 0;
 

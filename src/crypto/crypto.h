@@ -153,6 +153,8 @@ struct rf_crypto_ops {
 };
 
 /* Shorthands. */
+/* rf_sig_alg_of: the algorithm that a key of this type signs with. */
+enum rf_sig_alg rf_sig_alg_of(enum rf_key_type type);
 int rf_sha1(struct rf_crypto *c, struct rf_view bytes, uint8_t out[RF_SHA1_LEN]);
 int rf_sha256(struct rf_crypto *c, struct rf_view bytes, uint8_t out[RF_SHA256_LEN]);
 /* rf_pem_put appends -----BEGIN label----- ...; rf_pem_next decodes the next block of that label from `in`

@@ -126,7 +126,7 @@ int rf_x509_sign(struct rf_crypto *c, const struct rf_key *key, struct rf_view t
         return r;
     whole = rf_der_open(out, RF_DER_SEQUENCE);
     rf_buf_view_put(out, tbs);
-    rf_x509_alg_put(out, rf_x509_alg_of(c->ops->key_type(key)));
+    rf_x509_alg_put(out, rf_sig_alg_of(c->ops->key_type(key)));
     rf_der_put_bits(out, rf_buf_view(&signature));
     rf_der_close(out, whole);
     return rf_buf_error(out);
@@ -143,7 +143,7 @@ int rf_x509_issue(struct rf_crypto *c, const struct rf_x509_spec *spec, struct r
     if (spec->not_after_ms < spec->not_before_ms || (spec->common_name.len == 0 && !has_alt_names(spec)))
         return RF_EINVAL;
     rf_buf_init(&tbs, c->mem, TBS_MAX_LEN);
-    put_tbs(&tbs, spec, spki, issuer, rf_x509_alg_of(c->ops->key_type(key)));
+    put_tbs(&tbs, spec, spki, issuer, rf_sig_alg_of(c->ops->key_type(key)));
     r = rf_buf_error(&tbs);
     if (r == 0)
         r = rf_x509_sign(c, key, rf_buf_view(&tbs), out);

@@ -57,7 +57,7 @@ void rf_x509_alg_put(struct rf_buf *out, enum rf_sig_alg alg)
     rf_buf_fail(out, RF_EUNKNOWN);
 }
 
-enum rf_sig_alg rf_x509_alg_of(enum rf_key_type type)
+enum rf_sig_alg rf_sig_alg_of(enum rf_key_type type)
 {
     for (size_t i = 0; i < RF_COUNT(algorithms); i++)
         if (algorithms[i].key == type)

@@ -26,8 +26,6 @@ void rf_csr_deinit(struct rf_crypto *c, struct rf_csr *csr);
 /* rf_x509_alg_take takes an AlgorithmIdentifier of a signature. Errors: RF_EFORMAT, RF_EUNKNOWN. */
 int rf_x509_alg_take(struct rf_view *in, enum rf_sig_alg *out);
 void rf_x509_alg_put(struct rf_buf *out, enum rf_sig_alg alg);
-/* rf_x509_alg_of: the algorithm that a key of this type signs with. */
-enum rf_sig_alg rf_x509_alg_of(enum rf_key_type type);
 /* rf_x509_sign appends SEQUENCE { tbs, algorithm, signature }, what certificates and requests are. */
 int rf_x509_sign(struct rf_crypto *c, const struct rf_key *key, struct rf_view tbs, struct rf_buf *out);
 /* rf_spki_type tells a SubjectPublicKeyInfo's key type and the key's own bytes: the point, RSAPublicKey, or

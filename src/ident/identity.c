@@ -57,24 +57,11 @@ void rf_identity_deinit(struct rf_identity *identity)
     *identity = (struct rf_identity){.crypto = NULL};
 }
 
-static enum rf_sig_alg algorithm(enum rf_key_type type)
-{
-    switch (type) {
-    case RF_KEY_P256:
-        return RF_SIG_ECDSA_SHA256;
-    case RF_KEY_RSA2048:
-        return RF_SIG_RSA_SHA256;
-    case RF_KEY_ED25519:
-        return RF_SIG_ED25519;
-    }
-    return RF_SIG_NONE;
-}
-
 int rf_identity_sign(struct rf_identity *identity, const struct rf_view *parts, size_t part_count,
                      struct rf_buf *out)
 {
     struct rf_view name = rf_view_of(identity->signer_identity, identity->signer_identity_len);
-    enum rf_sig_alg alg = algorithm(identity->crypto->ops->key_type(identity->key));
+    enum rf_sig_alg alg = rf_sig_alg_of(identity->crypto->ops->key_type(identity->key));
     struct rf_signature signature = {.hash_alg = (uint8_t)(alg >> 8), .sig_alg = (uint8_t)alg};
     struct rf_view input[PARTS_MAX], rest = name;
     uint8_t bytes[RF_SIGNATURE_MAX_LEN];

@@ -19,8 +19,7 @@
 #include "conf/conf.h"
 #include "ident/ident.h"
 
-#define RF_PKI_WALL_MS    UINT64_C(1750000000000) /* "now" when the config names none: 2025-06-15 */
-#define RF_PKI_MAX_BLOCKS 16
+#define RF_PKI_WALL_MS UINT64_C(1750000000000) /* "now" when the config names none: 2025-06-15 */
 
 struct rf_pki_config {
     const char *overlay; /* NULL: "example.org" */

@@ -74,7 +74,7 @@ struct rf_node {
     struct rf_addr listen[NODE_MAX_LISTEN];
     size_t listen_count;
     char *software;
-    size_t max_links, max_store_bytes;
+    size_t max_links, max_links_per_address, max_store_bytes;
 
     struct rf_links *links;
     struct rf_overlay *overlay;

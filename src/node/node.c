@@ -1,7 +1,8 @@
 /* node.c - making and ending the one object, and what it tells about itself. */
 #include "node/internal.h"
 
-#define LEAVE_TIME_US (3 * RF_US_PER_S)
+#define TRUST_CACHE_COUNT 16384 /* more than links: a link's certificate is looked up at each resumption */
+#define LEAVE_TIME_US     (3 * RF_US_PER_S)
 
 /* ---- new ---- */
 
@@ -29,9 +30,14 @@ static int init_links(struct rf_node *node)
     config.engine_ops = node->engine_ops;
     config.trust = node->trust;
     config.self = node->identity.node_id;
+    config.overlay_hash = node->conf->overlay_hash;
     config.max_message_len = node->conf->max_message_size;
     if (node->max_links != 0)
         config.max_links = node->max_links;
+    if (node->max_links_per_address != 0)
+        config.max_per_address = node->max_links_per_address;
+    if (node->max_links_per_address == SIZE_MAX)
+        config.max_per_address = config.accept_per_s_per_address = 0;
     int error = node->engine_ops->engine_new(&node->env, node->identity.cert->x509.der, node->key_pem,
                                              &config.engine);
     if (error != 0)
@@ -120,6 +126,7 @@ static int copy_config(struct rf_node *node, const struct rf_node_config *config
     node->role = config->role == RF_NODE_AUTO ? RF_NODE_CLIENT
                                               : config->role; /* promotion comes with reachability tests */
     node->max_links = config->max_links;
+    node->max_links_per_address = config->max_links_per_address;
     node->max_store_bytes = config->max_store_bytes;
     if (config->listen_count > 0)
         memcpy(node->listen, config->listen, config->listen_count * sizeof(node->listen[0]));
@@ -140,7 +147,7 @@ int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct r
     init_env(node, config);
     int error = copy_config(node, config);
     if (error == 0)
-        error = rf_trust_new(node->crypto, config->mem, node->env.seed, 4096, &node->trust);
+        error = rf_trust_new(node->crypto, config->mem, node->env.seed, TRUST_CACHE_COUNT, &node->trust);
     if (error == 0)
         error = rf_conf_trust(node->conf, node->trust);
     if (error == 0)

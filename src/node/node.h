@@ -36,9 +36,10 @@ struct rf_node_config {
     const struct rf_addr
         *listen; /* addresses others can reach us at (candidates), in order of preference; copied */
     size_t listen_count;
-    const char *software;   /* copied */
-    size_t max_links;       /* 0 = default */
-    size_t max_store_bytes; /* 0 = default */
+    const char *software;         /* copied */
+    size_t max_links;             /* 0 = default */
+    size_t max_links_per_address; /* 0 = default; SIZE_MAX = no limit, neither in number nor in rate */
+    size_t max_store_bytes;       /* 0 = default */
 };
 
 /* rf_node_new checks identity and document. Errors: those of rf_trust_cert (own certificate), RF_EMISMATCH key and certificate or

@@ -270,5 +270,6 @@ int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now n
     node->identity = renewed;
     node->expired_told = node->expiring_told = false;
     rf_usages_renewed(node->usages);
-    return 0; /* links keep the old certificate until they are made anew */
+    /* links that stand keep the old certificate until they are made anew */
+    return rf_links_set_identity(node->links, cert_der, node->key_pem);
 }

@@ -173,6 +173,16 @@ static bool still_good(struct rf_store *store, struct store_value *value)
            rf_trust_cert_again(store->config.trust, value->cert->cert, store_wall_ms(store)) == 0;
 }
 
+static struct store_value *first_bad(struct rf_store *store, struct store_resource *resource)
+{
+    for (struct store_set *set = store_set_next(resource, NULL); set != NULL;
+         set = store_set_next(resource, set))
+        for (struct store_value *v = store_value_next(set, NULL); v != NULL; v = store_value_next(set, v))
+            if (!still_good(store, v))
+                return v;
+    return NULL;
+}
+
 int rf_store_configure(struct rf_store *store, struct rf_conf *conf)
 {
     rf_conf_hold(conf);
@@ -180,22 +190,13 @@ int rf_store_configure(struct rf_store *store, struct rf_conf *conf)
     store->conf = store->config.conf = conf;
     struct store_tree_node *node = store_tree_first(&store->index.resources);
     while (node != NULL) {
-        struct rf_id id = RF_CONTAINER(node, struct store_resource, node)->id;
         struct store_resource *resource = RF_CONTAINER(node, struct store_resource, node);
-        bool more = true; /* look at the resource again after each value that went: it may be gone itself */
-        while (more && resource != NULL) {
-            more = false;
-            for (struct store_set *set = store_set_next(resource, NULL); set != NULL && !more;
-                 set = store_set_next(resource, set))
-                for (struct store_value *v = store_value_next(set, NULL); v != NULL && !more;
-                     v = store_value_next(set, v))
-                    if (!still_good(store, v)) {
-                        store_forget(store, v);
-                        more = true;
-                        break;
-                    }
-            if (more)
-                resource = store_index_resource(&store->index, rf_id_view(&id));
+        struct rf_id id = resource->id;
+        struct store_value *bad;
+        /* the resource goes with its last value */
+        while (resource != NULL && (bad = first_bad(store, resource)) != NULL) {
+            store_forget(store, bad);
+            resource = store_index_resource(&store->index, rf_id_view(&id));
         }
         node = store_tree_at_least(&store->index.resources, &store->index.resource_class, rf_id_view(&id));
         if (node != NULL && rf_id_equal(&RF_CONTAINER(node, struct store_resource, node)->id, &id))

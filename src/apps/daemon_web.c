@@ -8,15 +8,18 @@
 #include <string.h>
 #include "apps/daemon.h"
 #include "apps/enrolling.h"
+#include "crypto/openssl/openssl.h"
 #include "io/random.h"
 
 #define REFRESH_CLIENT_MS    ((uint64_t)24 * 3600 * 1000)
 #define REFRESH_SUPERNODE_MS ((uint64_t)5 * 60 * 1000)
 #define RETRY_MS             ((uint64_t)10 * 60 * 1000)
 
+/* A job has its own crypto backend and its own copy of the document: both belong to one thread at a time. */
 struct web_job {
     struct rf_work work;
     struct daemon *d;
+    struct rf_crypto *crypto;
     bool renew; /* else: refresh the document */
     struct rf_enrolling enrolling;
     struct rf_conf *conf; /* in force; then the new one */
@@ -28,14 +31,30 @@ struct web_job {
     int error;
 };
 
-static int web_prepare(struct daemon *d, struct web_job *j)
+static void web_clean(struct web_job *j)
+{
+    rf_conf_release(j->conf);
+    rf_conf_release(j->next);
+    rf_cert_release(j->cert);
+    if (j->crypto != NULL)
+        j->crypto->ops->key_free(j->crypto, j->key);
+    rf_crypto_openssl_free(j->crypto);
+}
+
+static int web_prepare(struct daemon *d, const struct rf_conf *conf, struct web_job *j)
 {
     j->d = d;
+    j->crypto = rf_crypto_openssl_new(rf_mem_system());
+    if (j->crypto == NULL)
+        return RF_ENOMEM;
     j->enrolling =
-        (struct rf_enrolling){.mem = rf_mem_system(), .crypto = d->crypto, .secret = rf_random_system()};
+        (struct rf_enrolling){.mem = rf_mem_system(), .crypto = j->crypto, .secret = rf_random_system()};
     if (d->config.has_ca && home_path(d->home, "ca.pem", j->ca, sizeof(j->ca)) == 0)
         j->enrolling.ca_file = j->ca;
-    return d->crypto->ops->key_from_pem(d->crypto, rf_buf_view(&d->key_pem), &j->key);
+    int error = rf_conf_parse(j->crypto, rf_mem_system(), conf->xml, conf->overlay, &j->conf, NULL, 0);
+    if (error == 0)
+        error = j->crypto->ops->key_from_pem(j->crypto, rf_buf_view(&d->key_pem), &j->key);
+    return error;
 }
 
 static int web_renew(struct web_job *j)
@@ -44,14 +63,6 @@ static int web_renew(struct web_job *j)
     struct rf_enrol_wish wish = {.username = rf_view_str(d->config.user),
                                  .certificate = rf_buf_view(&d->cert_der)};
     return rf_enrolling_certificate(&j->enrolling, j->conf, j->key, &wish, j->wall_ms, &j->cert);
-}
-
-static void web_clean(struct web_job *j)
-{
-    rf_conf_release(j->conf);
-    rf_conf_release(j->next);
-    rf_cert_release(j->cert);
-    j->d->crypto->ops->key_free(j->d->crypto, j->key);
 }
 
 static void web_run(struct rf_work *work)
@@ -103,7 +114,9 @@ static void web_done(struct rf_work *work)
 static void web_post(struct daemon *d, bool renew)
 {
     struct web_job *j = calloc(1, sizeof(*j));
-    if (j == NULL || web_prepare(d, j) != 0) {
+    if (j == NULL || web_prepare(d, rf_node_conf(d->node), j) != 0) {
+        if (j != NULL)
+            web_clean(j);
         free(j);
         return; /* tried again at the next turn that is due */
     }
@@ -111,7 +124,6 @@ static void web_post(struct daemon *d, bool renew)
     j->work.run = web_run;
     j->work.done = web_done;
     j->wall_ms = rf_loop_now(d->loop)->wall_ms;
-    j->conf = rf_conf_hold((struct rf_conf *)(uintptr_t)rf_node_conf(d->node));
     d->web_busy = true;
     rf_worker_post(d->web, &j->work);
 }
@@ -156,8 +168,7 @@ int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len)
     struct web_job job = {.renew = true};
     struct rf_now now;
     rf_clock_read(&now);
-    int error = web_prepare(d, &job);
-    job.conf = rf_conf_hold(d->conf);
+    int error = web_prepare(d, d->conf, &job);
     job.wall_ms = now.wall_ms;
     if (error == 0)
         error = web_renew(&job);

@@ -67,6 +67,29 @@ static bool plausible_holder(struct rf_store *store, const struct rf_id *node, c
     return rf_id_as_double(&away) <= 8 * rf_id_as_double(&reach);
 }
 
+/*
+ * Is the sender, as far as we know, the resource's home, and we one of its next few successors? A home whose two replicas do not answer
+ * turns to those behind them with a replica_number beyond theirs (store_write.c); they need not know yet that they are next.
+ */
+static bool from_home_nearby(struct rf_store *store, const struct rf_id *sender, const struct rf_id *resource)
+{
+    struct rf_topology_status_entry entries[256];
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    size_t count = topology->status(t, entries, RF_COUNT(entries));
+    unsigned rank = 0;
+    for (size_t i = 0; i < count; i++)
+        if (entries[i].relation == 'p' && rf_id_equal(&entries[i].node, sender))
+            rank = entries[i].rank;
+    if (rank == 0 || rank > STORE_FALLBACK)
+        return false;
+    const struct rf_id *before = &store->config.self; /* the sender's own predecessor, if we know it */
+    for (size_t i = 0; i < count; i++)
+        if (entries[i].relation == 'p' && entries[i].rank == rank + 1)
+            before = &entries[i].node;
+    return rf_id_between(before, resource, sender);
+}
+
 static bool may_pass_on(struct store_job *job)
 {
     struct rf_store *store = job->store;
@@ -78,6 +101,8 @@ static bool may_pass_on(struct store_job *job)
     if (topology->state(t) != RF_TOPOLOGY_JOINED)
         return false;
     if (topology->may_replicate(t, sender, &job->resource))
+        return true;
+    if (job->replica_number > STORE_REPLICAS && from_home_nearby(store, sender, &job->resource))
         return true;
     if (topology->ring_is_single(t))
         return false; /* then there is nobody who could hold anything */

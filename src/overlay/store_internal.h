@@ -23,6 +23,7 @@
 /* What a message carries besides its body and the signers' certificates: header, lists, our own certificate, signature. */
 #define STORE_MESSAGE_RESERVE 1200
 #define STORE_REPLICAS        2 /* copies besides ours (5.4) */
+#define STORE_FALLBACK        4 /* how far back a copy may come from when nearer replicas fail */
 #define STORE_MAX_SUCCESSORS  8
 #define STORE_MAX_FOLLOWERS   4 /* further requests that wait for the same Store */
 #define STORE_MAX_WHY         160
@@ -109,7 +110,7 @@ struct store_waiter {
 struct store_copy {
     struct store_write *write;
     struct rf_id node;
-    uint8_t number; /* 1, 2 */
+    uint8_t number; /* 1, 2; more: stands in for a replica that does not answer */
     enum { STORE_COPY_SENT = 1, STORE_COPY_CONFIRMED, STORE_COPY_FAILED } state;
 };
 
@@ -130,6 +131,7 @@ struct store_write {
     struct store_waiter waiters[STORE_MAX_FOLLOWERS];
     size_t waiter_count;
     bool original; /* needs a replica */
+    bool fresh;    /* nothing was at the resource before */
     bool disk_done, replica_done, gave_up;
     int error; /* of the disk */
     struct store_copy copies[STORE_MAX_SUCCESSORS];

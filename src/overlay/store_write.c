@@ -109,6 +109,8 @@ static void on_copy(void *arg, int error, size_t refused_count)
     if (resource != NULL && !ok) {
         store_sync_confirm(store, resource, &copy->node, false);
         store_sync_touch(store, resource);
+    } else if (resource != NULL && write->fresh && !resource->touched && copy->number <= STORE_REPLICAS) {
+        store_sync_confirm(store, resource, &copy->node, true); /* this was all there is */
     }
     if (ok)
         write->replica_done = true;
@@ -117,20 +119,11 @@ static void on_copy(void *arg, int error, size_t refused_count)
     write_progress(write);
 }
 
-/* The smaller of 1 and 2 that no replica under way or confirmed has. */
-static uint8_t free_number(const struct store_write *write)
-{
-    for (size_t i = 0; i < write->copy_count; i++)
-        if (write->copies[i].state != STORE_COPY_FAILED && write->copies[i].number == 1)
-            return 2;
-    return 1;
-}
-
-static int send_copy(struct store_write *write, const struct rf_id *node)
+/* number: 1 and 2 are the replicas, what is larger stands in for them. */
+static int send_copy(struct store_write *write, const struct rf_id *node, uint8_t number)
 {
     struct store_copy *copy = &write->copies[write->copy_count];
-    *copy = (struct store_copy){
-        .write = write, .node = *node, .number = free_number(write), .state = STORE_COPY_SENT};
+    *copy = (struct store_copy){.write = write, .node = *node, .number = number, .state = STORE_COPY_SENT};
     struct store_pass_spec spec = {
         .resource = write->resource,
         .to_node = true,
@@ -164,7 +157,7 @@ static void write_replicate(struct store_write *write)
     size_t count = store_successors(write->store, nodes, RF_COUNT(nodes));
     for (size_t i = 0;
          i < count && write->sent_count < STORE_REPLICAS && write->copy_count < RF_COUNT(write->copies); i++)
-        if (!tried(write, &nodes[i]) && send_copy(write, &nodes[i]) != 0)
+        if (!tried(write, &nodes[i]) && send_copy(write, &nodes[i], (uint8_t)(i + 1)) != 0)
             break;
 }
 
@@ -520,6 +513,7 @@ int store_apply(struct store_job *job, struct rf_request *request)
     }
     rf_list_push_back(&store->writes, &write->list);
     store_expiry_arm(store);
+    write->fresh = fresh;
     note_change(job, write, fresh);
     struct store_resource *resource = store_index_resource(&store->index, job->req.resource);
     write->original = !job->copy && job->item_count > 0;

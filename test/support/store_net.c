@@ -1,72 +1,10 @@
 /* store_net.c - the doubles of store_net.h: transport, topology, disk. */
-#include "support/store_net.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-#include "base/assert.h"
+#include "support/store_net_internal.h"
 
 #define SN_TRIES       5
 #define SN_INTERVAL_US (3 * RF_US_PER_S)
 
 /* ---- messages ---- */
-
-/* One way of a message, as bytes; decoded anew at its end. */
-struct sn_message {
-    struct rf_message decoded;
-    struct rf_region region;
-    uint8_t *bytes;
-    size_t len;
-};
-
-struct rf_overlay {
-    struct sn_node *node;
-    struct {
-        rf_request_fn fn;
-        void *arg;
-    } handlers[128];
-    struct rf_list calls;
-    struct rf_list requests; /* struct sn_incoming, not answered yet */
-    rf_call_id next_call;
-};
-
-struct sn_call {
-    struct rf_list list;
-    rf_call_id id;
-    struct sn_node *from;
-    struct rf_dest dest;
-    uint16_t code;
-    uint8_t *bytes; /* the whole message */
-    size_t len;
-    unsigned tries, max_tries;
-    struct rf_timer timer;
-    rf_reply_fn done;
-    void *arg;
-    struct sn_node *fixed; /* sn_request: straight to that node */
-};
-
-/* A delivery under way. */
-struct sn_event {
-    struct rf_timer timer;
-    struct sn_net *net;
-    struct sn_node *from, *to;
-    uint8_t *bytes;
-    size_t len;
-    rf_call_id call;
-    bool answer;
-    struct rf_dest dest;
-};
-
-/* A request at its destination. */
-struct sn_incoming {
-    struct rf_request request; /* first: found again from it */
-    struct rf_list list;
-    struct sn_message message;
-    struct sn_node *at, *from;
-    rf_call_id call;
-    bool deferred, answered;
-};
 
 static struct rf_mem *mem_of(struct sn_net *net)
 {
@@ -118,7 +56,7 @@ static void message_deinit(struct sn_message *m)
 
 /* ---- ring ---- */
 
-static bool in_ring(const struct sn_node *n)
+bool sn_in_ring(const struct sn_node *n)
 {
     return n->alive && n->peer && !n->joining;
 }
@@ -135,7 +73,7 @@ static size_t members(const struct sn_node *n, const struct sn_node *out[SN_MAX_
     size_t count = 0;
     for (size_t i = 0; i < net->count; i++) {
         const struct sn_node *m = &net->nodes[i];
-        if (m == n || !in_ring(m) || !sees(n, m))
+        if (m == n || !sn_in_ring(m) || !sees(n, m))
             continue;
         struct rf_id away = rf_id_sub(&m->identity.node_id, &n->identity.node_id);
         size_t at = count++;
@@ -156,7 +94,7 @@ struct sn_node *sn_owner(struct sn_net *net, const struct rf_id *id, int side)
     struct rf_id best_away = {.len = 0};
     for (size_t i = 0; i < net->count; i++) {
         struct sn_node *m = &net->nodes[i];
-        if (!in_ring(m) || m->side != side)
+        if (!sn_in_ring(m) || m->side != side)
             continue;
         struct rf_id away = rf_id_sub(&m->identity.node_id, id);
         if (best == NULL || rf_id_compare(&away, &best_away) < 0) {
@@ -174,7 +112,7 @@ static const struct sn_node *node_of(const struct rf_topology *t)
 static bool t_responsible(const struct rf_topology *t, const struct rf_id *key)
 {
     const struct sn_node *n = node_of(t);
-    return in_ring(n) && sn_owner(n->net, key, n->side) == n;
+    return sn_in_ring(n) && sn_owner(n->net, key, n->side) == n;
 }
 static size_t t_replicas(const struct rf_topology *t, struct rf_id *out, size_t max)
 {
@@ -201,7 +139,7 @@ static size_t rank(const struct sn_node *viewer, const struct rf_id *node, const
     struct rf_id away = rf_id_sub(node, key);
     size_t nearer = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!in_ring(list[i]))
+        if (!sn_in_ring(list[i]))
             continue;
         struct rf_id other = rf_id_sub(&list[i]->identity.node_id, key);
         nearer += rf_id_compare(&other, &away) < 0;
@@ -232,14 +170,19 @@ static enum rf_topology_state t_state(const struct rf_topology *t)
     const struct sn_node *n = node_of(t);
     return n->joining ? RF_TOPOLOGY_JOINING : RF_TOPOLOGY_JOINED;
 }
+/* Three successors, three predecessors. */
 static size_t t_status(const struct rf_topology *t, struct rf_topology_status_entry *out, size_t max)
 {
     const struct sn_node *list[SN_MAX_NODES];
-    size_t count = members(node_of(t), list);
-    for (size_t i = 0; i < count && i < max && i < 3; i++)
-        out[i] = (struct rf_topology_status_entry){
-            .node = list[i]->identity.node_id, .relation = 's', .rank = (unsigned)i + 1};
-    return count < max ? (count < 3 ? count : 3) : max;
+    size_t count = members(node_of(t), list), at = 0;
+    for (unsigned i = 0; i < count && i < 3; i++) {
+        assert_true(at + 2 <= max);
+        out[at++] = (struct rf_topology_status_entry){
+            .node = list[i]->identity.node_id, .relation = 's', .rank = i + 1};
+        out[at++] = (struct rf_topology_status_entry){
+            .node = list[count - 1 - i]->identity.node_id, .relation = 'p', .rank = i + 1};
+    }
+    return at;
 }
 
 static const struct rf_topology_ops sn_topology = {
@@ -412,7 +355,7 @@ void rf_overlay_cancel(struct rf_overlay *overlay, rf_call_id id)
 
 /* ---- requests and answers ---- */
 
-static void incoming_free(struct sn_incoming *in)
+void sn_incoming_free(struct sn_incoming *in)
 {
     rf_list_remove(&in->list);
     rf_signer_deinit(&in->request.signer);
@@ -424,7 +367,7 @@ static void incoming_answered(struct sn_incoming *in)
 {
     in->answered = true;
     if (in->deferred)
-        incoming_free(in);
+        sn_incoming_free(in);
 }
 
 size_t rf_overlay_room(struct rf_overlay *overlay, const struct rf_request *request)
@@ -526,7 +469,7 @@ struct rf_request *rf_overlay_defer(struct rf_overlay *overlay, struct rf_reques
 void rf_overlay_drop(struct rf_overlay *overlay, struct rf_request *deferred)
 {
     (void)overlay;
-    incoming_free((struct sn_incoming *)deferred);
+    sn_incoming_free((struct sn_incoming *)deferred);
 }
 
 static void arrive_request(struct sn_event *event)
@@ -540,7 +483,7 @@ static void arrive_request(struct sn_event *event)
     assert_true(code < 128 && to->overlay->handlers[code].fn != NULL);
     to->overlay->handlers[code].fn(to->overlay->handlers[code].arg, &in->request);
     assert_true(in->answered); /* or deferred */
-    incoming_free(in);
+    sn_incoming_free(in);
 }
 
 static void arrive_answer(struct sn_event *event)
@@ -579,288 +522,6 @@ static void on_event(struct rf_timer *timer, void *arg)
     }
     free(event->bytes);
     free(event);
-}
-
-/* ---- the disk ---- */
-
-struct sn_write {
-    struct rf_timer timer;
-    struct sn_node *node;
-    uint64_t token;
-    struct sn_record ops[512];
-    size_t op_count;
-};
-
-static void record_copy(const struct rf_record *from, struct sn_record *out)
-{
-    const struct rf_view *views[4] = {&from->resource, &from->slot, &from->stored_data, &from->cert};
-    struct rf_view *outs[4] = {&out->record.resource, &out->record.slot, &out->record.stored_data,
-                               &out->record.cert};
-    size_t len = 1;
-    for (size_t i = 0; i < 4; i++)
-        len += views[i]->len;
-    out->record = *from;
-    out->bytes = malloc(len);
-    uint8_t *at = out->bytes;
-    for (size_t i = 0; i < 4; i++) {
-        if (views[i]->len > 0)
-            memcpy(at, views[i]->p, views[i]->len);
-        *outs[i] = rf_view_of(at, views[i]->len);
-        at += views[i]->len;
-    }
-}
-
-static void record_remove(struct sn_node *node, const struct rf_record *r)
-{
-    RF_LIST_EACH_SAFE(&node->disk, it)
-    {
-        struct sn_record *on = RF_LIST_ENTRY(it, struct sn_record, list);
-        if (on->record.kind != r->kind || !rf_view_equal(on->record.resource, r->resource) ||
-            !rf_view_equal(on->record.slot, r->slot))
-            continue;
-        rf_list_remove(&on->list);
-        free(on->bytes);
-        free(on);
-    }
-}
-
-static void on_disk(struct rf_timer *timer, void *arg)
-{
-    struct sn_write *write = arg;
-    struct sn_node *node = write->node;
-    (void)timer;
-    if (node->disk_stopped) {
-        assert_int_equal(rf_timer_set(&node->net->events, &write->timer, node->net->now.mono_us + 100000), 0);
-        return;
-    }
-    int error = node->disk_error;
-    for (size_t i = 0; i < write->op_count; i++) {
-        struct sn_record *op = &write->ops[i];
-        if (error == 0) {
-            record_remove(node, &op->record);
-            if (op->record.cert.len > 0) {
-                struct sn_record *on = calloc(1, sizeof(*on));
-                record_copy(&op->record, on);
-                rf_list_push_back(&node->disk, &on->list);
-            }
-        }
-        free(op->bytes);
-    }
-    if (node->store != NULL)
-        rf_store_persisted(node->store, write->token, error);
-    free(write);
-}
-
-static int sn_persist(void *ctx, uint64_t token, const struct rf_persist_op *ops, size_t op_count)
-{
-    struct sn_node *node = ctx;
-    node->persist_calls++;
-    struct sn_write *write = calloc(1, sizeof(*write));
-    assert_true(op_count <= RF_COUNT(write->ops));
-    write->node = node;
-    write->token = token;
-    for (size_t i = 0; i < op_count; i++) {
-        record_copy(&ops[i].record, &write->ops[i]);
-        assert_int_equal(ops[i].type == RF_PERSIST_PUT, ops[i].record.cert.len > 0);
-    }
-    write->op_count = op_count;
-    rf_timer_init(&write->timer, on_disk, write);
-    assert_int_equal(rf_timer_set(&node->net->events, &write->timer, node->net->now.mono_us + node->disk_us),
-                     0);
-    return 0;
-}
-
-/* ---- nodes ---- */
-
-static void (*sn_tweak)(struct rf_store_config *config);
-
-static void start(struct sn_node *n)
-{
-    struct sn_net *net = n->net;
-    struct rf_store_config config;
-    rf_store_config_default(&config);
-    config.conf = net->pki.conf;
-    config.crypto = net->pki.crypto;
-    config.trust = n->trust;
-    config.self = n->identity.node_id;
-    config.peer = n->peer;
-    if (sn_tweak != NULL)
-        sn_tweak(&config);
-    struct rf_store_host host = {.ctx = n, .persist = sn_persist};
-    n->overlay = calloc(1, sizeof(*n->overlay));
-    n->overlay->node = n;
-    n->overlay->next_call = net->now.mono_us;
-    rf_list_init(&n->overlay->calls);
-    rf_list_init(&n->overlay->requests);
-    rf_timers_init(&n->timers, rf_mem_system());
-    n->env = (struct rf_env){.mem = mem_of(net),
-                             .timers = &n->timers,
-                             .now = &net->now,
-                             .secret = &n->rng.rng,
-                             .jitter = &n->rng.rng,
-                             .seed = {n->number, 2}};
-    assert_int_equal(rf_store_new(&n->env, &config, n->overlay, &host, &n->store), 0);
-}
-
-static void stop(struct sn_node *n)
-{
-    rf_store_free(n->store);
-    n->store = NULL;
-    assert_true(rf_list_empty(&n->overlay->calls));
-    RF_LIST_EACH_SAFE(&n->overlay->requests, it)
-    {
-        incoming_free(RF_LIST_ENTRY(it, struct sn_incoming, list));
-    }
-    free(n->overlay);
-    n->overlay = NULL;
-    assert_int_equal(rf_timers_next(&n->timers), RF_NEVER); /* the storage left none */
-    rf_timers_deinit(&n->timers);
-}
-
-struct rf_id sn_id(const char *hex)
-{
-    char text[33] = "00000000000000000000000000000000";
-    memcpy(text, hex, strlen(hex));
-    struct rf_id id;
-    assert_int_equal(rf_id_parse(text, &id), 0);
-    return id;
-}
-
-struct rf_id sn_hash(struct sn_net *net, const char *name)
-{
-    struct rf_view part = rf_view_str(name);
-    struct rf_id id;
-    assert_int_equal(rf_overlay_hash(net->pki.crypto, &part, 1, net->pki.conf->id_len, &id), 0);
-    return id;
-}
-
-struct sn_node *sn_add(struct sn_net *net, const char *user, const char *id, bool peer,
-                       void (*tweak)(struct rf_store_config *config))
-{
-    assert_true(net->count < SN_MAX_NODES - 1);
-    struct sn_node *n = &net->nodes[net->count];
-    *n = (struct sn_node){.net = net, .number = net->count, .peer = peer, .alive = true, .disk_us = 1000};
-    net->count++;
-    snprintf(n->user, sizeof(n->user), "%s", user);
-    struct rf_id node_id;
-    if (id != NULL)
-        node_id = sn_id(id);
-    assert_int_equal(rf_pki_node(&net->pki, user, id != NULL ? &node_id : NULL, RF_KEY_ED25519, &n->identity),
-                     0);
-    assert_int_equal(rf_pki_trust(&net->pki, 64, &n->trust), 0);
-    rf_rng_seeded_init(&n->rng, 100 + n->number);
-    rf_list_init(&n->disk);
-    sn_tweak = tweak;
-    start(n);
-    sn_tweak = NULL;
-    return n;
-}
-
-void sn_kill(struct sn_node *node)
-{
-    node->alive = false;
-}
-
-static int load_all(struct sn_node *n)
-{
-    RF_LIST_EACH(&n->disk, it)
-    {
-        int error = rf_store_load(n->store, &RF_LIST_ENTRY(it, struct sn_record, list)->record);
-        if (error != 0 && error != RF_EEXPIRED)
-            return error;
-    }
-    return 0;
-}
-
-void sn_restart(struct sn_node *node)
-{
-    stop(node);
-    node->alive = true;
-    start(node);
-    assert_int_equal(load_all(node), 0);
-}
-
-void sn_ring_changed(struct sn_net *net, struct sn_node *joined, struct sn_node *lost)
-{
-    for (size_t i = 0; i < net->count; i++) {
-        struct sn_node *n = &net->nodes[i];
-        if (!in_ring(n))
-            continue;
-        if (lost != NULL && lost->side == n->side)
-            rf_store_neighbor_lost(n->store, &lost->identity.node_id);
-        if (n == joined)
-            rf_store_joined(n->store);
-        else
-            rf_store_range_changed(n->store);
-    }
-}
-
-void sn_run(struct sn_net *net, uint64_t us)
-{
-    uint64_t end = net->now.mono_us + us;
-    for (;;) {
-        uint64_t next = rf_timers_next(&net->events);
-        for (size_t i = 0; i < net->count; i++)
-            if (net->nodes[i].store != NULL && rf_timers_next(&net->nodes[i].timers) < next)
-                next = rf_timers_next(&net->nodes[i].timers);
-        if (next > end)
-            next = end;
-        if (next > net->now.mono_us) {
-            net->now.mono_us = next;
-        }
-        net->now.wall_ms = net->wall_base_ms + net->now.mono_us / 1000;
-        size_t fired = rf_timers_run(&net->events, net->now.mono_us, 1);
-        for (size_t i = 0; i < net->count && fired == 0; i++)
-            if (net->nodes[i].alive && net->nodes[i].store != NULL)
-                fired = rf_timers_run(&net->nodes[i].timers, net->now.mono_us, 1);
-            else if (net->nodes[i].store != NULL && rf_timers_next(&net->nodes[i].timers) <= net->now.mono_us)
-                fired = rf_timers_run(&net->nodes[i].timers, net->now.mono_us, 1); /* nobody hears it */
-        if (fired == 0 && net->now.mono_us >= end)
-            return;
-    }
-}
-
-void sn_init_pki(struct sn_net *net, const struct rf_pki_config *config)
-{
-    memset(net, 0, sizeof(*net));
-    assert_int_equal(rf_pki_init(&net->pki, config), 0);
-    rf_mem_test_init(&net->mem);
-    net->mem.allowed = SIZE_MAX;
-    net->now = (struct rf_now){.mono_us = 1000000, .wall_ms = net->pki.wall_ms};
-    net->wall_base_ms = net->pki.wall_ms - net->now.mono_us / 1000;
-    net->latency_us = 5000;
-    rf_timers_init(&net->events, rf_mem_system());
-}
-
-void sn_init(struct sn_net *net, const struct rf_kind_def *kinds, size_t kind_count)
-{
-    struct rf_pki_config config = {.kinds = kinds, .kind_count = kind_count, .no_ice = true};
-    sn_init_pki(net, &config);
-}
-
-void sn_deinit(struct sn_net *net)
-{
-    for (size_t i = 0; i < net->count; i++) {
-        struct sn_node *n = &net->nodes[i];
-        stop(n);
-        n->alive = false;
-    }
-    sn_run(net, 60 * RF_US_PER_S); /* deliveries and disk writes under way end */
-    for (size_t i = 0; i < net->count; i++) {
-        struct sn_node *n = &net->nodes[i];
-        RF_LIST_EACH_SAFE(&n->disk, it)
-        {
-            struct sn_record *on = RF_LIST_ENTRY(it, struct sn_record, list);
-            free(on->bytes);
-            free(on);
-        }
-        rf_trust_free(n->trust);
-        rf_identity_deinit(&n->identity);
-    }
-    assert_int_equal(rf_timers_next(&net->events), RF_NEVER);
-    rf_timers_deinit(&net->events);
-    rf_pki_deinit(&net->pki);
-    assert_int_equal(net->mem.live_count, 0);
 }
 
 /* ---- raw requests ---- */

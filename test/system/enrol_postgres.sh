@@ -15,6 +15,7 @@ fi
 
 dir=$(mktemp -d /tmp/enrol_postgres.XXXXXX)
 pid=
+ready=
 stop() {
     status=$?
     trap - EXIT INT TERM
@@ -22,7 +23,7 @@ stop() {
         kill -INT "$pid" 2>/dev/null || true # fast shutdown
         wait "$pid" 2>/dev/null || true
     fi
-    if [ $status -ne 0 ] && [ -s "$dir/log" ]; then
+    if [ -z "$ready" ] && [ -s "$dir/log" ]; then
         echo "--- PostgreSQL's log:" >&2
         tail -20 "$dir/log" >&2
     fi
@@ -40,10 +41,10 @@ if [ "$(id -u)" = 0 ]; then
     chown "$user" "$dir"
     as="setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups --reset-env"
 fi
-cd "$dir"
-$as "$bin/initdb" -D "$dir/data" -U ringfolk --auth=trust --no-sync --locale=C --encoding=UTF8 >"$dir/log" 2>&1
-# exec: the process ID is the server's own. Durability is not what is tested here, but for the killed client.
-$as "$bin/postgres" -D "$dir/data" -k "$dir" -h '' -F -c shared_buffers=16MB -c max_connections=20 >>"$dir/log" 2>&1 &
+(cd "$dir" && $as "$bin/initdb" -D "$dir/data" -U ringfolk --auth=trust --no-sync --locale=C --encoding=UTF8 >"$dir/log" 2>&1)
+# exec: the process ID is the server's own. -F: what a crash of the machine would lose is not tested here.
+(cd "$dir" && exec $as "$bin/postgres" -D "$dir/data" -k "$dir" -h '' -F -c shared_buffers=16MB -c max_connections=20 \
+    >>"$dir/log" 2>&1) &
 pid=$!
 tries=0
 until "$bin/pg_isready" -q -h "$dir" -d postgres -U ringfolk; do
@@ -54,7 +55,7 @@ until "$bin/pg_isready" -q -h "$dir" -d postgres -U ringfolk; do
     fi
     sleep 0.1
 done
-chmod 0711 "$dir"
+ready=yes
 
 RF_TEST_DB="postgresql://ringfolk@/postgres?host=$dir"
 export RF_TEST_DB

@@ -256,8 +256,11 @@ static void run_fetch(void *ctx, struct rf_control_call *call, json_t *args)
 static void run_listen(void *ctx, struct rf_control_call *call, json_t *args)
 {
     (void)ctx, (void)args;
+    struct rf_control *control = call->control;
     call->session->listening = true;
     rf_call_result(call, json_object());
+    if (control->on_listen != NULL)
+        control->on_listen(control->on_listen_ctx);
 }
 
 static void run_shutdown(void *ctx, struct rf_control_call *call, json_t *args)

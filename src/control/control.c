@@ -98,6 +98,22 @@ void rf_control_event(struct rf_control *control, const char *type, json_t *fiel
     json_decref(event);
 }
 
+size_t rf_control_listeners(const struct rf_control *control)
+{
+    size_t count = 0;
+    RF_LIST_EACH(&control->sessions, it)
+    {
+        count += RF_LIST_ENTRY(it, struct rf_session, list)->listening;
+    }
+    return count;
+}
+
+void rf_control_on_listen(struct rf_control *control, void (*fn)(void *ctx), void *ctx)
+{
+    control->on_listen = fn;
+    control->on_listen_ctx = ctx;
+}
+
 void rf_control_node_event(struct rf_control *control, const struct rf_node_out *out)
 {
     json_t *fields = json_object();
@@ -312,6 +328,17 @@ int rf_control_add(struct rf_control *control, const struct rf_command *command)
         return RF_ELIMIT;
     control->commands[control->command_count++] = command;
     return 0;
+}
+
+void rf_control_remove(struct rf_control *control, const struct rf_command *command)
+{
+    for (size_t i = 0; i < control->command_count; i++)
+        if (control->commands[i] == command) {
+            control->command_count--;
+            memmove(&control->commands[i], &control->commands[i + 1],
+                    (control->command_count - i) * sizeof(control->commands[0]));
+            return;
+        }
 }
 
 struct rf_session *rf_control_open(struct rf_control *control, void *user)

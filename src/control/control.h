@@ -45,6 +45,7 @@ int rf_control_new(const struct rf_env *env, struct rf_node *node, const struct 
 void rf_control_free(struct rf_control *control);
 /* rf_control_add: a further command (sip/ brings message, call, ...); the struct must live as long as `control`. */
 int rf_control_add(struct rf_control *control, const struct rf_command *command);
+void rf_control_remove(struct rf_control *control, const struct rf_command *command); /* its calls have ended */
 
 struct rf_session *rf_control_open(struct rf_control *control, void *user);
 void *rf_session_user(struct rf_session *session);
@@ -64,5 +65,8 @@ struct rf_now rf_call_now(struct rf_control_call *call);
 /* rf_control_event sends to all listening sessions: {"event": type, ...fields}; steals fields. */
 void rf_control_event(struct rf_control *control, const char *type, json_t *fields);
 void rf_control_node_event(struct rf_control *control, const struct rf_node_out *out); /* RF_NODE_OUT_EVENT */
+size_t rf_control_listeners(const struct rf_control *control); /* sessions that get events */
+/* rf_control_on_listen: fn(ctx) is called whenever a session has begun to listen; one party, NULL: none any more. */
+void rf_control_on_listen(struct rf_control *control, void (*fn)(void *ctx), void *ctx);
 
 #endif

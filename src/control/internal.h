@@ -34,6 +34,8 @@ struct rf_control {
     struct rf_list sessions, calls;
     const struct rf_command *commands[CONTROL_MAX_COMMANDS];
     size_t command_count;
+    void (*on_listen)(void *ctx); /* may be NULL */
+    void *on_listen_ctx;
 };
 
 /* json.c: values as people and scripts see them */

@@ -12,6 +12,15 @@ int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_
     return 0;
 }
 
+void rf_node_unset_app(struct rf_node *node, uint16_t application)
+{
+    for (size_t i = 0; i < node->app_count; i++)
+        if (node->apps[i].application == application) {
+            node->apps[i] = node->apps[--node->app_count];
+            return;
+        }
+}
+
 const struct rf_node_app *node_app_find(struct rf_node *node, uint16_t application)
 {
     for (size_t i = 0; i < node->app_count; i++)

@@ -200,6 +200,7 @@ struct rf_node_app {
     void (*down)(void *ctx, rf_link_id conn, int reason);
 };
 int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app); /* copied */
+void rf_node_unset_app(struct rf_node *node, uint16_t application); /* it hears nothing any more */
 /* app_attach makes (or reuses) a connection to a device; the answering certificate must carry that Node-ID, and `user` if not empty. */
 int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user,
                        uint16_t application, struct rf_now now,

@@ -1,0 +1,55 @@
+/*
+ * bridge.h - joins application connections of the node to libre's overlay stack. libre takes streams only from sockets, so each connection
+ * gets a loopback TCP socket of ours into the stack's listener; its local port stands for the verified user and device at the other end,
+ * and a message from any other port is nobody's (stack.c refuses it).
+ *
+ * States of a connection: WAITING (others are being made; the listener's queue is short) -> OPENING (connect) -> PROVING (CR LF CR LF sent:
+ * libre's pong tells that it has accepted us, so that it will find this very connection for requests) -> UP -> gone.
+ * Events: up, data, down from the node; readable, closed from the socket. Timer: every 30 s a keep-alive in both directions; after
+ * BRIDGE_IDLE_S without a message and without a dialog a connection that we made is closed.
+ */
+#ifndef RF_SIP_BRIDGE_H
+#define RF_SIP_BRIDGE_H
+
+#include "sip/core.h"
+
+#define BRIDGE_KEEPALIVE_S 30
+#define BRIDGE_IDLE_S      120
+#define BRIDGE_MAX_CONNS   512
+#define BRIDGE_BURST       200 /* messages at once from one device ... */
+#define BRIDGE_RATE        100 /* ... and so many more each second */
+
+struct bridge;
+
+struct bridge_conn {
+    struct rf_list list;
+    struct core *core;
+    rf_link_id id;
+    struct rf_id node;
+    char user[AOR_MAX]; /* from the certificate */
+    bool outgoing;
+    /* the rest is bridge.c's */
+    int state;
+    struct tcp_conn *tc;
+    struct sa local; /* our end: what libre sees as the peer */
+    struct framer *in, *out;
+    struct mbuf *early; /* from the overlay before we are UP */
+    double tokens;
+    uint64_t tokens_ms, used_ms;
+};
+
+int bridge_new(struct core *core, struct bridge **out);
+void bridge_free(struct core *core, struct bridge *bridge);
+
+/* From the node. */
+void bridge_up(struct core *core, rf_link_id id, const struct rf_id *node, struct rf_view user,
+               bool outgoing);
+void bridge_data(struct core *core, rf_link_id id, struct rf_view bytes);
+void bridge_down(struct core *core, rf_link_id id);
+
+/* bridge_at tells whose message came from `src`; NULL: a stranger. */
+const struct bridge_conn *bridge_at(struct core *core, const struct sa *src);
+/* bridge_ready: 0 and the flow when connection `id` is UP, RF_EAGAIN not yet, RF_ECLOSED gone. find.c is told of changes by find_conn_changed. */
+int bridge_ready(struct core *core, rf_link_id id, struct flow *out);
+
+#endif

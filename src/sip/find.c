@@ -1,0 +1,166 @@
+/* find.c - from a name to connections with its devices. */
+#include "sip/find.h"
+#include "base/error.h"
+#include "sip/bridge.h"
+#include "sip/side.h"
+
+enum { ATTACHING = 1, OPENING, REPORTED };
+
+struct target {
+    struct rf_id node;
+    bool self;
+    int state;
+    rf_link_id conn; /* OPENING: the bridge makes its loopback socket */
+};
+
+struct find {
+    struct rf_list list;
+    struct core *core;
+    uint64_t token;
+    char aor[AOR_MAX];
+    struct find_handler handler;
+    struct target targets[FIND_MAX_DEVICES];
+    size_t count;
+};
+
+static struct find *find_of(struct core *core, uint64_t token)
+{
+    RF_LIST_EACH(&core->finds, it)
+    {
+        struct find *f = RF_LIST_ENTRY(it, struct find, list);
+        if (f->token == token)
+            return f;
+    }
+    return NULL;
+}
+
+static struct find *make(struct core *core, const char *aor, const struct find_handler *handler)
+{
+    struct find *f = rf_zalloc(core->mem, sizeof(*f));
+    if (f == NULL)
+        return NULL;
+    f->core = core;
+    f->token = ++core->next_token;
+    f->handler = *handler;
+    size_t len = strlen(aor);
+    memcpy(f->aor, aor, len < AOR_MAX ? len + 1 : 0);
+    rf_list_push_back(&core->finds, &f->list);
+    return f;
+}
+
+int find_start(struct core *core, const char *aor, const struct find_handler *handler, struct find **out)
+{
+    struct find *f = make(core, aor, handler);
+    *out = NULL;
+    if (f == NULL)
+        return RF_ENOMEM;
+    *out = f;
+    int error = side_lookup(core, f->token, f->aor);
+    if (error != 0) {
+        find_stop(core, f);
+        *out = NULL;
+    }
+    return error;
+}
+
+int find_again(struct core *core, const struct rf_id *node, const char *aor,
+               const struct find_handler *handler, struct find **out)
+{
+    struct find *f = make(core, aor, handler);
+    *out = NULL;
+    if (f == NULL)
+        return RF_ENOMEM;
+    f->count = 1;
+    f->targets[0] = (struct target){.node = *node, .state = ATTACHING};
+    *out = f;
+    int error = side_attach(core, f->token, 0, node, f->aor);
+    if (error != 0) {
+        find_stop(core, f);
+        *out = NULL;
+    }
+    return error;
+}
+
+void find_stop(struct core *core, struct find *find)
+{
+    if (find == NULL)
+        return;
+    rf_list_remove(&find->list);
+    rf_free(core->mem, find);
+}
+
+/* The handler may stop the find: nothing of it is touched afterwards. */
+static void report(struct find *f, size_t index, int error, const struct flow *flow)
+{
+    struct target *t = &f->targets[index];
+    struct rf_id node = t->node;
+    t->state = REPORTED;
+    f->handler.device(f->handler.arg, index, &node, t->self, error, flow);
+}
+
+void find_looked_up(struct core *core, uint64_t token, int error, bool exists,
+                    const struct find_device *devices, size_t count)
+{
+    struct find *f = find_of(core, token);
+    if (f == NULL)
+        return;
+    f->count = count < FIND_MAX_DEVICES ? count : FIND_MAX_DEVICES;
+    if (error == 0 && f->count == 0)
+        error = RF_ENOTFOUND;
+    for (size_t i = 0; i < f->count; i++)
+        f->targets[i] = (struct target){.node = devices[i].node, .self = devices[i].self, .state = ATTACHING};
+    f->handler.found(f->handler.arg, error, exists, error == 0 ? f->count : 0);
+    for (size_t i = 0; error == 0 && i < count && i < FIND_MAX_DEVICES; i++) {
+        if ((f = find_of(core, token)) == NULL)
+            return;
+        if (f->targets[i].self)
+            report(f, i, 0, NULL);
+        else if (side_attach(core, token, i, &f->targets[i].node, f->aor) != 0)
+            report(f, i, RF_ENOMEM, NULL);
+    }
+}
+
+/* reports a target whose connection is UP or gone; waits on otherwise */
+static void check_conn(struct find *f, size_t index)
+{
+    struct flow flow;
+    int error = bridge_ready(f->core, f->targets[index].conn, &flow);
+    if (error != RF_EAGAIN)
+        report(f, index, error, error == 0 ? &flow : NULL);
+}
+
+void find_attached(struct core *core, uint64_t token, size_t index, int error, rf_link_id conn)
+{
+    struct find *f = find_of(core, token);
+    if (f == NULL || index >= f->count || f->targets[index].state != ATTACHING)
+        return;
+    if (error != 0) {
+        report(f, index, error, NULL);
+        return;
+    }
+    f->targets[index].state = OPENING;
+    f->targets[index].conn = conn;
+    check_conn(f, index);
+}
+
+void find_conn_changed(struct core *core, rf_link_id conn)
+{
+    /* handlers may stop finds, also others: look for the next one from the start each time */
+    for (bool again = true; again;) {
+        again = false;
+        RF_LIST_EACH(&core->finds, it)
+        {
+            struct find *f = RF_LIST_ENTRY(it, struct find, list);
+            for (size_t i = 0; i < f->count && !again; i++) {
+                struct flow flow;
+                if (f->targets[i].state == OPENING && f->targets[i].conn == conn &&
+                    bridge_ready(core, conn, &flow) != RF_EAGAIN) {
+                    check_conn(f, i);
+                    again = true;
+                }
+            }
+            if (again)
+                break;
+        }
+    }
+}

@@ -48,7 +48,8 @@ LIBRARIES = {
     "SQLite": (r"sqlite3\.h", ["db"], None),
     "PostgreSQL": (r"(libpq-fe|postgresql/.*|libpq/.*)", ["db"], None),
     "OpenSSL": (r"openssl/", ["crypto/openssl", "link"], {"link": 1}),
-    "GnuTLS": (r"gnutls/", ["crypto/gnutls", "link"], {"link": 1}),
+    # io: the HTTPS server, whose library hands out the GnuTLS session of a connection (client certificates)
+    "GnuTLS": (r"gnutls/", ["crypto/gnutls", "link", "io"], {"link": 1, "io": 1}),
     "libxml2": (r"libxml/", ["conf"], {"conf": 1}),
     "jansson": (r"jansson", ["control", "io", "apps", "sim"], None),
     "argon2": (r"argon2\.h", ["enrol", "crypto"], {"enrol": 1, "crypto": 1}),

@@ -175,7 +175,8 @@ static int make_document(struct enrol_data *data, const struct wish *wish, const
     draft.sequence = 1;
     draft.id_len = RF_ID_MIN_LEN;
     draft.no_ice = true;
-    draft.max_message_size = 65536; /* a ConfigUpdate carries the whole document, which grows with every revocation */
+    draft.max_message_size =
+        65536; /* a ConfigUpdate carries the whole document, which grows with every revocation */
     draft.bootstraps = bootstraps;
     draft.bootstrap_count = wish->bootstrap_count;
     draft.configuration_signers = draft.kind_signers = &data->signer.node_id;

@@ -22,7 +22,8 @@ static void refuse_password(struct rf_enrol *enrol, const struct rf_enrol_attemp
 {
     if (attempt->has_invite)
         answer_refuse(answer, &enrol->counters.refused_name, 403, TOKEN_NAME,
-                      "the name %s is taken; if it is yours, give its password or ask for an invite to it", attempt->user);
+                      "the name %s is taken; if it is yours, give its password or ask for an invite to it",
+                      attempt->user);
     else
         refuse_auth(enrol, answer, "wrong user name or password");
 }

@@ -40,7 +40,8 @@ struct rf_topology_host {
     /*
      * attach: make a link to the node (or, resource: to the peer in charge of that Resource-ID) by an Attach, source-routed through `via` if not
      * NULL, over `link` if not 0. The end is told by rf_topology_ops.attached. Already linked or under way: fine, told as well.
-     * attached and link_up come later, never from inside attach or bootstrap.
+     * attached and link_up come later, never from inside attach or bootstrap. When the link it was sent over goes down before the answer, the Attach
+     * should end at once (RF_EUNREACHABLE); a new attach for the same target on another way is then not held back by the old one.
      */
     void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via, uint64_t link,
                    bool send_update);

@@ -51,6 +51,7 @@ struct call {
     uint64_t link;
     uint64_t interval_us;
     unsigned left, sent;
+    bool any_responder;
     struct message *request;
     rf_reply_fn done;
     void *arg;
@@ -150,8 +151,8 @@ static size_t other_end(const struct net_link *link, size_t node)
 
 static struct net_link *link_between(const struct net *net, size_t a, size_t b)
 {
-    for (size_t i = 0; i < net->nodes[a].link_count; i++) {
-        struct net_link *link = link_get(net, net->nodes[a].links[i]);
+    for (size_t i = net->nodes[a].link_count; i > 0; i--) { /* the newest of several */
+        struct net_link *link = link_get(net, net->nodes[a].links[i - 1]);
         if (other_end(link, a) == b)
             return link;
     }
@@ -226,7 +227,7 @@ static void link_break(struct net *net, struct net_link *link, size_t silent_for
     for (size_t i = 0; i < 2; i++)
         link_take(&net->nodes[link->ends[i]], link->id);
     for (size_t i = 0; i < 2; i++) {
-        if (!net->nodes[link->ends[i]].alive || link->ends[i] == silent_for)
+        if (!net->nodes[link->ends[i]].alive || link->lost[i] || link->ends[i] == silent_for)
             continue;
         event_at(net, EV_LINK_DOWN, link->ends[i], now(net) + link->latency_us)->link = link->id;
     }
@@ -257,6 +258,11 @@ static void link_send(struct net *net, size_t from, struct net_link *link, struc
     struct net_counts *counts = &net->nodes[from].counts;
     counts->messages++;
     counts->bytes += OVERHEAD + message->body_len + 18 * (message->dest_count + message->path_count);
+    if (link->lost[1 - end] && reachable(net, from, to)) { /* it started anew and resets the connection */
+        link_break(net, link, SIZE_MAX);
+        message_free(message);
+        return;
+    }
     if (!reachable(net, from, to)) {
         into_the_void(net, link, from);
         message_free(message);
@@ -530,8 +536,10 @@ static void call_send(struct rf_timer *timer, void *arg)
         forward(self, copy, NULL);
     else if (link && link->up && (link->ends[0] == self->number || link->ends[1] == self->number))
         link_send(self->net, self->number, link, copy);
-    else
+    else {
         message_free(copy);
+        call_end(call, &(struct rf_reply){.error = RF_EUNREACHABLE, .transmissions = call->sent});
+    }
 }
 
 int rf_overlay_call(struct rf_overlay *overlay, const struct rf_call *call, rf_call_id *out)
@@ -551,6 +559,7 @@ int rf_overlay_call(struct rf_overlay *overlay, const struct rf_call *call, rf_c
     mine->link = call->link;
     mine->left = call->max_transmissions ? call->max_transmissions : 5;
     mine->interval_us = call->interval_us ? call->interval_us : 3 * NET_S;
+    mine->any_responder = call->any_responder;
     mine->done = call->done;
     mine->arg = call->arg;
     rf_timer_init(&mine->timer, call_send, mine);
@@ -581,8 +590,9 @@ static void deliver_response(struct rf_overlay *self, struct message *message, s
     }
     if (found) {
         const struct rf_dest *dest = &found->request->dests[found->request->dest_count - 1];
-        bool may = dest->type == RF_DEST_NODE ? rf_id_equal(&dest->id, &message->signer)
-                                              : ops()->as_close(self->topology, &message->signer, &dest->id);
+        bool may = dest->type == RF_DEST_NODE
+                       ? rf_id_equal(&dest->id, &message->signer)
+                       : found->any_responder || ops()->as_close(self->topology, &message->signer, &dest->id);
         struct rf_region region;
         struct rf_message decoded = {.code = message->code, .body = rf_view_of(message->body, message->body_len)};
         struct rf_signer signer = {.node_id = message->signer};
@@ -643,7 +653,7 @@ static void attach_answered(void *arg, const struct rf_reply *reply)
     if (reply->error || !reply->signer) {
         struct event *event = event_at(net, EV_ATTACHED, self->number, now(net));
         event->target = attaching->target;
-        event->error = reply->error ? reply->error : RF_EUNREACHABLE;
+        event->error = reply->error ? reply->error : RF_ETIMEOUT;
     } else
         connect_later(net, self->number, net_find(net, &reply->signer->node_id), false, &attaching->target,
                       attaching->send_update);
@@ -733,7 +743,7 @@ static void make_link(struct net *net, struct event *event)
         if (event->flag)
             ops()->bootstrap_failed(self->topology);
         else
-            ops()->attached(self->topology, &event->target, NULL, RF_EUNREACHABLE);
+            ops()->attached(self->topology, &event->target, NULL, RF_ETIMEOUT);
         return;
     }
     struct net_link *link = from == to ? NULL : link_between(net, from, to);
@@ -852,7 +862,7 @@ static struct rf_view id_of(const struct rf_map_node *node)
 
 void net_init(struct net *net, const struct net_config *config)
 {
-    *net = (struct net){.config = *config};
+    *net = (struct net){.config = *config, .exact_rank = SIZE_MAX};
     rf_mem_test_init(&net->mem);
     net->now = (struct rf_now){.mono_us = 1000 * NET_S, .wall_ms = 1700000000000};
     rf_timers_init(&net->timers, rf_mem_system());
@@ -945,8 +955,11 @@ void net_crash(struct net *net, size_t node, bool silent)
     self->alive = false;
     self->state = RF_TOPOLOGY_IDLE;
     gone(net, node);
-    if (silent)
-        return; /* its links stay until somebody notices */
+    while (silent && self->link_count > 0) { /* the others' ends stay until somebody notices */
+        struct net_link *link = link_get(net, self->links[0]);
+        link->lost[link->ends[0] == node ? 0 : 1] = true;
+        link_take(self, link->id);
+    }
     while (self->link_count > 0)
         link_break(net, link_get(net, self->links[0]), node);
 }

@@ -28,6 +28,7 @@ struct net_link {
     uint64_t id;
     size_t ends[2];          /* node numbers; ends[0] asked for it */
     bool up;
+    bool lost[2];            /* ends[i] crashed silently: it knows nothing of the link any more */
     uint64_t latency_us;
     uint64_t last_us[2];     /* arrival of the last message from ends[i]: a link keeps the order */
     uint64_t unacked_us;     /* the first message that went into the void, 0 = none */
@@ -89,6 +90,7 @@ struct net {
     struct { size_t a, b; uint64_t since_us; } claims[64];
     size_t claim_count;
     uint64_t worst_claim_us;
+    size_t exact_rank; /* net_ideal looks at neighbors up to this rank; default: all */
 };
 
 /* ---- the world ---- */

@@ -50,14 +50,15 @@ static bool tables_right(const struct net *net, const size_t *peers, size_t coun
     size_t most = count - 1;
     for (size_t k = 0; k < n; k++) {
         const struct rf_topology_status_entry *e = &entries[k];
-        if (e->relation == 'f' && net->nodes[net_find(net, &e->node)].alive == false)
-            return fault(why, len, "a finger is dead", self->number, net_find(net, &e->node));
-        if (e->relation == 'f')
+        if (e->relation == 'f' || e->rank > net->exact_rank)
             continue;
         bool up = e->relation == 's';
         long place = up ? (long)e->rank : -(long)e->rank;
         const struct rf_overlay *ideal = at(net, peers, count, i, place);
-        if (!rf_id_equal(&e->node, &ideal->id))
+        size_t there = net_find(net, &e->node);
+        if (there != ideal->number && !net->nodes[there].alive)
+            return fault(why, len, up ? "dead successor" : "dead predecessor", self->number, there);
+        if (there != ideal->number)
             return fault(why, len, up ? "wrong successor, rank" : "wrong predecessor, rank", self->number, e->rank);
         if (!net_linked(net, self->number, ideal->number) || e->link == 0)
             return fault(why, len, "not linked with neighbor", self->number, ideal->number);

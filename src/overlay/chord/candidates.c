@@ -19,9 +19,15 @@ const struct candidate *candidates_find(const struct candidates *c, const struct
     return find((struct candidates *)(uintptr_t)c, node);
 }
 
+uint64_t candidate_usable_at(const struct candidate *candidate, uint64_t now_us)
+{
+    bool hopeless = candidate->failures >= CANDIDATE_FAILURES && candidate->seen_us <= candidate->failed_us;
+    return hopeless || now_us - candidate->seen_us > CANDIDATE_KEEP_US ? UINT64_MAX : candidate->rest_until_us;
+}
+
 bool candidate_usable(const struct candidate *candidate, uint64_t now_us)
 {
-    return now_us >= candidate->rest_until_us && now_us - candidate->seen_us <= CANDIDATE_KEEP_US;
+    return candidate_usable_at(candidate, now_us) <= now_us;
 }
 
 /* Is it one of those nearest to us on one side, among all in the table? */
@@ -77,6 +83,7 @@ void candidates_failed(struct candidates *c, const struct rf_id *node, uint64_t 
         it = add(c, node, now_us);
     if (!it)
         return;
+    it->failed_us = now_us;
     it->rest_until_us = now_us + (CANDIDATE_REST_US << it->failures);
     if (it->failures < CANDIDATE_REST_MAX)
         it->failures++;

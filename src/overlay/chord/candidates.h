@@ -12,6 +12,7 @@
 #define CANDIDATE_KEEP_US   ((uint64_t)900 * 1000 * 1000) /* named that long ago: forgotten */
 #define CANDIDATE_REST_US   ((uint64_t)15 * 1000 * 1000)  /* after the first failure; doubles up to */
 #define CANDIDATE_REST_MAX  6                             /* ... 2^6 times that */
+#define CANDIDATE_FAILURES  2                             /* from then on only what is named again is tried again */
 
 struct candidate {
     struct rf_id node;
@@ -19,7 +20,8 @@ struct candidate {
     struct rf_id informer; /* who named it last */
     uint64_t seen_us;      /* when it was named last */
     uint64_t rest_until_us;
-    unsigned failures; /* in a row */
+    uint64_t failed_us; /* the last failure */
+    unsigned failures;  /* in a row */
 };
 
 struct candidates {
@@ -38,7 +40,8 @@ void candidates_rest(struct candidates *c, const struct rf_id *node, uint64_t no
 /* candidates_alive: it gave a sign of life; failures are forgotten. */
 void candidates_alive(struct candidates *c, const struct rf_id *node);
 const struct candidate *candidates_find(const struct candidates *c, const struct rf_id *node); /* NULL: unknown */
-/* candidate_usable: named not too long ago and not resting. */
+/* candidate_usable: named not too long ago and not resting; after several failures only if it was named since. */
+uint64_t candidate_usable_at(const struct candidate *candidate, uint64_t now_us); /* when its rest ends; UINT64_MAX: never */
 bool candidate_usable(const struct candidate *candidate, uint64_t now_us);
 
 #endif

@@ -66,30 +66,23 @@ static void check_done(struct chord_call *call, const struct rf_reply *reply)
 
 void chord_check(struct rf_topology *t, struct chord_conn *conn)
 {
-    struct rf_route_query query = {.destination = rf_dest_node(&conn->node)};
-    struct rf_call call = {.code = RF_CODE_ROUTE_QUERY_REQ, .link = conn->link};
-    uint8_t body[64];
-    struct rf_buf buf;
+    struct rf_dest dest = rf_dest_node(&conn->node);
     int asked = ASK_ALIVE;
-    if (conn->check || (t->state != RF_TOPOLOGY_JOINED && t->params.role == RF_ROLE_PEER))
+    if (conn->check || t->state == RF_TOPOLOGY_IDLE || t->state == RF_TOPOLOGY_LEAVING)
         return;
     struct rf_id after = rf_id_add_small(&t->params.self, 1);
     if (t->params.role == RF_ROLE_CLIENT)
-        query.destination = rf_dest_resource(&after);
+        dest = rf_dest_resource(&after);
+    else if (t->state != RF_TOPOLOGY_JOINED)
+        asked = ASK_ALIVE;
     else if (ring_successor_rank(&t->ring, &conn->node) == 1) {
         asked = ASK_SUCCESSOR;
-        query.destination = rf_dest_resource(&after);
+        dest = rf_dest_resource(&after);
     } else if (ring_predecessor_rank(&t->ring, &conn->node) == 1) {
         asked = ASK_PREDECESSOR;
-        query.destination = rf_dest_resource(&t->params.self);
+        dest = rf_dest_resource(&t->params.self);
     }
-    rf_buf_fixed(&buf, body, sizeof(body));
-    rf_route_query_encode(&query, &buf);
-    call.body = rf_buf_view(&buf);
-    call.max_transmissions = CHORD_CHECK_TRIES;
-    call.interval_us = CHORD_CHECK_TRY_US;
-    rf_call_to_node(&call, &conn->node);
-    conn->check = chord_call(t, &call, check_done);
+    conn->check = chord_call_route_query(t, conn, &dest, false, CHORD_CHECK_TRIES, check_done);
     if (conn->check)
         conn->check->kind = asked;
     t->counters.checks++;

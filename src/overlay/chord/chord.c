@@ -257,7 +257,8 @@ static void chord_link_up(struct rf_topology *t, const struct rf_conn *info, boo
     conn->suspect = info->suspect;
     conn->heard_us = chord_now(t);
     candidates_alive(&t->candidates, &info->node);
-    if (chord_attach_claim(t, &info->node) || (bootstrap && conn->up_us == chord_now(t)))
+    conn->attached = chord_attach_claim(t, &info->node);
+    if (conn->attached || (bootstrap && conn->up_us == chord_now(t)))
         conn->wanted = true;
     if (t->params.role == RF_ROLE_CLIENT)
         chord_client_link(t, conn);

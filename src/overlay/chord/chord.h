@@ -54,6 +54,7 @@
 #define CHORD_BACKOFF_MAX_US (60 * CHORD_S)
 #define CHORD_REFUSED_MAX    8               /* JoinReqs refused in a row before backing off */
 #define CHORD_RESUME_TRIES   3               /* bootstraps that fail before a peer that was in the ring goes on alone */
+#define CHORD_CROWD_US       (60 * CHORD_S)  /* who lost several peers that fast has lost the ring, not the ring them */
 #define CHORD_FINGER_LOW_US  (5 * CHORD_S)   /* finger search: from that, doubling while nothing is found */
 #define CHORD_FINGER_PINGS   4               /* per search */
 #define CHORD_ALONE_US       (5 * CHORD_S)   /* partition check of a lone peer: from that, doubling */
@@ -100,6 +101,7 @@ struct chord_conn {
     uint64_t link;
     bool peer;      /* in the ring: sent an Update, or we admitted it */
     bool wanted;    /* the link was made at our wish and is ours to release */
+    bool attached;  /* ... by an Attach, which asked for an Update */
     bool suspect;
     bool left;      /* sent a Leave */
     bool handover;  /* admitted; its place is told when its data are there */
@@ -133,6 +135,7 @@ struct chord_attach {
     enum chord_purpose purpose;
     uint64_t start_us, deadline_us;
     bool resource;
+    bool routed;   /* through the informer */
     bool answered; /* told to have succeeded, the link is still to come */
 };
 
@@ -163,7 +166,7 @@ struct chord_join {
     struct rf_id boot;      /* bootstrap node, len 0: none */
     uint64_t boot_link;
     struct rf_id admitting; /* AP, len 0: unknown */
-    struct chord_call *call; /* JoinReq or Ping under way, borrowed */
+    struct chord_call *call; /* JoinReq, RouteQuery or Ping under way, borrowed */
     unsigned attempts;      /* failed in a row */
     unsigned boot_failures; /* in a row */
     unsigned refused;       /* JoinReqs in a row */
@@ -187,6 +190,7 @@ struct rf_topology {
     enum rf_topology_state state;
     bool first, was_joined, closing;
     uint64_t start_us;
+    uint64_t crowd_us; /* when we last knew two other peers or more */
 
     struct rf_map conns;       /* chord_conn by Node-ID */
     struct rf_list conn_list;  /* the same, in the order in which they came */
@@ -246,18 +250,26 @@ void chord_call_cancel(struct chord_call *call);
 /* chord_call_ping asks the peer in charge of `key` who it is: over `link` (0: routed), through `via` unless NULL. */
 struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *key, const struct rf_id *via, uint64_t link,
                                    void (*done)(struct chord_call *call, const struct rf_reply *reply));
+/* chord_call_route_query asks a linked node for its next hop to `dest`, with CHORD_CHECK_TRY_US between transmissions. */
+struct chord_call *chord_call_route_query(struct rf_topology *t, const struct chord_conn *conn, const struct rf_dest *dest,
+                                          bool send_update, unsigned tries,
+                                          void (*done)(struct chord_call *call, const struct rf_reply *reply));
 
 /* chord_attach asks for a link; false: at a limit (then try again later). `rated`: it counts against the budget. */
 bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resource, const struct rf_id *informer,
                   uint64_t link, enum chord_purpose purpose, bool rated);
+uint64_t chord_attach_age(const struct rf_topology *t, const struct rf_id *target); /* 0: none under way */
+void chord_attach_forget(struct rf_topology *t, const struct rf_id *target); /* how it ends is of no interest any more */
+void chord_attaches_lost(struct rf_topology *t, const struct rf_id *informer); /* its link is gone, so are those through it */
 bool chord_attaching(const struct rf_topology *t, const struct rf_id *target);
 bool chord_attach_claim(struct rf_topology *t, const struct rf_id *node); /* a link is there: was it asked for? */
 void chord_attaches_expire(struct rf_topology *t);
 void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error);
 
 /* ---- tables.c ---- */
-/* chord_settle draws the consequences of a changed ring. loss: by a failure or Leave. */
-void chord_settle(struct rf_topology *t, bool loss);
+/* chord_settle draws the consequences of a changed ring. */
+enum chord_loss { NO_LOSS, LOSS_BY_FAILURE, LOSS_BY_LEAVE };
+void chord_settle(struct rf_topology *t, enum chord_loss loss);
 /* chord_peer_up: a linked node has shown to be a peer. */
 void chord_peer_up(struct rf_topology *t, struct chord_conn *conn);
 enum chord_lost { LOST_LINK, LOST_DEAD, LOST_LEFT, LOST_DEMOTED };

@@ -3,8 +3,8 @@
  *
  * Home is the peer in charge of our Node-ID: only through it are we reached. A second one, the reserve, is kept linked; it is home's
  * successor where possible, since that is the one that takes over home's range.
- * Steps. WAIT (back-off) -> BOOTSTRAP: a link to some bootstrap or remembered node -> LOCATE: Attach to the Resource-ID after ours -> a link to who
- * answered: it is home, JOINED.
+ * Steps. WAIT (back-off) -> BOOTSTRAP: a link to some bootstrap or remembered node -> LOCATE: a RouteQuery tells
+ * whether it is in the ring and in charge of us; if not, Attach to the Resource-ID after ours -> a link to who answered: it is home, JOINED.
  * Events while JOINED. An Update of home whose range leaves us out, or a check that names another peer: a Ping to the Resource-ID after ours
  * finds the new home, the old one becomes the reserve. Home lost: the reserve is home at once, and the right one is looked for a random moment
  * later. Reserve lost: the next one of home's list, after a random moment. Both lost: JOINING, WAIT with full jitter.
@@ -28,6 +28,8 @@ static void go(struct rf_topology *t, enum chord_step step, uint64_t timeout_us)
 
 static void retry(struct rf_topology *t)
 {
+    struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    chord_attach_forget(t, &after);
     t->counters.join_retries++;
     go(t, STEP_WAIT, chord_backoff(t, t->join.attempts++));
 }
@@ -105,13 +107,39 @@ static void ping_place(struct rf_topology *t, uint64_t link)
         chord_alarm_soon(t, ALARM_JOIN, CHORD_S);
 }
 
+/* The bootstrap node says where the way to our place begins, or that it is not in the ring itself. */
+static void boot_answered(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    struct rf_id next, after = rf_id_add_small(&t->params.self, 1);
+    struct chord_conn *boot = linked(t, &t->join.boot);
+    if (t->client.locate != call)
+        return;
+    t->client.locate = NULL;
+    if (t->state != RF_TOPOLOGY_JOINING || t->join.step != STEP_LOCATE || reply->error == RF_ECANCELLED)
+        return;
+    bool outside = reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_NOT_FOUND;
+    if (!boot || outside || (reply->error && reply->error != RF_EREMOTE))
+        retry(t);
+    else if (reply->error == 0 && rf_route_query_ans_decode(reply->body, t->params.self.len, &next) == 0 &&
+             rf_id_equal(&next, &boot->node))
+        set_home(t, boot);
+    else
+        chord_attach(t, &after, true, NULL, boot->link, FOR_PLACE, false);
+}
+
 static void locate_first(struct rf_topology *t, const struct chord_conn *boot)
 {
     struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    struct rf_dest place = rf_dest_resource(&after);
     t->join.boot = boot->node;
     t->join.boot_link = boot->link;
     go(t, STEP_LOCATE, LOCATE_US);
-    chord_attach(t, &after, true, NULL, boot->link, FOR_PLACE, false);
+    if (t->client.locate)
+        chord_call_cancel(t->client.locate);
+    t->client.locate = chord_call_route_query(t, boot, &place, false, 3, boot_answered);
+    if (!t->client.locate)
+        retry(t);
 }
 
 void chord_client_bootstrap(struct rf_topology *t, struct chord_conn *boot)

@@ -129,6 +129,7 @@ struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *ke
                                    void (*done)(struct chord_call *call, const struct rf_reply *reply))
 {
     struct rf_call call = {.code = RF_CODE_PING_REQ, .link = link, .max_transmissions = 3};
+    call.any_responder = via != NULL; /* a partition check: who answers need not be of our ring */
     uint8_t body[8];
     struct rf_buf buf;
     rf_buf_fixed(&buf, body, sizeof(body));
@@ -137,6 +138,23 @@ struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *ke
     rf_call_to_resource(&call, key);
     if (via)
         rf_call_via(&call, via);
+    return chord_call(t, &call, done);
+}
+
+struct chord_call *chord_call_route_query(struct rf_topology *t, const struct chord_conn *conn, const struct rf_dest *dest,
+                                          bool send_update, unsigned tries,
+                                          void (*done)(struct chord_call *call, const struct rf_reply *reply))
+{
+    struct rf_route_query query = {.send_update = send_update, .destination = *dest};
+    struct rf_call call = {.code = RF_CODE_ROUTE_QUERY_REQ, .link = conn->link, .max_transmissions = tries};
+    uint8_t body[64];
+    struct rf_buf buf;
+    rf_buf_fixed(&buf, body, sizeof(body));
+    rf_route_query_encode(&query, &buf);
+    RF_ASSERT(rf_buf_error(&buf) == 0);
+    call.body = rf_buf_view(&buf);
+    call.interval_us = CHORD_CHECK_TRY_US;
+    rf_call_to_node(&call, &conn->node);
     return chord_call(t, &call, done);
 }
 
@@ -155,12 +173,33 @@ static void attach_remove(struct rf_topology *t, struct chord_attach *attach)
     *attach = t->attaches[--t->attach_count];
 }
 
+void chord_attaches_lost(struct rf_topology *t, const struct rf_id *informer)
+{
+    for (size_t i = 0; i < t->attach_count;) {
+        struct chord_attach *attach = &t->attaches[i];
+        if (attach->routed && !attach->answered && rf_id_equal(&attach->informer, informer))
+            attach_remove(t, attach); /* says nothing about the target: it is asked for again on another way */
+        else
+            i++;
+    }
+}
+
+void chord_attach_forget(struct rf_topology *t, const struct rf_id *target)
+{
+    struct chord_attach *attach = attach_find(t, target);
+    if (attach)
+        attach_remove(t, attach);
+}
+
+uint64_t chord_attach_age(const struct rf_topology *t, const struct rf_id *target)
+{
+    const struct chord_attach *attach = attach_find((struct rf_topology *)(uintptr_t)t, target);
+    return attach ? chord_now(t) - attach->start_us + 1 : 0;
+}
+
 bool chord_attaching(const struct rf_topology *t, const struct rf_id *target)
 {
-    for (size_t i = 0; i < t->attach_count; i++)
-        if (rf_id_equal(&t->attaches[i].target, target))
-            return true;
-    return false;
+    return chord_attach_age(t, target) > 0;
 }
 
 static bool take_token(struct rf_topology *t)
@@ -193,17 +232,22 @@ bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resour
     const struct chord_conn *via = informer ? chord_conn_find(t, informer) : NULL;
     if (informer)
         attach->informer = *informer;
+    attach->routed = via != NULL;
     t->counters.attaches++;
     /* the record may move while the host works: it is not used after this */
     t->host.attach(t->host.ctx, target, resource, via ? &via->node : NULL, via && !link ? via->link : link, true);
     return true;
 }
 
-static void attach_failed(struct rf_topology *t, const struct chord_attach *attach)
+static void attach_failed(struct rf_topology *t, const struct chord_attach *attach, int error)
 {
     t->counters.attaches_failed++;
     if (attach->resource)
         return;
+    if (error == RF_EUNREACHABLE) { /* our way there broke: says nothing about the target */
+        candidates_rest(&t->candidates, &attach->target, chord_now(t), chord_now(t) + CHORD_S);
+        return;
+    }
     candidates_failed(&t->candidates, &attach->target, chord_now(t));
     struct chord_conn *informer = attach->informer.len ? chord_conn_find(t, &attach->informer) : NULL;
     if (informer)
@@ -231,15 +275,15 @@ void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const 
     struct chord_attach attach = *found;
     if (error || !node) {
         attach_remove(t, found);
-        attach_failed(t, &attach);
-        attach_told(t, &attach, NULL, error ? error : RF_EUNREACHABLE);
+        attach_failed(t, &attach, error);
+        attach_told(t, &attach, NULL, error ? error : RF_ETIMEOUT);
         return;
     }
     struct chord_conn *conn = chord_conn_find(t, node);
     if (conn) {
         attach_remove(t, found);
         if (conn->up_us >= attach.start_us)
-            conn->wanted = true;
+            conn->wanted = conn->attached = true;
         conn->needed_us = chord_now(t);
     } else {
         found->answered = true;
@@ -269,7 +313,7 @@ void chord_attaches_expire(struct rf_topology *t)
             continue;
         }
         attach_remove(t, &t->attaches[i]);
-        attach_failed(t, &attach);
+        attach_failed(t, &attach, RF_ETIMEOUT);
         attach_told(t, &attach, NULL, RF_ETIMEOUT);
         i = 0; /* what was told may have changed the list */
     }

@@ -1,8 +1,8 @@
 /*
  * join.c - a peer looks for its place in the ring (reload.md 5.5).
  *
- * Steps. WAIT (back-off) -> BOOTSTRAP: a link to some bootstrap node -> LOCATE: Attach to the Resource-ID after ours, which reaches the admitting
- * peer (AP) -> INFORM: its Update -> NEIGHBORS: Attaches to everybody who belongs into our neighbor table, which send their Updates -> REQUEST:
+ * Steps. WAIT (back-off) -> BOOTSTRAP: a link to some bootstrap node -> LOCATE: a RouteQuery tells whether it is in the ring and the admitting
+ * peer (AP) itself; if not, Attach to the Resource-ID after ours, which reaches AP -> INFORM: its Update -> NEIGHBORS: Attaches to everybody who belongs into our neighbor table, which send their Updates -> REQUEST:
  * JoinReq to our nearest successor, which is AP -> PLACE: AP's Update that names us as its predecessor -> SETTLE: predecessors nearer than
  * those we know, which this Update names, are attached to -> JOINED (chord_joined).
  * Events. A bootstrap link up or failed; an Attach ended; an Update; the JoinAns; a link lost; the alarm when a step takes too long.
@@ -14,7 +14,7 @@
 
 #define BOOTSTRAP_US (30 * CHORD_S)
 #define LOCATE_US    (20 * CHORD_S)
-#define INFORM_US    (3 * CHORD_S)
+#define INFORM_US    (2 * CHORD_S)
 #define NEIGHBORS_US (8 * CHORD_S)
 #define REQUEST_US   (2 * CHORD_S) /* a JoinReq's transmissions */
 #define PLACE_US     (6 * CHORD_S)
@@ -38,7 +38,9 @@ static void drop_call(struct rf_topology *t)
 
 static void retry(struct rf_topology *t)
 {
+    struct rf_id after = rf_id_add_small(&t->params.self, 1);
     drop_call(t);
+    chord_attach_forget(t, &after);
     t->counters.join_retries++;
     go(t, STEP_WAIT, chord_backoff(t, t->join.attempts++));
 }
@@ -73,11 +75,42 @@ void chord_join_stop(struct rf_topology *t)
     chord_alarm_stop(t, ALARM_JOIN);
 }
 
+static void attach_to_place(struct rf_topology *t)
+{
+    struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    if (!chord_attach(t, &after, true, NULL, t->join.boot_link, FOR_PLACE, false))
+        retry(t);
+}
+
+/* The bootstrap node says where the way to our place begins, or that it is not in the ring itself. */
+static void boot_answered(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    struct rf_id next;
+    if (t->join.call != call)
+        return;
+    t->join.call = NULL;
+    if (t->join.step != STEP_LOCATE)
+        return;
+    bool outside = reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_NOT_FOUND;
+    if (outside || (reply->error && reply->error != RF_EREMOTE))
+        retry(t);
+    else if (reply->error == 0 && rf_route_query_ans_decode(reply->body, t->params.self.len, &next) == 0 &&
+             rf_id_equal(&next, &t->join.boot))
+        chord_join_attached(t, &next, 0);
+    else
+        attach_to_place(t);
+}
+
 static void locate(struct rf_topology *t)
 {
     struct rf_id after = rf_id_add_small(&t->params.self, 1);
+    struct rf_dest place = rf_dest_resource(&after);
+    struct chord_conn *boot = chord_conn_find(t, &t->join.boot);
+    drop_call(t);
     go(t, STEP_LOCATE, LOCATE_US);
-    if (!chord_attach(t, &after, true, NULL, t->join.boot_link, FOR_PLACE, false))
+    t->join.call = boot ? chord_call_route_query(t, boot, &place, false, 3, boot_answered) : NULL;
+    if (!t->join.call)
         retry(t);
 }
 
@@ -158,6 +191,9 @@ void chord_join_attached(struct rf_topology *t, const struct rf_id *node, int er
     }
     t->join.admitting = *node;
     go(t, STEP_INFORM, INFORM_US);
+    struct chord_conn *ap = chord_conn_find(t, node);
+    if (ap && rf_id_equal(node, &t->join.boot))
+        chord_pull(t, ap); /* it was linked already: no new link makes it send its Update */
     chord_join_step(t);
 }
 
@@ -171,7 +207,10 @@ static void join_answered(struct chord_call *call, const struct rf_reply *reply)
     t->join.call = NULL;
     if (t->state != RF_TOPOLOGY_JOINING || t->join.step != STEP_REQUEST)
         return;
-    if (reply->error == 0)
+    struct chord_conn *ap = chord_conn_find(t, &call->node);
+    if (reply->error == RF_ETIMEOUT && ap)
+        chord_peer_lost(t, ap, LOST_DEAD); /* goes on with its successor, or again from the start */
+    else if (reply->error == 0)
         go(t, STEP_PLACE, PLACE_US);
     else if (reply->error == RF_EREMOTE && ++t->join.refused <= CHORD_REFUSED_MAX &&
              chord_conn_find(t, &t->join.boot))

@@ -61,6 +61,8 @@ static const struct candidate *candidate_in(const struct rf_topology *t, size_t 
 void chord_fingers_search(struct rf_topology *t)
 {
     size_t slots = ring_slots(&t->ring), pings = 0, missing = 0;
+    if (t->state != RF_TOPOLOGY_JOINED)
+        return;
     for (size_t slot = 0; slot < slots; slot++) {
         if (!ring_slot_missing(&t->ring, slot))
             continue;

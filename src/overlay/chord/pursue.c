@@ -12,14 +12,22 @@
 #define PULLS 3
 #define PULL_FIRST_US (CHORD_S + CHORD_S / 2)
 
+#define SLOW_US       (2 * CHORD_S) /* a candidate that takes longer does not keep the next one waiting */
+
 struct wish {
     struct rf_id distance, node, informer;
-    bool wanted;
+    bool wanted, slow;
 };
 
 static int compare_wishes(const void *a, const void *b)
 {
     return rf_id_compare(&((const struct wish *)a)->distance, &((const struct wish *)b)->distance);
+}
+
+static bool is_slow(const struct rf_topology *t, const struct rf_id *node)
+{
+    const struct chord_conn *conn = chord_conn_find(t, node);
+    return chord_attach_age(t, node) > SLOW_US || (conn && conn->pulls > 0);
 }
 
 static size_t usable(const struct rf_topology *t, struct wish out[CANDIDATES_MAX])
@@ -28,7 +36,7 @@ static size_t usable(const struct rf_topology *t, struct wish out[CANDIDATES_MAX
     for (size_t i = 0; i < t->candidates.count; i++) {
         const struct candidate *it = &t->candidates.list[i];
         if (candidate_usable(it, chord_now(t)) && !ring_find(&t->ring, &it->node))
-            out[n++] = (struct wish){it->distance, it->node, it->informer, false};
+            out[n++] = (struct wish){it->distance, it->node, it->informer, false, is_slow(t, &it->node)};
     }
     qsort(out, n, sizeof(out[0]), compare_wishes);
     return n;
@@ -38,22 +46,28 @@ static size_t usable(const struct rf_topology *t, struct wish out[CANDIDATES_MAX
 static void mark_successors(const struct ring *ring, struct wish *wishes, size_t count)
 {
     size_t i = 0, j = 0;
-    for (size_t taken = 0; taken < ring->successor_count && j < count; taken++) {
-        if (i < ring->count && rf_id_compare(&ring->peers[i].distance, &wishes[j].distance) < 0)
+    for (size_t taken = 0; taken < ring->successor_count && j < count;) {
+        if (i < ring->count && rf_id_compare(&ring->peers[i].distance, &wishes[j].distance) < 0) {
             i++;
-        else
-            wishes[j++].wanted = true;
+            taken++;
+        } else {
+            wishes[j].wanted = true;
+            taken += !wishes[j++].slow;
+        }
     }
 }
 
 static void mark_predecessors(const struct ring *ring, struct wish *wishes, size_t count)
 {
     size_t i = ring->count, j = count;
-    for (size_t taken = 0; taken < ring->predecessor_count && j > 0; taken++) {
-        if (i > 0 && rf_id_compare(&ring->peers[i - 1].distance, &wishes[j - 1].distance) > 0)
+    for (size_t taken = 0; taken < ring->predecessor_count && j > 0;) {
+        if (i > 0 && rf_id_compare(&ring->peers[i - 1].distance, &wishes[j - 1].distance) > 0) {
             i--;
-        else
+            taken++;
+        } else {
             wishes[--j].wanted = true;
+            taken += !wishes[j].slow;
+        }
     }
 }
 
@@ -63,11 +77,12 @@ static bool await_update(struct rf_topology *t, struct chord_conn *conn)
     uint64_t now = chord_now(t);
     if (conn->left)
         return false;
-    if (conn->pulls == 0 && conn->pulled_us == 0) {
+    bool comes_itself = t->state == RF_TOPOLOGY_JOINED || (conn->attached && now - conn->up_us < PULL_FIRST_US);
+    if (conn->pulls == 0 && conn->pulled_us == 0 && comes_itself) {
         conn->pulled_us = now > CHORD_PULL_US ? now - CHORD_PULL_US + PULL_FIRST_US : 1;
         return true;
     }
-    if (now - conn->pulled_us < CHORD_PULL_US)
+    if (conn->pulled_us && now - conn->pulled_us < CHORD_PULL_US)
         return true;
     if (conn->pulls >= PULLS) {
         conn->pulls = 0;
@@ -76,6 +91,20 @@ static bool await_update(struct rf_topology *t, struct chord_conn *conn)
     }
     chord_pull(t, conn);
     return true;
+}
+
+/* Wakes when the rest of a candidate ends that we would want. */
+static void wake_for_resting(struct rf_topology *t)
+{
+    uint64_t now = chord_now(t), first = UINT64_MAX;
+    for (size_t i = 0; i < t->candidates.count; i++) {
+        const struct candidate *it = &t->candidates.list[i];
+        uint64_t at = candidate_usable_at(it, now);
+        if (at > now && at < first && !ring_find(&t->ring, &it->node) && ring_wants_neighbor(&t->ring, &it->node))
+            first = at;
+    }
+    if (first != UINT64_MAX)
+        chord_alarm_soon(t, ALARM_PURSUE, first - now);
 }
 
 size_t chord_pursue(struct rf_topology *t)
@@ -102,5 +131,7 @@ size_t chord_pursue(struct rf_topology *t)
     }
     if (pending)
         chord_alarm_soon(t, ALARM_PURSUE, CHORD_PURSUE_US);
+    else
+        wake_for_resting(t);
     return pending;
 }

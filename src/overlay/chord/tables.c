@@ -53,7 +53,7 @@ static void greet_neighbors(struct rf_topology *t, const struct chord_tables *ol
     }
 }
 
-static void tell_storage(struct rf_topology *t, const struct chord_tables *old, bool loss)
+static void tell_storage(struct rf_topology *t, const struct chord_tables *old, enum chord_loss loss)
 {
     const struct chord_tables *now = &t->tables;
     bool range = !same(now->pred, now->pred_count, old->pred, old->pred_count, 1);
@@ -61,18 +61,18 @@ static void tell_storage(struct rf_topology *t, const struct chord_tables *old, 
                    !same(now->succ, now->succ_count, old->succ, old->succ_count, 2);
     if (range)
         t->counters.range_changes++;
-    if (range || (holders && !loss)) {
+    if (range || (holders && loss == NO_LOSS)) {
         chord_alarm_stop(t, ALARM_HOLD);
         t->host.range_changed(t->host.ctx);
     } else if (holders)
         chord_alarm_soon(t, ALARM_HOLD, t->params.hold_down_us);
 }
 
-/* Nobody is left. Was it a ring of two, or did we fall out of a larger one? */
-static void lost_everybody(struct rf_topology *t, const struct chord_tables *old)
+/* Nobody is left. Was it a ring of two, or did we fall out of a larger one a moment ago? */
+static void lost_everybody(struct rf_topology *t, enum chord_loss loss)
 {
-    bool of_two = old->succ_count <= 1 && old->pred_count <= 1;
-    if (t->first || of_two) {
+    bool crowd = t->crowd_us && chord_now(t) - t->crowd_us < CHORD_CROWD_US;
+    if (t->first || !crowd || loss == LOSS_BY_LEAVE) {
         chord_log(t, INFO, "no other peer is left: alone in the ring");
         t->alone_wait_us = CHORD_ALONE_US;
         chord_alarm_in(t, ALARM_PARTITION, chord_about(t, CHORD_S));
@@ -85,18 +85,20 @@ static void lost_everybody(struct rf_topology *t, const struct chord_tables *old
     chord_join_start(t, rf_rng_below(t->env.jitter, CHORD_BACKOFF_US));
 }
 
-void chord_settle(struct rf_topology *t, bool loss)
+void chord_settle(struct rf_topology *t, enum chord_loss loss)
 {
     struct chord_tables old = t->tables;
     ring_tune(&t->ring);
     read_tables(t, &t->tables);
     if (t->state != RF_TOPOLOGY_JOINED || t->params.role == RF_ROLE_CLIENT)
         return;
+    if (old.succ_count > 1 || old.pred_count > 1)
+        t->crowd_us = chord_now(t);
     if (same(old.succ, old.succ_count, t->tables.succ, t->tables.succ_count, RING_MAX_NEIGHBORS) &&
         same(old.pred, old.pred_count, t->tables.pred, t->tables.pred_count, RING_MAX_NEIGHBORS))
         return;
     if (t->ring.count == 0)
-        lost_everybody(t, &old);
+        lost_everybody(t, loss);
     if (t->state == RF_TOPOLOGY_JOINED) {
         greet_neighbors(t, &old);
         if (t->params.reactive)
@@ -123,7 +125,7 @@ void chord_peer_up(struct rf_topology *t, struct chord_conn *conn)
     conn->needed_us = chord_now(t);
     if (t->state == RF_TOPOLOGY_JOINED && t->params.role == RF_ROLE_PEER && !conn->told)
         chord_owe(t, conn, OWE_READY);
-    chord_settle(t, false);
+    chord_settle(t, NO_LOSS);
 }
 
 /* What is remembered of a node that is gone: when to try it again. */
@@ -151,6 +153,8 @@ void chord_peer_lost(struct rf_topology *t, struct chord_conn *conn, enum chord_
         chord_conn_release(t, conn);
     else if (how == LOST_LINK)
         chord_conn_free(t, conn);
+    if (how == LOST_LINK || how == LOST_DEAD)
+        chord_attaches_lost(t, &node);
     bool was_in_ring = ring_remove(&t->ring, &node);
     if (was_peer)
         remember_lost(t, &node, how);
@@ -159,13 +163,16 @@ void chord_peer_lost(struct rf_topology *t, struct chord_conn *conn, enum chord_
         t->host.neighbor_lost(t->host.ctx, &node);
     }
     if (was_in_ring)
-        chord_settle(t, true);
+        chord_settle(t, how == LOST_LEFT ? LOSS_BY_LEAVE : LOSS_BY_FAILURE);
     if (t->params.role == RF_ROLE_CLIENT)
         chord_client_lost(t, &node);
     else {
         chord_join_lost(t, &node);
         chord_pursue(t);
-        chord_alarm_soon(t, ALARM_FINGERS, chord_about(t, CHORD_S));
+        if (t->state == RF_TOPOLOGY_JOINED && was_in_ring) {
+            t->finger_wait_us = CHORD_FINGER_LOW_US;
+            chord_alarm_soon(t, ALARM_FINGERS, chord_about(t, CHORD_S));
+        }
     }
 }
 

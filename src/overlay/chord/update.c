@@ -334,17 +334,10 @@ static void pull_done(struct chord_call *call, const struct rf_reply *reply)
 
 void chord_pull(struct rf_topology *t, struct chord_conn *conn)
 {
-    struct rf_route_query query = {.send_update = true, .destination = rf_dest_node(&conn->node)};
-    struct rf_call call = {.code = RF_CODE_ROUTE_QUERY_REQ, .link = conn->link, .max_transmissions = 2};
-    uint8_t body[64];
-    struct rf_buf buf;
+    struct rf_dest itself = rf_dest_node(&conn->node);
     if (conn->pulled_us && chord_now(t) - conn->pulled_us < CHORD_PULL_US)
         return;
     conn->pulled_us = chord_now(t);
     conn->pulls++;
-    rf_buf_fixed(&buf, body, sizeof(body));
-    rf_route_query_encode(&query, &buf);
-    call.body = rf_buf_view(&buf);
-    rf_call_to_node(&call, &conn->node);
-    chord_call(t, &call, pull_done);
+    chord_call_route_query(t, conn, &itself, true, 3, pull_done);
 }

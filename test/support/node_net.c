@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "link/engine.h"
 #include "support/node_net.h"
+#include "wire/dump.h"
 
 struct net_record {
     struct net_record *next;
@@ -19,6 +20,7 @@ struct net_pipe {
     struct net_pipe *next;
     struct net_end end[2]; /* 0 dialled, 1 accepted */
     struct rf_addr addr[2];
+    uint64_t last_us[2]; /* when the newest delivery to that end comes */
     bool open, closing;
 };
 
@@ -43,6 +45,22 @@ static void net_log(void *ctx, enum rf_log_level level, const char *room, const 
     fprintf(stderr, "%10.3f %d %s: %s\n", (double)net->now.mono_us / 1e6, level, room, text);
 }
 
+static void net_tap(void *ctx, bool outgoing, const struct rf_addr *remote, const struct rf_addr *local,
+                    struct rf_view message, uint64_t wall_ms)
+{
+    (void)local, (void)wall_ms;
+    struct net_node *n = ctx;
+    uint8_t bytes[600];
+    char addr[RF_ADDR_TEXT_LEN];
+    struct rf_buf line;
+    struct rf_message decoded;
+    rf_buf_fixed(&line, bytes, sizeof(bytes) - 1);
+    if (rf_message_decode(message, 16, &decoded) == 0)
+        rf_dump_line(&decoded, &line);
+    fprintf(stderr, "%10.4f %s %s %s %.*s\n", (double)n->net->now.mono_us / 1e6, n->user,
+            outgoing ? "->" : "<-", rf_addr_ip_text(remote, addr), (int)line.len, (const char *)bytes);
+}
+
 static bool reachable(const struct node_net *net, const struct net_node *a, const struct net_node *b)
 {
     return !net->partitioned || a->index % 2 == b->index % 2;
@@ -63,10 +81,22 @@ static struct net_event *event_new(struct node_net *net, enum net_event_type typ
     return e;
 }
 
+/* How long the next delivery to an end of the pipe takes: never so short that it would overtake. */
+static uint64_t pipe_delay(struct node_net *net, struct net_pipe *pipe, int to)
+{
+    uint64_t at_us = net->now.mono_us + net->latency_us;
+    if (net->jitter_us > 0)
+        at_us += rf_rng_below(&net->rng.rng, net->jitter_us);
+    if (at_us < pipe->last_us[to])
+        at_us = pipe->last_us[to];
+    pipe->last_us[to] = at_us;
+    return at_us - net->now.mono_us;
+}
+
 static void pipe_cut(struct node_net *net, struct net_pipe *pipe, int from)
 {
     if (pipe->end[1 - from].node != NULL && !pipe->closing) {
-        struct net_event *e = event_new(net, EV_CLOSE, net->latency_us);
+        struct net_event *e = event_new(net, EV_CLOSE, pipe_delay(net, pipe, 1 - from));
         e->pipe = pipe;
         e->to = 1 - from;
     }
@@ -100,7 +130,7 @@ static void do_connect(struct net_event *e)
     pipe->end[1].node = to;
     pipe->open = true;
     node_net_settle(net, to->index);
-    struct net_event *back = event_new(net, EV_CONNECTED, net->latency_us);
+    struct net_event *back = event_new(net, EV_CONNECTED, pipe_delay(net, pipe, 0));
     back->pipe = pipe;
 }
 
@@ -159,7 +189,7 @@ static void flow_connect(struct net_node *n, const struct rf_flow_action *action
     p->addr[1] = action->addr;
     p->next = n->net->pipes;
     n->net->pipes = p;
-    struct net_event *e = event_new(n->net, EV_CONNECT, n->net->latency_us);
+    struct net_event *e = event_new(n->net, EV_CONNECT, pipe_delay(n->net, p, 1));
     e->pipe = p;
 }
 
@@ -171,7 +201,7 @@ static void flow_output(struct net_node *n, rf_link_id flow)
     if (p == NULL || v.len == 0)
         return;
     if (!p->closing) {
-        struct net_event *e = event_new(n->net, EV_DATA, n->net->latency_us);
+        struct net_event *e = event_new(n->net, EV_DATA, pipe_delay(n->net, p, 1 - end));
         e->pipe = p;
         e->to = 1 - end;
         e->bytes = malloc(v.len);
@@ -411,6 +441,8 @@ void node_net_start(struct node_net *net, size_t i)
     for (size_t k = n->peer_count; k > 0; k--)
         rf_node_remember(n->node, &n->peers[k - 1]);
     n->left = false;
+    if (net->log.line != NULL)
+        rf_node_set_tap(n->node, &(struct rf_node_tap){.ctx = n, .frame = net_tap});
     rf_node_start(n->node, net->now);
     node_net_settle(net, i);
 }

@@ -40,7 +40,8 @@ struct node_net {
     struct rf_pki pki;
     const struct rf_engine_ops *engine_ops;
     struct rf_now now;
-    uint64_t latency_us;
+    uint64_t latency_us,
+        jitter_us;    /* each delivery takes latency + 0..jitter; a connection keeps its order */
     uint64_t disk_us; /* how long a commit takes */
     struct rf_rng_seeded rng;
     struct rf_timers events;

@@ -181,6 +181,30 @@ static void test_all_at_once(void **state)
     }
 }
 
+/* One supernode is the ring; others join it within the same milliseconds, over links of different speed. */
+static void test_join_together(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 100; seed < 140; seed++) {
+        struct node_net net;
+        node_net_init(&net, seed, 1, &rf_engine_plain, NULL, NULL);
+        net.latency_us = 100;
+        net.jitter_us = 3000;
+        for (int i = 0; i < 5; i++)
+            node_net_add(&net, (char[]){'s', (char)('0' + i), 0}, RF_NODE_SUPERNODE);
+        node_net_start(&net, 0);
+        assert_true(node_net_until(&net, 10 * S, node_net_all_joined, NULL));
+        for (size_t i = 1; i < 5; i++) {
+            node_net_start(&net, i);
+            node_net_run(&net, rf_rng_below(&net.rng.rng, 8000));
+        }
+        if (!node_net_until(&net, 30 * S, node_net_all_joined, NULL))
+            fail_msg("seed %llu: not all joined in 30 s", (unsigned long long)seed);
+        assert_true(node_net_until(&net, 60 * S, test_ring_right, NULL));
+        node_net_deinit(&net);
+    }
+}
+
 static void whois_over(const struct rf_engine_ops *engine)
 {
     struct node_net net;
@@ -497,6 +521,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first),          cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_ring_of_eight),  cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_join_together),
         cmocka_unit_test(test_whois_plain),    cmocka_unit_test(test_whois_tls),
         cmocka_unit_test(test_ping_and_trace), cmocka_unit_test(test_app_attach_plain),
         cmocka_unit_test(test_app_attach_tls), cmocka_unit_test(test_app_attach_both),

@@ -69,6 +69,35 @@ static struct rf_enrol_device device_of(uint8_t byte, const char *user)
     return d;
 }
 
+/* Field by field: the bytes between fields are nobody's. */
+static void same_user(const struct rf_enrol_user *a, const struct rf_enrol_user *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_string_equal(a->password, b->password);
+    assert_int_equal(a->disabled, b->disabled);
+    assert_int_equal(a->created_ms, b->created_ms);
+}
+
+static void same_invite(const struct rf_enrol_invite *a, const struct rf_enrol_invite *b)
+{
+    assert_memory_equal(a->hash, b->hash, sizeof(a->hash));
+    assert_string_equal(a->user, b->user);
+    assert_int_equal(a->uses_max, b->uses_max);
+    assert_int_equal(a->uses, b->uses);
+    assert_int_equal(a->expires_ms, b->expires_ms);
+    assert_int_equal(a->created_ms, b->created_ms);
+}
+
+static void same_device(const struct rf_enrol_device *a, const struct rf_enrol_device *b)
+{
+    assert_true(rf_id_equal(&a->node_id, &b->node_id));
+    assert_string_equal(a->user, b->user);
+    assert_memory_equal(a->key_hash, b->key_hash, sizeof(a->key_hash));
+    assert_int_equal(a->created_ms, b->created_ms);
+    assert_int_equal(a->not_after_ms, b->not_after_ms);
+    assert_int_equal(a->revoked_ms, b->revoked_ms);
+}
+
 static void put_user(struct rf_enrol_store *s, const struct rf_enrol_user *u)
 {
     begin(s);
@@ -92,12 +121,12 @@ static void test_users(void **state)
     assert_int_equal(s->ops->user_get(s, "a@x", &got), RF_ENOTFOUND);
     put_user(s, &a);
     assert_int_equal(s->ops->user_get(s, "a@x", &got), RF_OK);
-    assert_memory_equal(&got, &a, sizeof(a));
+    same_user(&got, &a);
     snprintf(a.password, sizeof(a.password), "$argon2id$'\";--");
     a.disabled = true;
     put_user(s, &a);
     assert_int_equal(s->ops->user_get(s, "a@x", &got), RF_OK);
-    assert_memory_equal(&got, &a, sizeof(a));
+    same_user(&got, &a);
     assert_int_equal(s->ops->user_get(s, "A@x", &got), RF_ENOTFOUND);
     for (int i = 0; i < 3; i++) {
         struct rf_enrol_user u = user_of(i == 0 ? "d@x" : i == 1 ? "c@x" : "b@x");
@@ -122,19 +151,19 @@ static void test_invites(void **state)
     assert_int_equal(s->ops->invite_put(s, &b), RF_OK);
     commit(s);
     assert_int_equal(s->ops->invite_get(s, a.hash, &got), RF_OK);
-    assert_memory_equal(&got, &a, sizeof(a));
+    same_invite(&got, &a);
     a.uses = 2;
     begin(s);
     assert_int_equal(s->ops->invite_put(s, &a), RF_OK);
     commit(s);
     assert_int_equal(s->ops->invite_get(s, a.hash, &got), RF_OK);
-    assert_memory_equal(&got, &a, sizeof(a));
+    same_invite(&got, &a);
     begin(s);
     assert_int_equal(s->ops->invite_prune(s, 200), RF_OK);
     commit(s);
     assert_int_equal(s->ops->invite_get(s, a.hash, &got), RF_ENOTFOUND);
     assert_int_equal(s->ops->invite_get(s, b.hash, &got), RF_OK);
-    assert_memory_equal(&got, &b, sizeof(b));
+    same_invite(&got, &b);
     close_db(s);
 }
 
@@ -173,9 +202,9 @@ static void test_devices_and_certs(void **state)
     assert_int_equal(s->ops->cert_put(s, &cert), RF_OK);
     commit(s);
     assert_int_equal(s->ops->device_get(s, &a.node_id, &got), RF_OK);
-    assert_memory_equal(&got, &a, sizeof(a));
+    same_device(&got, &a);
     assert_int_equal(s->ops->device_by_key(s, b.key_hash, &got), RF_OK);
-    assert_memory_equal(&got, &b, sizeof(b));
+    same_device(&got, &b);
     assert_int_equal(s->ops->device_get(s, &thief.node_id, &got), RF_ENOTFOUND);
     a.revoked_ms = 77;
     begin(s);
@@ -210,7 +239,9 @@ static void test_documents(void **state)
     assert_int_equal(s->ops->document_put(s, &d, rf_view_str("again")), RF_ECONFLICT);
     commit(s);
     assert_int_equal(other->ops->document_get(other, 0, &got, &xml), RF_OK);
-    assert_memory_equal(&got, &d, sizeof(d));
+    assert_int_equal(got.number, 1);
+    assert_int_equal(got.sequence, 65534);
+    assert_int_equal(got.created_ms, 9);
     assert_true(rf_view_equal(rf_buf_view(&xml), rf_view_of("one\0two", 7)));
     rf_buf_reset(&xml);
     assert_int_equal(other->ops->document_get(other, 1, &got, &xml), RF_OK);

@@ -54,4 +54,4 @@ class NetworkTest(unittest.TestCase):
 
 def main():
     """Prints a closing line that CTest and people can read."""
-    unittest.main(module="__main__", verbosity=2)
+    unittest.main(module="__main__", verbosity=2, warnings="ignore")

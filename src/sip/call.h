@@ -96,7 +96,7 @@ struct leg *call_add_leg(struct call *call, enum leg_kind kind);
 /* What becomes of a called leg. msg may be NULL (local legs, time-outs). */
 void call_progress(struct leg *leg, int code, const struct sip_msg *msg);
 void call_answered(struct leg *leg, const struct sip_msg *msg, const struct content *content);
-void call_failed(struct leg *leg, int code, const struct sip_msg *msg);
+void call_failed(struct leg *leg, int code, const struct sip_msg *msg); /* code 0: it was never a candidate */
 /* call_end ends the call in whatever state. by: the leg that said so (DONE already), or NULL. code: what a caller still waiting hears. */
 void call_end(struct call *call, struct leg *by, int code, const char *reason);
 struct call *call_by_id(struct core *core, const char *id);

@@ -151,7 +151,7 @@ void find_conn_changed(struct core *core, rf_link_id conn)
         RF_LIST_EACH(&core->finds, it)
         {
             struct find *f = RF_LIST_ENTRY(it, struct find, list);
-            for (size_t i = 0; i < f->count && !again; i++) {
+            for (size_t i = 0; !again && i < f->count; i++) {
                 struct flow flow;
                 if (f->targets[i].state == OPENING && f->targets[i].conn == conn &&
                     bridge_ready(core, conn, &flow) != RF_EAGAIN) {

@@ -235,7 +235,7 @@ void local_listeners(struct core *core, unsigned call_number, size_t count)
             if (leg->kind != LEG_LOCAL || leg->state != LEG_NEW)
                 continue;
             if (count == 0) {
-                call_failed(leg, 480, NULL);
+                call_failed(leg, 0, NULL); /* says nothing about the phones */
             } else {
                 leg->state = LEG_RINGING;
                 call_progress(leg, 180, NULL);

@@ -1,0 +1,5 @@
+set(dir ${CMAKE_SOURCE_DIR}/test/unit)
+rf_test(test_sip
+  SOURCES ${dir}/test_sip.c ${dir}/test_sip_net.c ${dir}/test_sip_phone.c ${dir}/test_sip_calls.c
+  ROOMS base sip
+  TIMEOUT 120)

@@ -139,6 +139,11 @@ static void overlay_neighbor_lost(void *ctx, const struct rf_id *id)
     rf_store_neighbor_lost(((struct rf_node *)ctx)->store, id);
 }
 
+static size_t overlay_handover_pending(void *ctx)
+{
+    return rf_store_handover_pending(((struct rf_node *)ctx)->store);
+}
+
 /* ---- store -> shell ---- */
 
 static int copy_record(struct rf_region *region, const struct rf_record *from, struct rf_record *to)
@@ -203,6 +208,7 @@ const struct rf_overlay_host *node_overlay_host(struct rf_node *node, struct rf_
         .state = node_state_changed,
         .range_changed = overlay_range_changed,
         .neighbor_lost = overlay_neighbor_lost,
+        .handover_pending = overlay_handover_pending,
         .configured = node_configured,
     };
     return host;

@@ -86,6 +86,8 @@ static void targets_refresh(struct rf_store *store)
     struct store_sync *sync = &store->sync;
     struct rf_topology *t;
     const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    if (topology->state(t) == RF_TOPOLOGY_LEAVING)
+        return; /* we have no replicas any more, but remember who has what */
     struct rf_id ids[STORE_REPLICAS];
     size_t count = topology->replicas(t, ids, STORE_REPLICAS);
     uint64_t now = store->env.now->mono_us;
@@ -245,8 +247,10 @@ static void evaluate(struct rf_store *store, struct store_resource *resource)
         return;
     }
     if (resource->own) {
+        struct rf_id owner; /* often one of our replicas, that has it all: when we leave, when a lost peer is back */
+        bool has = topology->owner(t, &resource->id, &owner) && store_sync_has(store, resource, &owner);
         resource->own = false;
-        set_unsent(store, resource, true);
+        set_unsent(store, resource, !has);
         resource->failures = 0;
     }
     if (resource->unsent) {

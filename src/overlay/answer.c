@@ -88,7 +88,9 @@ static int send_error(struct rf_overlay *o, struct request *request, uint16_t er
     rf_buf_deinit(&body);
     if (status != 0)
         return status;
-    if (request->keep_answer)
+    if (error_code == RF_ERROR_REQUEST_TIMEOUT)
+        forget(o, request); /* "try again" must not be what the next try gets from memory */
+    else if (request->keep_answer)
         answers_keep(o, transaction_id, &request->pub.signer.node_id, rest);
     if (send_response(o, &way, rest) == 0)
         o->counters.errors_sent++;
@@ -197,8 +199,6 @@ struct rf_request *rf_overlay_defer(struct rf_overlay *o, struct rf_request *pub
             rf_free(o->env.mem, to->bytes);
         rf_free(o->env.mem, to);
         o->counters.refused_overload++;
-        from->keep_answer = false; /* it may be tried again */
-        answers_forget(o, pub->message->header.transaction_id, &pub->signer.node_id);
         (void)rf_overlay_refuse_text(o, pub, RF_ERROR_REQUEST_TIMEOUT, "too many requests are waiting");
         return NULL;
     }

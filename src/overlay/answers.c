@@ -111,7 +111,7 @@ static void make_room(struct rf_overlay *o, const struct kept_answer *spared)
 
 void answers_begin(struct rf_overlay *o, uint64_t transaction_id, const struct rf_id *signer, uint64_t print)
 {
-    uint64_t expires_us = overlay_now(o) + OVERLAY_LIFETIME_US;
+    uint64_t expires_us = overlay_now(o) + overlay_lifetime_us(o);
     if (!rf_timer_is_set(&o->answers.timer) &&
         rf_timer_set(o->env.timers, &o->answers.timer, expires_us) != 0)
         return;

@@ -101,8 +101,9 @@ bool overlay_config_check(struct rf_overlay *o, struct request *request)
 {
     const struct rf_message *message = request->pub.message;
     uint16_t theirs = message->header.config_sequence, ours = o->config.conf->sequence;
-    /* a ConfigUpdate says itself what it brings; what we sent to ourselves may be older than our document by now */
-    if (theirs == ours || message->code == RF_CODE_CONFIG_UPDATE_REQ || request->pub.link == 0)
+    bool update = theirs == RF_CONFIG_SEQUENCE_ANY && message->code == RF_CODE_CONFIG_UPDATE_REQ;
+    /* what we sent to ourselves may be older than our document by now */
+    if (theirs == ours || update || request->pub.link == 0)
         return true;
     if (rf_conf_sequence_newer(theirs, ours)) {
         rf_overlay_refuse_text(o, &request->pub, RF_ERROR_CONFIG_TOO_NEW,

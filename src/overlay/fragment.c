@@ -140,7 +140,7 @@ static struct assembly *assembly_touch(struct rf_overlay *o, const struct arriva
     struct rf_map_node *found = rf_map_find(&o->fragments.map, rf_view_of(key, key_len));
     if (found != NULL)
         return RF_CONTAINER(found, struct assembly, node);
-    uint64_t expires_us = overlay_now(o) + OVERLAY_LIFETIME_US;
+    uint64_t expires_us = overlay_now(o) + overlay_lifetime_us(o);
     if (!rf_timer_is_set(&o->fragments.timer) &&
         rf_timer_set(o->env.timers, &o->fragments.timer, expires_us) != 0)
         return NULL;

@@ -16,8 +16,7 @@
 #include "overlay/overlay.h"
 #include "wire/diag.h"
 
-#define OVERLAY_LIFETIME_US                                                                                  \
-    (15 * RF_US_PER_S) /* maximum request lifetime: fragments, cached answers, opaque IDs (1.3, 1.4, 1.7) */
+#define OVERLAY_MIN_LIFETIME_US (15 * RF_US_PER_S)
 #define OVERLAY_MAX_DESTS       255 /* entries in a destination list, as many as ttl allows hops */
 #define OVERLAY_MAX_HANDLERS    64
 #define OVERLAY_MAX_LOOPED      1024 /* messages to ourselves that wait */
@@ -372,6 +371,13 @@ static inline uint64_t overlay_now(const struct rf_overlay *o)
 static inline uint8_t overlay_id_len(const struct rf_overlay *o)
 {
     return o->config.conf->id_len;
+}
+/* The maximum request lifetime: how long fragments, answers and opaque IDs are kept (1.3, 1.4, 1.7). Never below 15 s: calls may have
+ * intervals of their own. */
+static inline uint64_t overlay_lifetime_us(const struct rf_overlay *o)
+{
+    uint64_t us = 5 * o->config.conf->reliability_timer_ms * RF_US_PER_MS;
+    return us > OVERLAY_MIN_LIFETIME_US ? us : OVERLAY_MIN_LIFETIME_US;
 }
 static inline bool overlay_is_peer(const struct rf_overlay *o)
 {

@@ -61,7 +61,7 @@ int opaque_keep(struct rf_overlay *o, struct rf_view via, const struct rf_id *fr
     slot->bytes = bytes;
     slot->len = (uint16_t)len;
     slot->generation = (slot->generation + 1) & GENERATION_MASK;
-    slot->expires_us = overlay_now(o) + OVERLAY_LIFETIME_US;
+    slot->expires_us = overlay_now(o) + overlay_lifetime_us(o);
     size_t place = (size_t)(slot - o->opaques.slots);
     *out = rf_dest_compact((uint16_t)(slot->generation << SLOT_BITS | place));
     return 0;

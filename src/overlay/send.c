@@ -19,8 +19,9 @@ static int send_in_fragments(struct rf_overlay *o, uint64_t link, struct rf_view
     struct rf_header header;
     struct rf_split split;
     int error = rf_header_decode(&rest, overlay_id_len(o), &header);
+    /* room for the via list to grow on the next hops, or each of them would have to split again (1.7) */
     if (error == 0)
-        error = rf_split_start(&split, &header, rest, o->config.fragment_len);
+        error = rf_split_start(&split, &header, rest, o->config.fragment_len - o->config.fragment_len / 8);
     if (error == RF_ELIMIT) /* too little data would go into each: the layers below may fragment (1.7) */
         return o->host.send(o->host.ctx, link, message);
     while (error == 0) {

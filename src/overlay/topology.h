@@ -13,8 +13,9 @@
 struct rf_topology; /* the plugin's object */
 
 enum rf_topology_role {
-    RF_ROLE_CLIENT = 1, /* attached to the peer responsible for our Node-ID; routes and stores nothing for others */
-    RF_ROLE_PEER,       /* supernode */
+    RF_ROLE_CLIENT =
+        1,        /* attached to the peer responsible for our Node-ID; routes and stores nothing for others */
+    RF_ROLE_PEER, /* supernode */
 };
 enum rf_topology_state {
     RF_TOPOLOGY_IDLE = 1, /* not started */
@@ -43,12 +44,13 @@ struct rf_topology_host {
      * attached and link_up come later, never from inside attach or bootstrap. When the link it was sent over goes down before the answer, the Attach
      * should end at once (RF_EUNREACHABLE); a new attach for the same target on another way is then not held back by the old one.
      */
-    void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via, uint64_t link,
-                   bool send_update);
+    void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                   uint64_t link, bool send_update);
     /* bootstrap: make a link to some bootstrap or remembered node (again); link_up follows, or bootstrap_failed. One that is linked already is
      * fine too: link_up is told once more, with bootstrap set. */
     void (*bootstrap)(void *ctx);
-    void (*disconnect)(void *ctx, uint64_t link); /* no longer wanted by the topology; link_down may follow, or not */
+    void (*disconnect)(void *ctx,
+                       uint64_t link); /* no longer wanted by the topology; link_down may follow, or not */
     /* state changed: JOINED means responsible for (pred, self] (peer) or reachable (client). */
     void (*state)(void *ctx, enum rf_topology_state state);
     /* our range or replica set changed: storage hands over, replicates, deletes. */
@@ -70,16 +72,17 @@ struct rf_conn {
 
 struct rf_topology_status_entry {
     struct rf_id node;
-    char relation; /* 'p' predecessor, 's' successor, 'f' finger, 'a' admitting/own supernode, 'b' backup supernode */
-    unsigned rank;  /* 1 = nearest; finger: entry i */
-    uint64_t link;  /* 0 = none at the moment */
+    char
+        relation; /* 'p' predecessor, 's' successor, 'f' finger, 'a' admitting/own supernode, 'b' backup supernode */
+    unsigned rank; /* 1 = nearest; finger: entry i */
+    uint64_t link; /* 0 = none at the moment */
     uint32_t uptime_s;
 };
 
 struct rf_topology_ops {
     const char *name; /* topology-plugin string, "CHORD-RELOAD" */
-    int (*create)(const struct rf_env *env, const struct rf_topology_params *params, const struct rf_topology_host *host,
-                  struct rf_topology **out);
+    int (*create)(const struct rf_env *env, const struct rf_topology_params *params,
+                  const struct rf_topology_host *host, struct rf_topology **out);
     void (*destroy)(struct rf_topology *t);
     void (*configure)(struct rf_topology *t, const struct rf_topology_params *params); /* new intervals */
     /* start joining; first: we are the first peer and the ring by ourselves. Told again with first while JOINING: nobody else is there */
@@ -101,7 +104,8 @@ struct rf_topology_ops {
 
     /* routing (5.3). responsible: key is ours. next_hop: the linked node to send to; false = none. */
     bool (*responsible)(const struct rf_topology *t, const struct rf_id *key);
-    bool (*in_range)(const struct rf_topology *t, const struct rf_id *key); /* as responsible; used for Node-IDs of clients */
+    bool (*in_range)(const struct rf_topology *t,
+                     const struct rf_id *key); /* as responsible; used for Node-IDs of clients */
     bool (*next_hop)(const struct rf_topology *t, const struct rf_id *key, struct rf_id *out);
     /* 2.8 rule 4: may `signer` answer for `key`, as far as our neighbor table tells? */
     bool (*as_close)(const struct rf_topology *t, const struct rf_id *signer, const struct rf_id *key);

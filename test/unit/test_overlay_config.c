@@ -147,6 +147,65 @@ static void no_agreement(void **state)
     onet_deinit(&net);
 }
 
+struct caught_error {
+    size_t count;
+    uint16_t error_code;
+};
+
+/* Notes the Error that node 1 sends. */
+static bool catch_error(void *arg, size_t from, size_t to, struct rf_view *message)
+{
+    struct caught_error *caught = arg;
+    struct rf_message m;
+    struct rf_error_body error;
+    (void)to;
+    assert_int_equal(rf_message_decode(*message, 16, &m), 0);
+    if (from == 1 && rf_code_is_error(m.code)) {
+        assert_int_equal(rf_error_body_decode(m.body, &error), 0);
+        caught->count++;
+        caught->error_code = error.code;
+    }
+    return true;
+}
+
+/* 65535 is for ConfigUpdate only, and a ConfigUpdate with another number is a request like any. */
+static void special_sequence(void **state)
+{
+    static const struct {
+        uint16_t sequence, code, error_code;
+    } rows[] = {
+        {RF_CONFIG_SEQUENCE_ANY, RF_CODE_PING_REQ, RF_ERROR_CONFIG_TOO_OLD},
+        {RF_CONFIG_SEQUENCE_ANY, RF_CODE_CONFIG_UPDATE_REQ, RF_ERROR_INVALID_MESSAGE}, /* its empty body */
+        {65530, RF_CODE_CONFIG_UPDATE_REQ, RF_ERROR_CONFIG_TOO_OLD}, /* modulo 65535: before 1 */
+        {2, RF_CODE_CONFIG_UPDATE_REQ, RF_ERROR_CONFIG_TOO_NEW},
+        {1, RF_CODE_CONFIG_UPDATE_REQ, RF_ERROR_INVALID_MESSAGE},
+    };
+    (void)state;
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        struct onet net;
+        struct caught_error caught = {0};
+        uint8_t bytes[32];
+        struct rf_buf dests, message;
+        onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
+        net.tap = catch_error;
+        net.tap_arg = &caught;
+        rf_buf_fixed(&dests, bytes, sizeof(bytes));
+        struct rf_dest dest = rf_dest_node(onet_id(&net, 1));
+        rf_dest_encode(&dest, &dests);
+        struct forged forged = {.code = rows[i].code};
+        forged.header.ttl = 9;
+        forged.header.config_sequence = rows[i].sequence;
+        forged.header.dests = rf_buf_view(&dests);
+        forge(&net, &forged, &message);
+        onet_send_raw(&net, 0, 1, rf_buf_view(&message));
+        onet_run(&net, RF_US_PER_S / 10);
+        assert_int_equal(caught.count, 1);
+        assert_int_equal(caught.error_code, rows[i].error_code);
+        rf_buf_deinit(&message);
+        onet_deinit(&net);
+    }
+}
+
 /* ---- documents that are not accepted ---- */
 
 static void push(struct onet *net, uint8_t type, struct rf_view xml, struct onet_result *result)
@@ -322,9 +381,11 @@ static void too_large_to_push(void **state)
 int test_overlay_config(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(too_old), cmocka_unit_test(too_new),           cmocka_unit_test(clients),
-        cmocka_unit_test(flood),   cmocka_unit_test(no_agreement),      cmocka_unit_test(refused_documents),
-        cmocka_unit_test(kinds),   cmocka_unit_test(too_large_to_push),
+        cmocka_unit_test(too_old),           cmocka_unit_test(too_new),
+        cmocka_unit_test(clients),           cmocka_unit_test(flood),
+        cmocka_unit_test(no_agreement),      cmocka_unit_test(refused_documents),
+        cmocka_unit_test(special_sequence),  cmocka_unit_test(kinds),
+        cmocka_unit_test(too_large_to_push),
     };
     return cmocka_run_group_tests_name("overlay_config", tests, NULL, NULL);
 }

@@ -233,6 +233,8 @@ struct drop_row {
     size_t counter;      /* offset */
     uint16_t error_code; /* told to the sender, 0 nothing */
     enum { AS_IS, TO_KEY_2, TO_SELF_TWICE, OPTION, OPTION_KNOWN, LOOP } how;
+    uint16_t code; /* 0: exp_a */
+    size_t body_len;
 };
 
 #define AT(name) offsetof(struct rf_overlay_counters, name)
@@ -241,17 +243,35 @@ static const struct drop_row drop_rows[] = {
      {.overlay = 0x12345678, .ttl = 100},
      AT(dropped_overlay),
      RF_ERROR_INCOMPATIBLE_WITH_OVERLAY,
-     AS_IS},
-    {"ttl above initial", {.ttl = 101}, AT(dropped_ttl), RF_ERROR_TTL_EXCEEDED, AS_IS},
-    {"ttl ran out", {.ttl = 0}, AT(dropped_ttl), RF_ERROR_TTL_EXCEEDED, TO_KEY_2},
-    {"an entry twice", {.ttl = 9}, AT(dropped_bad_destination), RF_ERROR_INVALID_MESSAGE, TO_SELF_TWICE},
-    {"critical option", {.ttl = 9}, AT(dropped_option), RF_ERROR_UNSUPPORTED_FORWARDING_OPTION, OPTION},
+     AS_IS,
+     0,
+     0},
+    {"ttl above initial", {.ttl = 101}, AT(dropped_ttl), RF_ERROR_TTL_EXCEEDED, AS_IS, 0, 0},
+    {"ttl ran out", {.ttl = 0}, AT(dropped_ttl), RF_ERROR_TTL_EXCEEDED, TO_KEY_2, 0, 0},
+    {"an entry twice",
+     {.ttl = 9},
+     AT(dropped_bad_destination),
+     RF_ERROR_INVALID_MESSAGE,
+     TO_SELF_TWICE,
+     0,
+     0},
+    {"critical option", {.ttl = 9}, AT(dropped_option), RF_ERROR_UNSUPPORTED_FORWARDING_OPTION, OPTION, 0, 0},
     {"known option",
      {.ttl = 9},
      AT(forwarded),
      RF_ERROR_INVALID_MESSAGE,
-     OPTION_KNOWN}, /* node 2 knows no such method */
-    {"back to the sender", {.ttl = 9}, AT(dropped_loop), RF_ERROR_UPSTREAM_MISROUTING, LOOP},
+     OPTION_KNOWN,
+     0,
+     0}, /* node 2 knows no such method */
+    {"back to the sender", {.ttl = 9}, AT(dropped_loop), RF_ERROR_UPSTREAM_MISROUTING, LOOP, 0, 0},
+    {"ttl ran out, diagnostic",
+     {.ttl = 0},
+     AT(dropped_ttl),
+     RF_ERROR_TTL_HOPS_EXCEEDED,
+     TO_KEY_2,
+     RF_CODE_PATH_TRACK_REQ,
+     0},
+    {"too large", {.ttl = 9}, AT(dropped_too_large), RF_ERROR_MESSAGE_TOO_LARGE, AS_IS, 0, 6000},
 };
 
 static void put_row_lists(const struct onet *net, const struct drop_row *row, struct rf_buf *dests,
@@ -308,7 +328,10 @@ static void drops(void **state)
         rf_buf_fixed(&dests, dest_bytes, sizeof(dest_bytes));
         rf_buf_fixed(&options, option_bytes, sizeof(option_bytes));
         put_row_lists(&net, row, &dests, &options);
-        struct forged forged = {.header = row->header, .code = RF_CODE_EXP_A_REQ, .body = TEXT("x")};
+        static const uint8_t body[6000];
+        struct forged forged = {.header = row->header,
+                                .code = row->code != 0 ? row->code : RF_CODE_EXP_A_REQ,
+                                .body = rf_view_of(body, row->body_len)};
         forged.header.dests = rf_buf_view(&dests);
         forged.header.options = rf_buf_view(&options);
         forged.header.transaction_id = 4711;

@@ -110,6 +110,30 @@ static void duplicates(void **state)
     onet_deinit(&net);
 }
 
+/* The request lifetime follows the document's timer, but not below 15 s. */
+static void slow_timer(struct rf_conf *draft, void *arg)
+{
+    (void)arg;
+    draft->reliability_timer_ms = 10000;
+}
+
+static void lifetime(void **state)
+{
+    struct onet net;
+    struct onet_echo echo;
+    (void)state;
+    onet_init(&net, 1, 2, ONET_LINE, slow_timer, NULL);
+    onet_echo_init(&net, 1, &echo);
+    send_request(&net, 0, 5, TEXT("x"));
+    onet_run(&net, 49 * RF_US_PER_S);
+    send_request(&net, 0, 5, TEXT("x"));
+    assert_int_equal(echo.count, 1);
+    onet_run(&net, 2 * RF_US_PER_S);
+    send_request(&net, 0, 5, TEXT("x"));
+    assert_int_equal(echo.count, 2);
+    onet_deinit(&net);
+}
+
 static void few_answers(struct rf_overlay_config *config)
 {
     config->max_cached_answers = 3;
@@ -424,10 +448,15 @@ static void replica_stores(void **state)
 int test_overlay_requests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(duplicates),     cmocka_unit_test(bounded_cache),
-        cmocka_unit_test(deferred),       cmocka_unit_test(answer_after_the_link),
-        cmocka_unit_test(sizes),          cmocka_unit_test(options_and_extensions),
-        cmocka_unit_test(methods),        cmocka_unit_test(overload),
+        cmocka_unit_test(duplicates),
+        cmocka_unit_test(lifetime),
+        cmocka_unit_test(bounded_cache),
+        cmocka_unit_test(deferred),
+        cmocka_unit_test(answer_after_the_link),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(options_and_extensions),
+        cmocka_unit_test(methods),
+        cmocka_unit_test(overload),
         cmocka_unit_test(replica_stores),
     };
     return cmocka_run_group_tests_name("overlay_requests", tests, NULL, NULL);

@@ -976,6 +976,50 @@ size_t net_find(const struct net *net, const struct rf_id *id)
     return found ? RF_CONTAINER(found, struct rf_overlay, by_id)->number : net->node_count;
 }
 
+/* ---- forgeries ---- */
+
+struct forgery {
+    int result;
+    struct rf_buf *body;
+};
+
+static void forgery_answered(void *arg, const struct rf_reply *reply)
+{
+    struct forgery *forgery = arg;
+    forgery->result = reply->error == RF_EREMOTE ? reply->error_code : reply->error ? -1 : 0;
+    if (reply->error == 0 && forgery->body)
+        rf_buf_view_put(forgery->body, reply->body);
+}
+
+int net_forge(struct net *net, size_t from, size_t to, const struct rf_id *signer, uint16_t code, struct rf_view request,
+              struct rf_buf *body)
+{
+    struct rf_overlay *self = &net->nodes[from];
+    struct forgery forgery = {.result = -2, .body = body};
+    struct rf_call call = {.code = code, .body = request, .max_transmissions = 1, .interval_us = 2 * NET_S};
+    struct net_link *link = link_between(net, from, to);
+    rf_call_id id;
+    assert_non_null(link);
+    call.link = link->id;
+    call.done = forgery_answered;
+    call.arg = &forgery;
+    rf_call_to_node(&call, &net->nodes[to].id);
+    assert_int_equal(rf_overlay_call(self, &call, &id), 0);
+    if (signer)
+        RF_LIST_ENTRY(self->calls.prev, struct call, list)->request->signer = *signer;
+    while (forgery.result == -2)
+        net_run(net, NET_MS);
+    return forgery.result;
+}
+
+void net_link(struct net *net, size_t from, size_t to)
+{
+    struct net_link *link = link_make(net, from, to);
+    struct rf_conn mine = conn_of(net, link, from), theirs = conn_of(net, link, to);
+    ops()->link_up(net->nodes[from].topology, &mine, false);
+    ops()->link_up(net->nodes[to].topology, &theirs, false);
+}
+
 /* ---- two peers that know each other must not claim the same key for long ---- */
 
 static bool both_claim(const struct net *net, size_t a, size_t b)

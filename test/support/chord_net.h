@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -111,9 +112,14 @@ bool net_linked(const struct net *net, size_t a, size_t b);
 size_t net_links_of(const struct net *net, size_t node);
 size_t net_find(const struct net *net, const struct rf_id *id); /* node_count: unknown */
 
-/* net_forge sends a request body from `from` to the node `to` over their link, as if the plugin of `from` had sent it. Returns 0 or the error
- * that the answer carried (error_code), -1 without an answer within 2 s. */
-int net_forge(struct net *net, size_t from, size_t to, uint16_t code, struct rf_view body);
+/*
+ * net_forge sends a request from `from` to the node `to` over their link, as if the plugin of `from` had sent it, signed by `signer` (NULL: from).
+ * Returns 0, the error code that the answer carried, or -1 without an answer within 2 s. The answer's body goes into `body` (may be NULL).
+ */
+int net_forge(struct net *net, size_t from, size_t to, const struct rf_id *signer, uint16_t code, struct rf_view request,
+              struct rf_buf *body);
+/* net_link links two nodes as if `from` had attached to `to`, without any plugin having asked for it. */
+void net_link(struct net *net, size_t from, size_t to);
 
 /* ---- what must hold ---- */
 /* Peers that are alive and started, by ascending Node-ID. */

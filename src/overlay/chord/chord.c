@@ -250,8 +250,10 @@ static void bootstrapped(struct rf_topology *t, struct chord_conn *conn)
 static void chord_link_up(struct rf_topology *t, const struct rf_conn *info, bool bootstrap)
 {
     struct chord_conn *conn = chord_conn_touch(t, &info->node, info->link);
-    if (!conn)
+    if (!conn) { /* a link that we cannot keep in mind would never be released */
+        t->host.disconnect(t->host.ctx, info->link);
         return;
+    }
     if (conn->link != info->link)
         replace_link(t, conn, info->link);
     conn->suspect = info->suspect;

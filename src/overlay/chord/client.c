@@ -13,6 +13,7 @@
 
 #define BOOTSTRAP_US (30 * CHORD_S)
 #define LOCATE_US    (20 * CHORD_S)
+#define SLOW_US      (2 * CHORD_S)
 #define SPREAD_US    (2 * CHORD_S) /* a lost supernode's clients do not all move in the same moment */
 
 static struct chord_conn *linked(const struct rf_topology *t, const struct rf_id *node)
@@ -50,6 +51,7 @@ static void set_home(struct rf_topology *t, struct chord_conn *conn)
         return;
     t->client.home = conn->node;
     t->client.list_count = 0;
+    t->client.informed = false;
     t->counters.homes_changed++;
     if (rf_id_equal(&t->client.reserve, &conn->node) || !linked(t, &t->client.reserve))
         t->client.reserve = linked(t, &old) && !rf_id_equal(&old, &conn->node) ? old : (struct rf_id){0};
@@ -156,7 +158,7 @@ void chord_client_attached(struct rf_topology *t, const struct rf_id *target, co
                            enum chord_purpose purpose)
 {
     if (purpose == FOR_RESERVE) {
-        if (!error)
+        if (!error && !linked(t, &t->client.reserve))
             t->client.reserve = *node;
         chord_alarm_soon(t, ALARM_PURSUE, error ? 0 : CHORD_S);
         return;
@@ -204,6 +206,8 @@ static void find_reserve(struct rf_topology *t)
         struct chord_conn *conn = chord_conn_find(t, &node);
         if (!reserve_usable(t, &node))
             continue;
+        if (chord_attach_age(t, &node) > SLOW_US)
+            continue; /* probably dead; the next one is asked as well */
         if (conn)
             t->client.reserve = node;
         else
@@ -218,11 +222,11 @@ void chord_client_pursue(struct rf_topology *t)
     struct chord_conn *home = linked(t, &t->client.home);
     if (t->state != RF_TOPOLOGY_JOINED || !home)
         return;
-    if (t->client.list_count == 0)
+    if (!t->client.informed)
         chord_pull(t, home);
     find_reserve(t);
-    if (!linked(t, &t->client.reserve))
-        chord_alarm_soon(t, ALARM_PURSUE, chord_about(t, t->client.list_count ? 10 * CHORD_S : CHORD_PULL_US));
+    if (!t->client.informed || (t->client.list_count > 0 && !linked(t, &t->client.reserve)))
+        chord_alarm_soon(t, ALARM_PURSUE, chord_about(t, SLOW_US));
 }
 
 /* ---- events ---- */
@@ -242,6 +246,7 @@ void chord_client_news(struct rf_topology *t, struct chord_conn *from, const str
     for (size_t i = 0; i < news->pred_count; i++)
         t->client.list[n++] = news->pred[i];
     t->client.list_count = n;
+    t->client.informed = true;
     if (has_left_range(t, &from->node, news))
         chord_alarm_soon(t, ALARM_JOIN, rf_rng_below(t->env.jitter, CHORD_S / 2));
     if (!linked(t, &t->client.reserve))

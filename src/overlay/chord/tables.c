@@ -119,6 +119,7 @@ void chord_peer_up(struct rf_topology *t, struct chord_conn *conn)
         return;
     if (error) {
         t->counters.no_memory += error == RF_ENOMEM;
+        conn->peer = false; /* until its next Update */
         return;
     }
     ring_find(&t->ring, &conn->node)->avoid = conn->suspect;

@@ -241,32 +241,73 @@ static struct store_value *find_appended(const struct store_set *set, const stru
     return NULL;
 }
 
+/* Gives an element the index after the last one, and after those that this very request appends. */
+static int append_item(struct store_job *job, struct store_item *item, const struct store_set *set)
+{
+    item->old = set != NULL ? find_appended(set, &item->data) : NULL;
+    uint32_t end = set != NULL ? store_set_end(set) : 0;
+    for (const struct store_item *other = job->items; other < item; other++)
+        end += other->kind == item->kind && other->relabel && !other->same;
+    if (end == RF_ARRAY_APPEND)
+        return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, "the array has no index left");
+    for (int b = 0; b < 4; b++)
+        item->index_bytes[b] = (uint8_t)(end >> (24 - 8 * b));
+    item->slot = item->old != NULL ? store_value_slot(item->old) : rf_view_of(item->index_bytes, 4);
+    item->relabel = true;
+    return 0;
+}
+
+static bool is_log(const struct store_job *job, const struct store_item *item)
+{
+    const struct rf_usage_kind *usage = store_usage(job->store, item->kind->id);
+    return usage != NULL && usage->append_only && item->kind->model == RF_MODEL_ARRAY;
+}
+
+/* Another element of a log stands at the index: two homes gave it away while they were apart. */
+static int log_conflict(struct store_job *job, struct store_item *item, const struct store_set *set)
+{
+    if (!job->copy) {
+        job->store->counters.refused_forbidden++;
+        return store_job_refuse(job, RF_ERROR_FORBIDDEN, "elements of a log are not replaced");
+    }
+    if (store_responsible(job->store, &job->resource))
+        return append_item(job, item, set);
+    /* A replica follows its home, but not before the home has got what this one took in while it was home itself. */
+    if (!set->resource->own && !set->resource->unsent)
+        return 0;
+    job->store->counters.refused_too_old++;
+    return store_job_refuse(job, RF_ERROR_DATA_TOO_OLD, "another element stands there, fetch it first");
+}
+
+static int find_slot(struct store_job *job, struct store_item *item)
+{
+    struct rf_store *store = job->store;
+    struct store_set *set = store_index_set(&store->index, job->req.resource, item->kind->id);
+    int error = 0;
+    item->slot = item->data.slot;
+    if (item->kind->model == RF_MODEL_ARRAY && item->data.index == RF_ARRAY_APPEND)
+        error = append_item(job, item, set);
+    else if (set != NULL)
+        item->old = store_set_value(&store->index, set, item->slot);
+    if (item->old != NULL && store_value_ended(item->old, store_wall_ms(store)))
+        item->old = NULL;
+    item->same = item->old != NULL && same_bytes(item->old, &item->data);
+    if (error != 0 || item->same || item->old == NULL || !item->old->exists || !item->data.exists ||
+        !is_log(job, item))
+        return error;
+    error = log_conflict(job, item, set);
+    item->same = error == 0 && item->old != NULL && same_bytes(item->old, &item->data);
+    return error;
+}
+
 /* Finds what lives in each value's slot; appended elements get their index. */
 static int find_slots(struct store_job *job)
 {
-    struct rf_store *store = job->store;
     for (size_t i = 0; i < job->item_count; i++) {
         struct store_item *item = &job->items[i];
-        struct store_set *set = store_index_set(&store->index, job->req.resource, item->kind->id);
-        item->slot = item->data.slot;
-        bool append = item->kind->model == RF_MODEL_ARRAY && item->data.index == RF_ARRAY_APPEND;
-        if (append) {
-            item->old = set != NULL ? find_appended(set, &item->data) : NULL;
-            uint32_t end = set != NULL ? store_set_end(set) : 0;
-            for (size_t j = 0; j < i; j++) /* after what this very request appends */
-                end += job->items[j].kind == item->kind && job->items[j].data.index == RF_ARRAY_APPEND &&
-                       !job->items[j].same;
-            if (end == RF_ARRAY_APPEND)
-                return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, "the array has no index left");
-            for (int b = 0; b < 4; b++)
-                item->index_bytes[b] = (uint8_t)(end >> (24 - 8 * b));
-            item->slot = item->old != NULL ? store_value_slot(item->old) : rf_view_of(item->index_bytes, 4);
-        } else if (set != NULL) {
-            item->old = store_set_value(&store->index, set, item->slot);
-        }
-        if (item->old != NULL && store_value_ended(item->old, store_wall_ms(store)))
-            item->old = NULL;
-        item->same = item->old != NULL && same_bytes(item->old, &item->data);
+        int error = find_slot(job, item);
+        if (error != 0)
+            return error;
         for (size_t j = 0; j < i; j++)
             if (job->items[j].kind == item->kind && rf_view_equal(job->items[j].slot, item->slot))
                 return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE, "two values for one place");
@@ -528,6 +569,8 @@ static int check_time(struct store_job *job)
         const struct store_item *item = &job->items[i];
         if (item->same || item->old == NULL || item->data.storage_time_ms > item->old->storage_time_ms)
             continue;
+        if (job->copy && is_log(job, item) && !store_responsible(job->store, &job->resource))
+            continue; /* the home decides what stands at which index */
         job->store->counters.refused_too_old++;
         return store_job_refuse(job, RF_ERROR_DATA_TOO_OLD, "storage_time is not newer than what is stored");
     }

@@ -42,6 +42,7 @@ struct store_item {
     struct rf_view slot;     /* the real one, also of appended elements */
     struct store_value *old; /* that lives in the slot, or (same) holds these very bytes; NULL */
     bool same;               /* byte-identical to old (D9): nothing to do */
+    bool relabel;            /* the index in its bytes is not its real one */
     uint64_t expires_ms;
 };
 

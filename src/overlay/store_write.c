@@ -324,7 +324,7 @@ static int new_value(struct store_job *job, const struct store_item *item, struc
     struct rf_buf buf;
     rf_buf_init(&buf, store->env.mem, item->stored.raw.len);
     int error = 0;
-    if (item->kind->model == RF_MODEL_ARRAY && item->data.index == RF_ARRAY_APPEND) {
+    if (item->relabel) {
         struct rf_view slot = item->slot;
         uint32_t at = 0;
         error = rf_view_u32(&slot, &at);

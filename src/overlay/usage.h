@@ -25,6 +25,11 @@ struct rf_usage_kind {
     const char *name;
     bool findable; /* answers Find */
     /*
+     * append_only (ARRAY): what stands at an index is never replaced, only removed. When two sides of a partition gave one index to different
+     * elements, both are kept: the home's stays, the other is appended. For logs; readers tell elements apart by their bytes.
+     */
+    bool append_only;
+    /*
      * check: is the value well formed and allowed beyond the access policy (e.g. the SIP domain restriction)? Returns 0, RF_EFORBIDDEN or
      * RF_EFORMAT. NULL: every value is. Removals (exists = false) are not shown to it. why: a sentence of at most why_len bytes with NUL.
      */

@@ -661,6 +661,58 @@ static void test_partition_heals(void **state)
     assert_int_equal(net.sent[RF_CODE_STORE_REQ], sent);
 }
 
+static size_t occurrences(const char *text, const char *what)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, what)) != NULL; text++)
+        count++;
+    return count;
+}
+
+/* Both sides append to one log while they are apart: afterwards it has all elements, the same on all of its holders. */
+static void test_logs_are_joined(void **state)
+{
+    (void)state;
+    static const struct rf_usage_kind log = {.kind = KIND_LOG, .name = "LOG", .append_only = true};
+    const struct rf_view append = rf_view_of("\xff\xff\xff\xff", 4);
+    struct sn_node *alice2 = sn_add(&net, "alice@example.org", "a2", false, NULL);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(rf_store_add_kind(node(i)->store, &log), 0);
+    store_ok(ALICE, &alice_id, KIND_LOG, append, "common");
+    struct heard heard;
+    start_store(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\0", 4), "replaced", 60, &heard);
+    sn_run(&net, RF_US_PER_S);
+    assert_int_equal(heard.result.error_code, RF_ERROR_FORBIDDEN); /* never replaced */
+    alice2->side = 1;
+    set_side(P10, P80, BOB, 1);
+    sn_run(&net, 60 * RF_US_PER_S);
+    static const char *const here[] = {"west-a", "west-b", "west-c"}, *const there[] = {"east-a", "east-b"};
+    for (size_t i = 0; i < 3; i++)
+        store_ok(ALICE, &alice_id, KIND_LOG, append, here[i]);
+    for (size_t i = 0; i < 2; i++)
+        store_ok(alice2->number, &alice_id, KIND_LOG, append, there[i]);
+    alice2->side = 0;
+    set_side(P10, P80, BOB, 0);
+    sn_run(&net, 300 * RF_US_PER_S);
+    char home[2048];
+    snprintf(home, sizeof(home), "%s", kit_look(&net, node(P80), &alice_id, KIND_LOG));
+    assert_non_null(strstr(home, "0=common"));
+    assert_int_equal(occurrences(home, "="), 6);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(occurrences(home, here[i]), 1);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(occurrences(home, there[i]), 1);
+    assert_string_equal(kit_look(&net, node(PC0), &alice_id, KIND_LOG), home);
+    assert_string_equal(kit_look(&net, node(P10), &alice_id, KIND_LOG), home);
+    size_t sent = net.sent[RF_CODE_STORE_REQ];
+    sn_run(&net, 600 * RF_US_PER_S);
+    assert_int_equal(net.sent[RF_CODE_STORE_REQ], sent);
+    /* and it can be removed from, and goes on */
+    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\1", 4), NULL);
+    store_ok(ALICE, &alice_id, KIND_LOG, append, "after");
+    assert_non_null(strstr(kit_look(&net, node(P80), &alice_id, KIND_LOG), "6=after"));
+}
+
 static void test_removal_wins_over_older(void **state)
 {
     (void)state;
@@ -793,6 +845,7 @@ int main(void)
         TEST(test_new_home_asks_the_former),
         TEST(test_pieces),
         TEST(test_partition_heals),
+        TEST(test_logs_are_joined),
         TEST(test_removal_wins_over_older),
         TEST(test_restart),
         TEST(test_disk_was_tampered_with),

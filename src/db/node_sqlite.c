@@ -3,7 +3,7 @@
  *
  * Tables: value (one row per stored value), cert (each signer's certificate once), state (the node's own small values).
  * WAL with synchronous=FULL: a commit that returned is on the disk. The database is locked as long as it is open, so that two daemons
- * can never share one home. Certificates that no value needs any more go when the database is opened.
+ * can never share one home. What ended long ago and certificates that no value needs any more go when the database is opened.
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -54,6 +54,11 @@ static const char schema[] =
     " replica INTEGER NOT NULL, cert INTEGER NOT NULL REFERENCES cert(id), data BLOB NOT NULL,"
     " PRIMARY KEY(resource, kind, slot)) WITHOUT ROWID;"
     "CREATE TABLE state(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;";
+
+/* What ended while the node was down, with a week's grace for a clock that is wrong; then certificates that nothing needs. */
+static const char tidy[] = "DELETE FROM value WHERE expires >= 0 AND expires < (CAST(strftime('%s', 'now') "
+                           "AS INTEGER) - 604800) * 1000;"
+                           "DELETE FROM cert WHERE id NOT IN (SELECT cert FROM value);";
 
 struct node_sqlite {
     struct rf_node_store store;
@@ -387,7 +392,7 @@ static int open_db(struct node_sqlite *s, const char *path)
         error = open_prepare(s);
     if (error != 0)
         return error;
-    rc = exec(s, "DELETE FROM cert WHERE id NOT IN (SELECT cert FROM value)");
+    rc = exec(s, tidy);
     return rc == SQLITE_OK ? 0 : node_failed(s, "tidy the database", rc);
 }
 

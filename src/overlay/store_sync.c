@@ -247,7 +247,8 @@ static void evaluate(struct rf_store *store, struct store_resource *resource)
         return;
     }
     if (resource->own) {
-        struct rf_id owner; /* often one of our replicas, that has it all: when we leave, when a lost peer is back */
+        /* often the new home is one of our replicas and has it all: when we leave, when a lost peer is back */
+        struct rf_id owner;
         bool has = topology->owner(t, &resource->id, &owner) && store_sync_has(store, resource, &owner);
         resource->own = false;
         set_unsent(store, resource, !has);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "base/assert.h"
@@ -124,6 +125,29 @@ static void test_round_trip(void **state)
         s->ops->close(s);
         s = open_ok(f);
     }
+    s->ops->close(s);
+}
+
+static void test_tidy(void **state)
+{
+    struct fixture *f = *state;
+    struct rf_node_store *s = open_ok(f);
+    struct rf_view none = rf_view_of(NULL, 0);
+    const uint64_t now = (uint64_t)time(NULL) * 1000, day = 86400000;
+    const uint64_t ends[] = {1, now - 8 * day, now - 6 * day, now + day, UINT64_MAX};
+    struct rf_persist_op ops[5];
+    for (size_t i = 0; i < 5; i++) {
+        ops[i] = put_op("aaaaaaaaaaaaaaaa", (uint32_t)i, none, i, "x", i == 1 ? "cert-old" : "cert");
+        ops[i].record.expires_ms = ends[i];
+    }
+    struct rf_node_batch batch = {1, ops, 5};
+    assert_int_equal(s->ops->apply(s, &batch, 1), 0);
+    s->ops->close(s);
+    s = open_ok(f);
+    struct listing l = {.count = 0};
+    assert_int_equal(s->ops->load(s, list_one, &l), 0);
+    assert_int_equal(l.count, 3); /* ended more than a week ago: gone */
+    assert_null(strstr(l.text, "cert-old"));
     s->ops->close(s);
 }
 
@@ -350,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tidy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_load_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(test_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_process, setup, teardown),

@@ -150,6 +150,7 @@ static int write_batch(struct rf_node_store *s, uint64_t generation, size_t data
                                         .record = {.resource = rf_view_str("0123456789abcdef"),
                                                    .kind = i,
                                                    .generation = generation,
+                                                   .expires_ms = UINT64_MAX,
                                                    .stored_data = rf_view_of(data, data_len),
                                                    .cert = rf_view_str("cert")}};
     struct rf_node_batch batch = {1, ops, OPS};

@@ -132,6 +132,9 @@ static int enrol(struct rf_enrolling *e, const struct rf_conf *conf, const struc
     bool answered = false;
     overlay_name(conf, name);
     rf_buf_init(&body, e->mem, BODY_MAX_LEN);
+    rf_buf_reserve(&body,
+                   BODY_MAX_LEN); /* at once: a buffer that grew would leave pieces of the password behind */
+    rf_buf_reset(&body);
     int error = rf_enrol_client_request(e->crypto, key, conf, e->secret, wish, &body, content_type);
     if (error == RF_EFORMAT || error == RF_EINVAL)
         say(e, "not a user name of this overlay",

@@ -227,11 +227,23 @@ static bool too_long(struct MHD_Connection *connection)
     return length && strtoull(length, NULL, 10) > DRAIN_MAX_LEN;
 }
 
+/* room allocates once for the whole body: a buffer that grew would leave pieces of passwords behind. */
+static void room(struct exchange *x)
+{
+    const char *length = header_of(x->connection, "Content-Length");
+    size_t max = x->https->config.body_max_len;
+    unsigned long long said = length ? strtoull(length, NULL, 10) : max;
+    rf_buf_reserve(&x->body, said > 0 && said < max ? (size_t)said : max);
+    rf_buf_reset(&x->body);
+}
+
 /* more takes a piece of the body. */
 static enum MHD_Result more(struct exchange *x, const char *data, size_t *len)
 {
     if (mono_us() - x->started_us > REQUEST_MAX_US || x->body_seen_len + *len > 2 * DRAIN_MAX_LEN)
         return MHD_NO;
+    if (x->body_seen_len == 0)
+        room(x);
     x->body_seen_len += *len;
     if (x->body_seen_len <= x->https->config.body_max_len)
         rf_buf_put(&x->body, data, *len);

@@ -94,13 +94,6 @@ void rf_overlay_cancel(struct rf_overlay *o, rf_call_id id)
         call_end_error(RF_CONTAINER(node, struct call, by_id), RF_ECANCELLED);
 }
 
-void calls_soon(struct call *call)
-{
-    /* its timer is set or was set before: cannot fail for want of memory but in the corner where it just fired */
-    if (rf_env_timer_in(&call->overlay->env, &call->timer, 0) != 0)
-        call_end_error(call, RF_ENOMEM);
-}
-
 /* ---- sending ---- */
 
 static void put_sequence(struct call *call)

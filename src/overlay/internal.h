@@ -83,8 +83,8 @@ enum route_type {
 struct route {
     enum route_type type;
     size_t drop_count; /* entries to take off the destination list */
-    struct rf_view
-        prepend; /* encoded entries to put there instead (of an opaque ID of ours); into the opaque table */
+    /* encoded entries to put there instead (of an opaque ID of ours); into the opaque table */
+    struct rf_view prepend;
     bool expanded;
     struct rf_dest dest; /* the entry that decided; borrowed from the list */
     struct conn *conn;   /* FORWARD */
@@ -234,7 +234,6 @@ struct call *calls_find(const struct rf_overlay *o, uint64_t transaction_id);
 int calls_start(struct rf_overlay *o, const struct rf_call *call, struct rf_view dests, bool unlimited,
                 rf_call_id *out);
 void calls_end(struct call *call, const struct rf_reply *reply); /* frees it */
-void calls_soon(struct call *call);                              /* its timer fires at the next tick */
 void calls_link_down(struct rf_overlay *o, uint64_t link);
 void calls_joined(struct rf_overlay *o);     /* what found no way goes out now */
 void calls_configured(struct rf_overlay *o); /* what waited for a newer document goes out now */

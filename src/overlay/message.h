@@ -22,8 +22,8 @@ struct rf_request {
     struct rf_id link_node;           /* the node at the other end of that link */
     const struct rf_message *message; /* decoded: header, code, body, extensions, certificates */
     struct rf_signer signer;          /* who signed it */
-    bool
-        to_resource; /* addressed to a Resource-ID that we answer for (else to our Node-ID or the wildcard) */
+    /* addressed to a Resource-ID that we answer for (else to our Node-ID or the wildcard) */
+    bool to_resource;
     bool to_wildcard;
     struct rf_id resource;    /* if to_resource */
     struct rf_region *region; /* for decoding; freed with the request */
@@ -35,8 +35,9 @@ typedef void (*rf_request_fn)(void *arg, struct rf_request *request);
 /* What a call came to; borrowed during the callback. */
 struct rf_reply {
     int error; /* 0; RF_EREMOTE (error_code, error_info); RF_ETIMEOUT; RF_ECANCELLED; RF_EUNREACHABLE no way out; RF_ENOMEM */
-    uint16_t
-        error_code; /* RF_ERROR_... of wire/code.h; with RF_ETIMEOUT the last one that a node on the path gave: a hint (D11), 0 = none */
+    /* RF_ERROR_... of wire/code.h; with RF_ETIMEOUT the last one that a node on the path gave: a hint
+     * (D11), 0 = none */
+    uint16_t error_code;
     struct rf_view error_info;
     struct rf_view body;              /* of the answer, to be decoded by the method's codec */
     const struct rf_message *message; /* NULL without an answer */
@@ -54,8 +55,8 @@ typedef uint64_t rf_call_id; /* 0 = none */
 struct rf_call {
     struct rf_dest dests[RF_CALL_MAX_DESTS]; /* destination list; the last is the destination */
     size_t dest_count;
-    uint64_t
-        link; /* send over this link; 0 = route (then peers ask the topology, clients use their supernode) */
+    /* send over this link; 0 = route (then peers ask the topology, clients use their supernode) */
+    uint64_t link;
     uint16_t code;               /* request code */
     struct rf_view body;         /* copied */
     struct rf_view extensions;   /* encoded MessageExtensions without their outer length, copied */
@@ -65,8 +66,8 @@ struct rf_call {
     unsigned max_transmissions; /* 0 = the reference's 5 */
     uint64_t interval_us;       /* 0 = overlay-reliability-timer */
     bool config_sequence_any;   /* send 65535: ConfigUpdate */
-    bool
-        any_responder; /* whoever signed may answer for a Resource-ID (2.8 rule 4 is left out): partition checks, other rings */
+    /* whoever signed may answer for a Resource-ID, but for Errors (2.8 rule 4 is left out): partition checks */
+    bool any_responder;
     rf_reply_fn done; /* called exactly once, never from inside rf_overlay_call; may be NULL */
     void *arg;
 };

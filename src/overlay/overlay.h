@@ -84,10 +84,12 @@ struct rf_overlay_config {
     size_t max_deferred;       /* default 4096 */
     size_t max_cached_answers; /* default 8192, and at most 16 MiB */
     size_t max_fragment_bytes; /* in reassembly, in all; default 4 MiB */
-    uint32_t
-        max_requests_per_s; /* delivered here, per link; default 500; maintenance (Join, Leave, Update, Ping, replica Stores of neighbors) goes first */
-    size_t
-        fragment_len; /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS); >= 512 is sensible */
+    /* delivered here, per link; default 500; maintenance (Join, Leave, Update, Ping, replica Stores of
+     * neighbors) goes first */
+    uint32_t max_requests_per_s;
+    /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS); >= 512
+     * is sensible */
+    size_t fragment_len;
     const char *software; /* for diagnostics, "ringfolk 0.1" */
 };
 void rf_overlay_config_default(struct rf_overlay_config *config);

@@ -8,12 +8,13 @@
 
 #define MAX_EXCHANGES 2
 
-/* 2.8 rule 4: who may answer. */
-static bool may_answer(const struct rf_overlay *o, const struct call *call, const struct rf_id *signer)
+/* 2.8 rule 4: who may answer. An Error may always be one of a node on the way. */
+static bool may_answer(const struct rf_overlay *o, const struct call *call, const struct rf_id *signer,
+                       bool error)
 {
     if (call->target.type == RF_DEST_NODE)
         return rf_id_is_wildcard(&call->target.id) || rf_id_equal(signer, &call->target.id);
-    if (call->target.type != RF_DEST_RESOURCE || call->any_responder)
+    if (call->target.type != RF_DEST_RESOURCE || (call->any_responder && !error))
         return true;
     return o->topology == NULL || o->ops->as_close(o->topology, signer, &call->target.id);
 }
@@ -104,7 +105,7 @@ static void take_verified(struct rf_overlay *o, struct call *call, const struct 
                           const struct rf_message *message, const struct rf_signer *signer)
 {
     struct rf_error_body error;
-    if (!may_answer(o, call, &signer->node_id)) {
+    if (!may_answer(o, call, &signer->node_id, rf_code_is_error(message->code))) {
         hint(o, call, message);
         return;
     }

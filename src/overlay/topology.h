@@ -72,8 +72,8 @@ struct rf_conn {
 
 struct rf_topology_status_entry {
     struct rf_id node;
-    char
-        relation; /* 'p' predecessor, 's' successor, 'f' finger, 'a' admitting/own supernode, 'b' backup supernode */
+    /* 'p' predecessor, 's' successor, 'f' finger, 'a' admitting/own supernode, 'b' backup supernode */
+    char relation;
     unsigned rank; /* 1 = nearest; finger: entry i */
     uint64_t link; /* 0 = none at the moment */
     uint32_t uptime_s;

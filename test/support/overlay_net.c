@@ -32,9 +32,10 @@ static int fixed_create(const struct rf_env *env, const struct rf_topology_param
 {
     (void)params;
     struct rf_topology *t = rf_zalloc(env->mem, sizeof(*t));
-    (void)host;
-    if (t != NULL) /* the environment tells which node it is */
+    if (t != NULL) { /* the environment tells which node it is */
         t->node = RF_CONTAINER(env->jitter, struct onet_node, jitter.rng);
+        t->node->host = *host;
+    }
     *out = t;
     return t != NULL ? 0 : RF_ENOMEM;
 }
@@ -46,17 +47,18 @@ static void fixed_destroy(struct rf_topology *t)
 
 static void fixed_configure(struct rf_topology *t, const struct rf_topology_params *params)
 {
-    (void)t, (void)params;
+    assert_int_equal(params->self.len, 16);
+    t->node->reconfigured++;
 }
 
 static void fixed_start(struct rf_topology *t, bool first)
 {
-    (void)t, (void)first;
+    t->node->starts += first;
 }
 
 static void fixed_leave(struct rf_topology *t)
 {
-    (void)t;
+    t->node->leaves++;
 }
 
 static void fixed_link_up(struct rf_topology *t, const struct rf_conn *conn, bool bootstrap)
@@ -80,17 +82,19 @@ static void fixed_link_suspect(struct rf_topology *t, const struct rf_conn *conn
 static void fixed_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,
                            int error)
 {
-    (void)t, (void)target, (void)node, (void)error;
+    (void)target, (void)node;
+    t->node->attached += error == 0;
 }
 
 static void fixed_bootstrap_failed(struct rf_topology *t)
 {
-    (void)t;
+    t->node->bootstrap_failed++;
 }
 
 static void fixed_update_wanted(struct rf_topology *t, const struct rf_id *node)
 {
-    (void)t, (void)node;
+    (void)node;
+    t->node->updates_wanted++;
 }
 
 static void fixed_unresponsive(struct rf_topology *t, const struct rf_id *node)
@@ -101,7 +105,8 @@ static void fixed_unresponsive(struct rf_topology *t, const struct rf_id *node)
 
 static bool fixed_responsible(const struct rf_topology *t, const struct rf_id *key)
 {
-    return t->node->role == RF_ROLE_PEER && owner_of(t->node->net, key) == t->node->index;
+    return t->node->role == RF_ROLE_PEER && !t->node->stranger &&
+           owner_of(t->node->net, key) == t->node->index;
 }
 
 static bool fixed_next_hop(const struct rf_topology *t, const struct rf_id *key, struct rf_id *out)
@@ -109,6 +114,8 @@ static bool fixed_next_hop(const struct rf_topology *t, const struct rf_id *key,
     const struct onet_node *node = t->node;
     const struct onet *net = node->net;
     size_t to = owner_of(net, key), next = to;
+    if (node->stranger && node->detour == 0)
+        return false;
     if (node->role == RF_ROLE_CLIENT) {
         *out = *onet_id(net, node->supernode);
         return true;
@@ -116,7 +123,7 @@ static bool fixed_next_hop(const struct rf_topology *t, const struct rf_id *key,
     for (size_t i = net->peer_count; i < net->count; i++)
         if (rf_id_equal(onet_id(net, i), key))
             next = to = net->nodes[i].supernode;
-    if (to == node->index)
+    if (to == node->index && node->detour == 0)
         return false;
     if (net->shape == ONET_LINE)
         next = to > node->index ? node->index + 1 : node->index - 1;
@@ -309,6 +316,35 @@ static void host_state(void *ctx, enum rf_topology_state state)
     ((struct onet_node *)ctx)->states++;
 }
 
+static void host_attach(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                        uint64_t link, bool send_update)
+{
+    (void)target, (void)resource, (void)via, (void)link, (void)send_update;
+    ((struct onet_node *)ctx)->wishes++;
+}
+
+static void host_bootstrap(void *ctx)
+{
+    ((struct onet_node *)ctx)->wishes++;
+}
+
+static void host_range_changed(void *ctx)
+{
+    ((struct onet_node *)ctx)->ranges++;
+}
+
+static void host_neighbor_lost(void *ctx, const struct rf_id *id)
+{
+    (void)id;
+    ((struct onet_node *)ctx)->lost++;
+}
+
+static size_t host_handover_pending(void *ctx)
+{
+    (void)ctx;
+    return 42;
+}
+
 static void host_configured(void *ctx, struct rf_conf *conf)
 {
     struct onet_node *node = ctx;
@@ -363,6 +399,11 @@ static size_t add_node(struct onet *net, const struct rf_id *id, enum rf_topolog
     struct rf_overlay_config config;
     struct rf_overlay_host host = {.ctx = node,
                                    .send = host_send,
+                                   .attach = host_attach,
+                                   .bootstrap = host_bootstrap,
+                                   .range_changed = host_range_changed,
+                                   .neighbor_lost = host_neighbor_lost,
+                                   .handover_pending = host_handover_pending,
                                    .disconnect = host_disconnect,
                                    .state = host_state,
                                    .configured = host_configured};

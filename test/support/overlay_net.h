@@ -30,6 +30,12 @@ struct onet_node {
     struct rf_overlay *overlay;
     /* what it was told */
     size_t link_ups, link_downs, suspects, disconnects, configured, unresponsive, states;
+    size_t wishes;       /* attach, bootstrap */
+    size_t ranges, lost; /* range_changed, neighbor_lost */
+    size_t starts, leaves, attached, bootstrap_failed, updates_wanted,
+        reconfigured;             /* what the topology heard */
+    struct rf_topology_host host; /* that the topology was given */
+    bool stranger;                /* the topology says that nothing is ours, and knows no next hop */
     struct rf_id last_unresponsive;
     uint64_t last_link_up;  /* link of the last link_up */
     size_t detour;          /* if not 0: it sends everything to node detour - 1 */

@@ -33,6 +33,6 @@ int main(void)
 {
     int failed = test_overlay_route() + test_overlay_forward() + test_overlay_calls() +
                  test_overlay_requests() + test_overlay_fragment() + test_overlay_config() +
-                 test_overlay_diag() + test_overlay_faults();
+                 test_overlay_diag() + test_overlay_faults() + test_overlay_doors();
     return failed == 0 ? 0 : 1;
 }

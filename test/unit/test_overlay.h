@@ -21,6 +21,7 @@ int test_overlay_fragment(void);
 int test_overlay_config(void);
 int test_overlay_diag(void);
 int test_overlay_faults(void);
+int test_overlay_doors(void);
 
 #define TEXT(literal) rf_view_of((literal), sizeof(literal) - 1)
 

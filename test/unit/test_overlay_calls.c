@@ -141,6 +141,8 @@ static const struct answer_row answer_rows[] = {
     {"wrong signer", 1, false, false, RF_CODE_EXP_A_ANS, 0, AT(dropped_wrong_responder), RF_ETIMEOUT, 0},
     {"wrong signer, key", 1, true, false, RF_CODE_EXP_A_ANS, 0, AT(dropped_wrong_responder), RF_ETIMEOUT, 0},
     {"any signer, key", 1, true, true, RF_CODE_EXP_A_ANS, 0, AT(delivered_responses), 0, 0},
+    {"any signer, Error on the way", 1, true, true, RF_CODE_ERROR, RF_ERROR_NOT_FOUND, AT(error_hints),
+     RF_ETIMEOUT, RF_ERROR_NOT_FOUND},
     {"any signer, node", 1, false, true, RF_CODE_EXP_A_ANS, 0, AT(dropped_wrong_responder), RF_ETIMEOUT, 0},
     {"other answer", 2, false, false, RF_CODE_PING_ANS, 0, AT(dropped_malformed), RF_ETIMEOUT, 0},
     {"a request's code", 2, false, false, RF_CODE_EXP_A_REQ, 0, AT(delivered_requests), RF_ETIMEOUT, 0},

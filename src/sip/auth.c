@@ -6,7 +6,7 @@
 #include "sip/registrar.h"
 
 #define AUTH_SOURCES 64 /* addresses whose wrong answers are remembered; the longest unused one makes room */
-#define NONCE_LEN    32 /* 16 hex digits of time, 16 of keyed hash */
+#define NONCE_LEN    (AUTH_NONCE_TEXT_LEN - 1) /* 16 hex digits of time, 16 of keyed hash */
 
 struct source {
     struct sa addr; /* with port for registered phones */
@@ -42,7 +42,7 @@ void auth_free(struct core *core, struct auth *auth)
 
 /* ---- nonces ---- */
 
-static void nonce_make(const struct auth *auth, uint64_t now_s, char out[NONCE_LEN + 1])
+void auth_nonce(const struct auth *auth, uint64_t now_s, char out[AUTH_NONCE_TEXT_LEN])
 {
     uint8_t when[8];
     for (int i = 0; i < 8; i++)
@@ -59,7 +59,7 @@ static int nonce_check(const struct auth *auth, const struct pl *nonce, uint64_t
         return RF_EFORMAT;
     memcpy(text, nonce->p, 16);
     uint64_t made_s = strtoull(text, NULL, 16);
-    nonce_make(auth, made_s, expected);
+    auth_nonce(auth, made_s, expected);
     if (!rf_view_equal_secret(rf_view_of(expected, NONCE_LEN), view_of_pl(nonce)))
         return RF_EFORMAT;
     return made_s + AUTH_NONCE_S < now_s || made_s > now_s ? RF_EEXPIRED : 0;
@@ -144,7 +144,7 @@ bool auth_admit(struct core *core, const struct sip_msg *msg)
     }
     if (verdict == AUTH_STALE)
         COUNT(core, phone_auth_stale);
-    nonce_make(core->auth, now_s, nonce);
+    auth_nonce(core->auth, now_s, nonce);
     (void)sip_replyf(core->phones, msg, 401, "Unauthorized",
                      "WWW-Authenticate: Digest realm=\"%s\", nonce=\"%s\", algorithm=MD5, qop=\"auth\"%s\r\n"
                      "Content-Length: 0\r\n\r\n",

@@ -20,6 +20,9 @@ enum auth_verdict { AUTH_OK, AUTH_CHALLENGE, AUTH_STALE, AUTH_LIMITED };
 /* auth_new: password is turned into a key at once and not kept. Errors: RF_ENOMEM. */
 int auth_new(struct core *core, const char *password, struct auth **out);
 void auth_free(struct core *core, struct auth *auth);
+#define AUTH_NONCE_TEXT_LEN 33
+/* auth_nonce makes the nonce of a challenge at `now_s`. */
+void auth_nonce(const struct auth *auth, uint64_t now_s, char out[AUTH_NONCE_TEXT_LEN]);
 /*
  * auth_judge checks the Authorization (or Proxy-Authorization) of a request. now_s: seconds, any monotonic origin.
  * known: the request comes from the address and port of a registered phone.

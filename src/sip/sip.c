@@ -11,6 +11,10 @@
 #include "sip/registrar.h"
 #include "sip/text.h"
 
+#define DEBUG_MODULE "sip" /* re_dbg.h wants them */
+#define DEBUG_LEVEL  0
+#include <re/re_dbg.h>
+
 #define DEFAULT_CALLS  200
 #define DEFAULT_PHONES 16
 #define DEFAULT_RING_S 120
@@ -224,9 +228,16 @@ static int prepare(struct rf_sip *sip, const struct rf_sip_config *config)
     return error;
 }
 
+/* What libre would write to stderr by itself: it tells nothing that does not come back as an error as well. */
+static void be_quiet(int level, const char *p, size_t len, void *arg)
+{
+    (void)level, (void)p, (void)len, (void)arg;
+}
+
 static void init_libre(void)
 {
     (void)libre_init();
+    dbg_handler_set(be_quiet, NULL);
 }
 
 static int start_thread(struct rf_sip *sip)

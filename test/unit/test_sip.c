@@ -8,7 +8,9 @@ int main(void)
     static const struct {
         const char *name;
         int (*run)(void);
-    } groups[] = {{"calls", test_sip_calls}};
+    } groups[] = {{"frame", test_sip_frame},    {"parts", test_sip_parts}, {"calls", test_sip_calls},
+                  {"phones", test_sip_phones},  {"texts", test_sip_texts}, {"local", test_sip_local},
+                  {"hostile", test_sip_hostile}};
     const char *only = getenv("TEST_SIP_ONLY");
     int failed = 0;
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)

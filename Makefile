@@ -10,7 +10,7 @@ help:
 	@echo "make build     build the programs into $(PROGRAMS_BUILD)"
 	@echo "make asan      build with sanitizers, run the unit tests"
 	@echo "make fuzz      build the fuzz targets, run each for some seconds"
-	@echo "make bench     measure"
+	@echo "make bench     measure (a few minutes; FULL=1: longer, with 10,000 clients)"
 	@echo "make format    bring the C files into the house style"
 	@echo "make clean     remove build/"
 
@@ -35,8 +35,10 @@ demo: deps
 	@python3 tools/demo.py $(PROGRAMS_BUILD) $(if $(KEEP),--keep)
 
 bench: deps
+	@PACKAGES=bench/packages.txt tools/install-packages.sh
 	@tools/run_tests.sh --build-only release
-	@bench/run.sh $(PROGRAMS_BUILD)
+	@cmake --build $(PROGRAMS_BUILD) --target benches -- --quiet
+	@python3 bench/run.py $(PROGRAMS_BUILD) $(if $(FULL),--full)
 
 format:
 	@tools/tidy.py --list | xargs clang-format -i

@@ -4,7 +4,8 @@
  *     bench_link [LINKS [FRAMES]]     default 500 links, 20,000 frames
  *
  * The server is this process: rf_links behind rf_flows on loopback. The load comes from a child process in which every link is a node of its
- * own with its own certificate, so that nothing of the server's memory is shared between links. CPU is the server's (getrusage).
+ * own with its own certificate, so that nothing of the server's memory is shared between links. CPU is the server's (getrusage). A frame is
+ * received, acknowledged and echoed. Memory per link includes the process's warming up, which shows when there are few.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -391,17 +392,15 @@ static void bench(const char *name, const struct rf_engine_ops *engine, size_t c
     full = measure(&load, 'd');
     usleep(100000);
     rss = (rss_bytes() - rss) / (double)count;
-    printf("%-8s %6zu links  %7.1f kB RSS per link (first links of a process include its warming up)\n", name,
-           count, rss / 1000);
-    printf("%-8s full handshakes     %8.0f per CPU second\n", name, (double)count / full);
+    printf("%s.link_rss_bytes %.0f\n", name, rss);
+    printf("%s.full_handshakes_per_cpu_s %.0f\n", name, (double)count / full);
     cpu = measure(&load, 'f');
-    printf("%-8s frames of %d bytes %8.0f per CPU second (each received, acknowledged, echoed)\n", name,
-           MESSAGE_LEN, (double)frames / cpu);
+    printf("%s.frames_per_cpu_s %.0f\n", name, (double)frames / cpu);
     measure(&load, 'c');
     resumed = 0;
     again = measure(&load, 'd');
-    printf("%-8s second handshakes   %8.0f per CPU second, %zu of %zu resumed\n", name, (double)count / again,
-           resumed, count);
+    printf("%s.second_handshakes_per_cpu_s %.0f\n", name, (double)count / again);
+    printf("%s.second_handshakes_resumed %zu\n", name, resumed);
     close(load.to);
     waitpid(load.pid, NULL, 0);
 }

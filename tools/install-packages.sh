@@ -2,8 +2,9 @@
 # install-packages.sh - installs what tools/packages.txt names and this machine lacks; does nothing when nothing is missing.
 #   install-packages.sh           show the missing packages and install them
 #   install-packages.sh --check   show them only; exit status 1 when there are any
+# PACKAGES=FILE in the environment names another list.
 set -eu
-list=$(dirname "$0")/packages.txt
+list=${PACKAGES:-$(dirname "$0")/packages.txt}
 
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
     echo "ringfolk: this is no Debian system; tools/packages.txt names what is needed. Going on with what is here."

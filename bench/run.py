@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""run.py - `make bench`: runs the benchmarks and sets their figures beside aims and limits.
+
+usage: bench/run.py BUILD_DIR [--full] [--only WORD]... [--json FILE]
+  --full   10,000 idle clients instead of 1,000, longer runs
+  --only   forward, requests, clients, links, lookups, call; may be repeated
+  --json   writes every figure, also those that are not in the table
+
+Figures "per core" are operations per second of CPU time of the process measured, its system calls included: what a core would do if it
+did nothing else. They suffer little from other work on the machine; figures in milliseconds suffer fully.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def program(build, name):
+    for place in ("bench", "test", "bin"):
+        if (build / place / name).exists():
+            return str(build / place / name)
+    return None
+
+
+def pinned(core, argv):
+    return ["taskset", "-c", str(core), *argv] if (os.cpu_count() or 1) > 1 else argv
+
+
+class Run:
+    def __init__(self, build, full):
+        self.build, self.full = build, full
+        self.figures, self.problems = {}, []
+
+    def get(self, name):
+        return self.figures.get(name)
+
+    def take(self, name, argv, seconds=300):
+        """Runs a program that prints NAME VALUE lines."""
+        if argv[0] is None:
+            self.problems.append(f"{name}: not built")
+            return
+        print(f"  {name} ...", file=sys.stderr, flush=True)
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            self.problems.append(f"{name}: not done within {seconds} s")
+            return
+        for line in done.stdout.splitlines():
+            found = re.fullmatch(r"([a-z0-9_.]+) (-?[0-9.]+)", line)
+            if found:
+                self.figures[found[1]] = float(found[2])
+        if done.returncode != 0:
+            self.problems.append(f"{name}: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+
+    # ---- what limits us: the library's bare operations on the same core in the same run ----
+
+    def openssl(self):
+        print("  openssl speed ...", file=sys.stderr, flush=True)
+        argv = pinned(0, ["openssl", "speed", "-seconds", "1", "ecdsap256", "ecdhx25519"])
+        out = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+        sign = re.search(r"ecdsa \(nistp256\)\s+\S+s\s+\S+s\s+([\d.]+)\s+([\d.]+)", out)
+        ecdh = re.search(r"ecdh \(X25519\)\s+\S+s\s+([\d.]+)", out)
+        if not sign or not ecdh:
+            self.problems.append("openssl speed: its output was not understood")
+            return
+        self.figures["openssl.sign_us"] = 1e6 / float(sign[1])
+        self.figures["openssl.verify_us"] = 1e6 / float(sign[2])
+        self.figures["openssl.x25519_us"] = 1e6 / float(ecdh[1])
+
+    def crypto_limit(self, signs, verifies, x25519s=0):
+        """Operations per second when only these were done."""
+        need = ("openssl.sign_us", "openssl.verify_us", "openssl.x25519_us")
+        if any(n not in self.figures for n in need):
+            return None
+        return 1e6 / (signs * self.figures[need[0]] + verifies * self.figures[need[1]] +
+                      x25519s * self.figures[need[2]])
+
+    # ---- the benchmarks ----
+
+    def forward(self):
+        exe, seconds = program(self.build, "bench_super"), 5 if self.full else 2
+        self.take("messages through a supernode, plain", [exe, "plain", str(seconds)])
+        forward = program(self.build, "bench_forward")
+        if forward:
+            print("  overlay alone ...", file=sys.stderr, flush=True)
+            out = subprocess.run(pinned(0, [forward, "1000000"]), capture_output=True, text=True, check=False).stdout
+            rates = [float(n) for n in re.findall(r"(\d+) forwarded/s", out)]
+            if rates:
+                self.figures["overlay.forward_per_cpu_s"] = statistics.median(rates)
+
+    def requests(self):
+        exe, seconds = program(self.build, "bench_super"), 5 if self.full else 2
+        self.take("messages, Fetch and Store through a supernode, TLS", [exe, "gnutls", str(seconds)])
+
+    def clients(self):
+        count, idle_s = (10000, 60) if self.full else (1000, 20)
+        self.figures["clients.count"] = count
+        self.take(f"{count} idle clients", [program(self.build, "bench_clients"), str(count), str(idle_s)], 1200)
+
+    def links(self):
+        self.take("handshakes", pinned(0, [program(self.build, "bench_link"), "5000" if self.full else "1000"]))
+
+    def lookups(self):
+        seconds = 5 if self.full else 3
+        self.take("Kamailio", [sys.executable, str(HERE / "peer_kamailio.py"), "--seconds", str(seconds)])
+
+    def call(self):
+        self.take("calls over a ring of 8 supernodes", [sys.executable, str(HERE / "bench_call.py"), str(self.build)])
+
+
+def number(value):
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def rows(run):
+    """(what, figure, unit, aim, at least?, name of what it is compared with, its figure)"""
+    g = run.get
+    fetch, store = run.crypto_limit(1, 1), run.crypto_limit(1, 2)
+    cold_fetch, cold_store = run.crypto_limit(1, 2), run.crypto_limit(1, 3)
+    # server of a handshake: signs once, verifies the client's certificate and proof, one key and one agreement
+    full, resumed = run.crypto_limit(1, 2, 2), run.crypto_limit(0, 0, 2)
+    calls = g("kamailio.call_cpu_us")
+    kilo = (g("clients.rss_bytes") or 0) / 1000 or None
+    return [
+        ("messages forwarded, without TLS", g("plain.forward_per_cpu_s"), "/s core", 100000, True,
+         "overlay alone, in memory", g("overlay.forward_per_cpu_s")),
+        ("messages forwarded, with TLS", g("gnutls.forward_per_cpu_s"), "/s core", 50000, True,
+         "without TLS", g("plain.forward_per_cpu_s")),
+        ("Fetch, warm certificate cache", g("gnutls.fetch_warm_per_cpu_s"), "/s core", None, True,
+         "openssl: sign + verify", fetch),
+        ("Fetch, cold", g("gnutls.fetch_cold_per_cpu_s"), "/s core", None, True,
+         "openssl: sign + 2 verify", cold_fetch),
+        ("Store, warm certificate cache", g("gnutls.store_warm_per_cpu_s"), "/s core", None, True,
+         "openssl: sign + 2 verify", store),
+        ("Store, cold", g("gnutls.store_cold_per_cpu_s"), "/s core", None, True,
+         "openssl: sign + 3 verify", cold_store),
+        ("lookup of a registration (a Fetch)", g("gnutls.fetch_warm_cpu_us"), "us CPU", 150, False,
+         "Kamailio: routing a call", calls),
+        ("", g("gnutls.fetch_warm_cpu_us"), "us CPU", None, False,
+         "Kamailio: asking for bindings, unsigned", g("kamailio.query_cpu_us")),
+        ("lookups through one supernode", g("gnutls.fetch_warm_per_s"), "/s", None, True,
+         "limit: openssl, as above", fetch),
+        (f"memory per idle client, {g('clients.count') or 0:,.0f} of them", kilo, "kB", 16, False,
+         "GnuTLS alone (measured earlier)", 11.1),
+        ("CPU per client to join, certificates stored", g("clients.join_cpu_us"), "us CPU", None, False, None, None),
+        ("traffic per idle client", g("clients.idle_bytes_per_min"), "B/min", None, False, None, None),
+        ("handshakes, full", g("gnutls.full_handshakes_per_cpu_s"), "/s core", None, True,
+         "openssl: sign, 2 verify, 2 X25519", full),
+        ("handshakes, resumed", g("gnutls.second_handshakes_per_cpu_s"), "/s core", None, True,
+         "openssl: 2 X25519", resumed),
+        ("`ringfolk call` to ringing, 8 supernodes", g("call.first_ringing_ms"), "ms", 50, False,
+         "starting the CLI alone", g("call.cli_start_ms")),
+        ("the same, connection already there", g("call.again_ringing_ms"), "ms", None, False,
+         "starting the CLI alone", g("call.cli_start_ms")),
+    ]
+
+
+def table(run):
+    lines = [("what", "figure", "", "aim", "met", "beside", "its figure", "ratio")]
+    for what, value, unit, aim, at_least, other, figure in rows(run):
+        if value is None:
+            continue
+        met = "" if aim is None else "yes" if (value >= aim if at_least else value <= aim) else "NO"
+        ratio = f"{value / figure:.2f}" if figure else "-"
+        lines.append((what, number(value), unit, "" if aim is None else number(aim), met, other or "",
+                      number(figure) if other else "", ratio if other else ""))
+    widths = [max(len(line[i]) for line in lines) for i in range(8)]
+    right = (1, 3, 6, 7)
+    text = []
+    for n, line in enumerate(lines):
+        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths))]
+        text.append("| " + " | ".join(cells) + " |")
+        if n == 0:
+            text.append("|" + "|".join("-" * (w + 1) + (":" if i in right else "-") for i, w in enumerate(widths)) + "|")
+    return "\n".join(text)
+
+
+def main():
+    parts = ("forward", "requests", "clients", "links", "lookups", "call")
+    options = argparse.ArgumentParser()
+    options.add_argument("build", type=pathlib.Path)
+    options.add_argument("--full", action="store_true")
+    options.add_argument("--only", action="append", choices=parts)
+    options.add_argument("--json", type=pathlib.Path)
+    options = options.parse_args()
+    run = Run(options.build.resolve(), options.full)
+    began, load = time.monotonic(), os.getloadavg()
+    run.openssl()
+    for part in options.only or parts:
+        getattr(run, part)()
+    print(table(run))
+    print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} cores, load before {load[0]:.1f}, "
+          f"after {os.getloadavg()[0]:.1f}; took {time.monotonic() - began:.0f} s")
+    failed = [n for n, v in run.figures.items() if n.endswith(("_failed", "_lost")) and v > 0]
+    run.problems += [f"{n}: {run.figures[n]:.0f}" for n in failed]
+    for problem in run.problems:
+        print(f"problem: {problem}")
+    if options.json:
+        options.json.write_text(json.dumps(run.figures, indent=1, sort_keys=True) + "\n")
+    sys.exit(1 if run.problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -269,6 +269,7 @@ int rf_store_load(struct rf_store *store, const struct rf_record *record)
         value->set->generation = 1;
     if (record->replica_number == 0)
         value->set->resource->own = true; /* if it is no more, store_sync.c passes it on */
+    value->set->resource->loaded = true;
     if (record->storage_time_ms > store->last_time_ms && rf_id_equal(&value->signer, &store->config.self))
         store->last_time_ms = record->storage_time_ms;
     store_expiry_arm(store);

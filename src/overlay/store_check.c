@@ -273,7 +273,9 @@ static int log_conflict(struct store_job *job, struct store_item *item, const st
     if (store_responsible(job->store, &job->resource))
         return append_item(job, item, set);
     /* A replica follows its home, but not before the home has got what this one took in while it was home itself. */
-    if (!set->resource->own && !set->resource->unsent)
+    const struct store_resource *resource = set->resource;
+    bool known_home = job->writer != NULL && rf_id_equal(&resource->home, &job->writer->node_id);
+    if (!resource->own && resource->duty == STORE_DUTY_NONE && known_home)
         return 0;
     job->store->counters.refused_too_old++;
     return store_job_refuse(job, RF_ERROR_DATA_TOO_OLD, "another element stands there, fetch it first");

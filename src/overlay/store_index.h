@@ -38,12 +38,14 @@ struct store_resource {
     struct rf_list work; /* in a list of store_sync.c, or alone */
     uint32_t
         confirmed[2]; /* numbers of the replicas that have everything that is here (store_sync.c); 0 = none */
-    bool own;         /* we answered for it when last looked at */
-    bool unsent;      /* not ours, and whose it is may not have it */
-    bool busy;        /* store_sync.c is passing it on */
-    bool touched;     /* changed in a way that the pass under way may have missed */
-    uint8_t queue;    /* of store_sync.c, that `work` is in */
-    uint8_t failures; /* in a row, of passing it on */
+    struct rf_id home; /* not ours: who was responsible when last looked at; len 0 = not known */
+    bool own;          /* we answered for it when last looked at */
+    bool loaded;       /* from disk: who else has it is not known yet */
+    uint8_t duty;      /* not ours: must the home get it from us? enum store_duty */
+    bool busy;         /* store_sync.c is passing it on */
+    bool touched;      /* changed in a way that the pass under way may have missed */
+    uint8_t queue;     /* of store_sync.c, that `work` is in */
+    uint8_t failures;  /* in a row, of passing it on */
 };
 
 /* All values of one Kind at one resource. */

@@ -165,6 +165,7 @@ struct store_pass_spec {
     const struct store_ref *refs; /* copied; NULL: everything at the resource */
     size_t ref_count;
     unsigned max_transmissions; /* 0 = default */
+    bool probe;                 /* without refs: ask first what is there already */
     store_pass_fn done;
     void *arg;
 };
@@ -183,17 +184,20 @@ struct store_target { /* a peer that holds copies of ours, and its number in sto
     bool replica;           /* one of the two, now */
     uint64_t held_until_us; /* replaced a failed one: wait that long */
 };
-enum store_queue { STORE_QUEUE_NONE, STORE_QUEUE_TODO, STORE_QUEUE_LATER }; /* store_resource.queue */
+enum store_queue { STORE_QUEUE_NONE, STORE_QUEUE_TODO, STORE_QUEUE_LATER, STORE_QUEUE_OFFERS }; /* .queue */
+enum store_duty { STORE_DUTY_NONE, STORE_DUTY_HAND_OVER, STORE_DUTY_OFFER };                    /* .duty */
 struct store_sync {
-    struct rf_list todo;  /* store_resource.work: something must be sent */
-    struct rf_list later; /* failed: after the pause */
-    size_t todo_count, later_count, unsent_count;
+    struct rf_list todo;   /* store_resource.work: something must be sent */
+    struct rf_list later;  /* failed: after the pause */
+    struct rf_list offers; /* after the ring has been quiet for a while */
+    size_t todo_count, handover_count;
     size_t running;        /* passes */
     bool sweeping;         /* the index is being looked through */
     struct rf_id cursor;   /* the last resource looked at; len 0 = start */
     struct rf_timer timer; /* next piece of work */
     struct rf_timer retry; /* later -> todo */
     struct rf_timer hold;  /* held targets are due: sweep */
+    struct rf_timer offer; /* offers -> todo */
     uint64_t retry_pause_us;
     struct store_target targets[STORE_SYNC_TARGETS];
     size_t target_count;

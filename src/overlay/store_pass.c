@@ -9,13 +9,23 @@
  *                                                         left out. Three in a row without one accepted: it wants nothing of us
  *   Error_Unknown_Kind                                    the Kind is left out
  *   everything else, no answer                            the pass failed
+ * With spec.probe each Kind begins with a Stat (PROBING): what the other side has as new as ours is not sent, what it has newer is fetched.
  * No timers of its own: calls end by themselves.
  */
+#include <stdlib.h>
 #include "base/error.h"
 #include "overlay/store_internal.h"
 
 #define PASS_MAX_MERGES  2 /* fetches for one piece */
 #define PASS_MAX_REFUSED 3 /* single values refused in a row */
+#define PASS_OVER        1
+#define PASS_PROBING     2
+
+/* What the other side said that it has under the Kind at hand; sorted by slot. */
+struct known {
+    struct rf_view slot;
+    uint64_t storage_time_ms;
+};
 
 struct store_pass {
     struct rf_list list; /* in store->passes */
@@ -37,6 +47,10 @@ struct store_pass {
     unsigned merges;
     rf_call_id call;
     bool fetching;
+    struct known *known; /* probe: of probed_kind, in the region */
+    size_t known_count;
+    bool probed;
+    uint32_t probed_kind;
 };
 
 static void pass_send(struct store_pass *pass);
@@ -116,50 +130,69 @@ static void mark_after(struct store_pass *pass, uint32_t kind, struct rf_view sl
     pass->end_after = false;
 }
 
-/* The Kinds in their order, which brings the access control list (0x4) before what it guards. */
-static void fill_from_walk(struct store_pass *pass, struct piece *piece)
+static int compare_known(const void *a, const void *b)
 {
-    struct store_index *index = &pass->store->index;
-    struct store_resource *resource = store_index_resource(index, rf_id_view(&pass->spec.resource));
-    struct store_set *set = resource != NULL ? store_set_next(resource, NULL) : NULL;
-    pass->end_after = true;
-    while (set != NULL && set->kind < pass->kind)
-        set = store_set_next(resource, set);
-    while (set != NULL) {
-        uint32_t kind = set->kind;
-        struct rf_view from = rf_view_of(pass->slot, kind == pass->kind ? pass->slot_len : 0);
-        struct store_value *value = store_value_at_least(index, set, from);
-        while (value != NULL) {
-            struct store_value *next = store_value_next(set, value);
-            if (usable(pass->store, value)) {
-                pass->piece_kind = kind;
-                if (!piece_add(pass, piece, value)) {
-                    mark_after(pass, kind, store_value_slot(value));
-                    return;
-                }
-            }
-            value = next;
-        }
-        /* forgetting the last value may have taken the set, even the resource, with it */
-        resource = store_index_resource(index, rf_id_view(&pass->spec.resource));
-        set = resource != NULL ? store_set_next(resource, NULL) : NULL;
-        while (set != NULL && set->kind <= kind)
-            set = store_set_next(resource, set);
-        if (piece->count > 0) {
-            if (set != NULL)
-                mark_after(pass, set->kind, rf_view_of(NULL, 0));
-            return;
-        }
-    }
+    struct rf_view x = ((const struct known *)a)->slot, y = ((const struct known *)b)->slot;
+    size_t len = x.len < y.len ? x.len : y.len;
+    int c = len > 0 ? memcmp(x.p, y.p, len) : 0;
+    return c != 0 ? c : (x.len > y.len) - (x.len < y.len);
 }
 
-static void advance(struct store_pass *pass)
+/* Does the other side have this, as far as it said? */
+static bool has_already(const struct store_pass *pass, const struct store_value *value)
+{
+    if (!pass->probed || pass->probed_kind != value->set->kind || pass->known_count == 0)
+        return false;
+    struct known key = {.slot = store_value_slot(value)};
+    const struct known *known = bsearch(&key, pass->known, pass->known_count, sizeof(*known), compare_known);
+    return known != NULL && known->storage_time_ms >= value->storage_time_ms;
+}
+
+/* The Kind where the walk stands; the order brings the access control list (0x4) before what it guards. NULL: the walk is over. */
+static struct store_set *walk_set(const struct store_pass *pass, uint32_t from)
+{
+    struct store_resource *resource =
+        store_index_resource(&pass->store->index, rf_id_view(&pass->spec.resource));
+    struct store_set *set = resource != NULL ? store_set_next(resource, NULL) : NULL;
+    while (set != NULL && set->kind < from)
+        set = store_set_next(resource, set);
+    return set;
+}
+
+/* Values of that one Kind, from where the walk stands. */
+static void fill_from_walk(struct store_pass *pass, struct store_set *set, struct piece *piece)
+{
+    uint32_t kind = set->kind;
+    struct rf_view from = rf_view_of(pass->slot, kind == pass->kind ? pass->slot_len : 0);
+    struct store_value *value = store_value_at_least(&pass->store->index, set, from);
+    pass->piece_kind = kind;
+    while (value != NULL) {
+        struct store_value *next = store_value_next(set, value);
+        if (usable(pass->store, value) && !has_already(pass, value) && !piece_add(pass, piece, value)) {
+            mark_after(pass, kind, store_value_slot(value));
+            return;
+        }
+        value = next;
+    }
+    /* forgetting the last value may have taken the set, even the resource, with it */
+    set = kind < UINT32_MAX ? walk_set(pass, kind + 1) : NULL;
+    pass->end_after = set == NULL;
+    if (set != NULL)
+        mark_after(pass, set->kind, rf_view_of(NULL, 0));
+}
+
+static void step(struct store_pass *pass)
 {
     pass->next_ref = pass->next_ref_after;
     pass->kind = pass->kind_after;
     pass->slot_len = pass->slot_len_after;
     memcpy(pass->slot, pass->slot_after, pass->slot_len);
     pass->merges = 0;
+}
+
+static void advance(struct store_pass *pass)
+{
+    step(pass);
     if (pass->end_after)
         pass_end(pass, 0);
     else
@@ -222,6 +255,103 @@ static void on_kind_refused(struct store_pass *pass)
     advance(pass);
 }
 
+/* ---- probing ---- */
+
+static int keep_metas(struct store_pass *pass, const struct rf_reply *reply, struct store_set *set)
+{
+    struct rf_fetch_ans ans;
+    size_t count = 0;
+    int error = rf_fetch_ans_decode(reply->body, reply->region, &ans);
+    if (error == 0 && (ans.kind_count != 1 || ans.kinds[0].kind != pass->probed_kind))
+        error = RF_EFORMAT;
+    error = error != 0 ? error : rf_stored_list_check(ans.kinds[0].values, &count);
+    pass->known = error == 0 ? rf_region_array(&pass->region, count, sizeof(*pass->known)) : NULL;
+    if (pass->known == NULL)
+        return error != 0 ? error : RF_ENOMEM;
+    struct rf_view list = ans.kinds[0].values;
+    while (list.len > 0) {
+        struct rf_stored_meta meta;
+        error = rf_stored_meta_next(&list, set->model, &meta);
+        struct rf_view slot = error == 0 ? rf_region_copy(&pass->region, meta.slot) : rf_view_of(NULL, 0);
+        if (error != 0 || (slot.p == NULL && meta.slot.len > 0))
+            return error != 0 ? error : RF_ENOMEM;
+        pass->known[pass->known_count++] = (struct known){slot, meta.storage_time_ms};
+    }
+    qsort(pass->known, pass->known_count, sizeof(*pass->known), compare_known);
+    return 0;
+}
+
+/* Is something newer there than here? Then it is fetched before ours goes out. */
+static bool they_are_newer(const struct store_pass *pass, const struct store_set *set)
+{
+    for (size_t i = 0; i < pass->known_count; i++) {
+        struct store_value *ours = store_set_value(&pass->store->index, set, pass->known[i].slot);
+        if (ours != NULL && pass->known[i].storage_time_ms > ours->storage_time_ms)
+            return true;
+    }
+    return false;
+}
+
+static void on_probed(void *arg, const struct rf_reply *reply)
+{
+    struct store_pass *pass = arg;
+    struct store_set *set = walk_set(pass, pass->probed_kind);
+    pass->call = 0;
+    bool too_large = reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_RESPONSE_TOO_LARGE;
+    if (reply->error != 0 && !too_large) {
+        pass_end(pass, reply->error);
+        return;
+    }
+    bool ours = set != NULL && set->kind == pass->probed_kind;
+    int error = ours && !too_large ? keep_metas(pass, reply, set) : 0;
+    if (error != 0)
+        pass_end(pass, error);
+    else if (ours && they_are_newer(pass, set))
+        merge(pass);
+    else
+        pass_send(pass);
+}
+
+static int send_request(struct store_pass *pass, uint16_t code, struct rf_view body,
+                        const struct store_bucket *bucket, rf_reply_fn done)
+{
+    struct rf_call out = {
+        .code = code,
+        .body = body,
+        .certs = bucket != NULL ? bucket->certs : NULL,
+        .cert_count = bucket != NULL ? bucket->count : 0,
+        .max_transmissions = pass->spec.max_transmissions,
+        .done = done,
+        .arg = pass,
+    };
+    if (pass->spec.to_node)
+        rf_call_to_node(&out, &pass->spec.node);
+    else
+        rf_call_to_resource(&out, &pass->spec.resource);
+    return rf_overlay_call(pass->store->overlay, &out, &pass->call);
+}
+
+static int probe(struct store_pass *pass, const struct store_set *set)
+{
+    struct rf_array_range range = {0, RF_ARRAY_LAST};
+    struct rf_selection selection = {.ranges = &range, .range_count = 1};
+    uint8_t selected[16], bytes[128];
+    struct rf_buf selector, body;
+    rf_buf_fixed(&selector, selected, sizeof(selected));
+    rf_buf_fixed(&body, bytes, sizeof(bytes));
+    rf_selection_encode(&selection, set->model, &selector);
+    struct rf_specifier specifier = {.kind = set->kind, .model_specifier = rf_buf_view(&selector)};
+    struct rf_fetch_req req = {rf_id_view(&pass->spec.resource), &specifier, 1};
+    rf_fetch_req_encode(&req, &body);
+    pass->known = NULL;
+    pass->known_count = 0;
+    pass->probed = true;
+    pass->probed_kind = pass->piece_kind = set->kind;
+    pass->piece_count = 0;
+    int error = rf_buf_error(&body);
+    return error != 0 ? error : send_request(pass, RF_CODE_STAT_REQ, rf_buf_view(&body), NULL, on_probed);
+}
+
 static void on_reply(void *arg, const struct rf_reply *reply)
 {
     struct store_pass *pass = arg;
@@ -269,41 +399,49 @@ static int call(struct store_pass *pass, const struct piece *piece)
     struct rf_buf body;
     rf_buf_init(&body, store->env.mem, store->conf->max_message_size);
     rf_store_req_encode(&req, &body);
-    struct rf_call out = {
-        .code = RF_CODE_STORE_REQ,
-        .body = rf_buf_view(&body),
-        .certs = piece->bucket.certs,
-        .cert_count = piece->bucket.count,
-        .max_transmissions = pass->spec.max_transmissions,
-        .done = on_reply,
-        .arg = pass,
-    };
-    if (pass->spec.to_node)
-        rf_call_to_node(&out, &pass->spec.node);
-    else
-        rf_call_to_resource(&out, &pass->spec.resource);
     int error = rf_buf_error(&body);
-    error = error != 0 ? error : rf_overlay_call(store->overlay, &out, &pass->call);
+    if (error == 0)
+        error = send_request(pass, RF_CODE_STORE_REQ, rf_buf_view(&body), &piece->bucket, on_reply);
     rf_buf_deinit(&body);
     return error;
 }
 
-/* 1: nothing is left to send. Otherwise 0 or an error. */
+/* Fills one piece. Without anything to send from here on, the walk goes to the next Kind (RF_EAGAIN) or is over (PASS_OVER). */
+static int fill(struct store_pass *pass, struct piece *piece)
+{
+    if (pass->spec.refs != NULL) {
+        fill_from_refs(pass, piece);
+        return piece->count == 0 ? PASS_OVER : 0;
+    }
+    struct store_set *set = walk_set(pass, pass->kind);
+    if (set == NULL)
+        return PASS_OVER;
+    if (pass->spec.probe && (!pass->probed || pass->probed_kind != set->kind))
+        return probe(pass, set) == 0 ? PASS_PROBING : RF_ENOMEM;
+    fill_from_walk(pass, set, piece);
+    if (piece->count > 0)
+        return 0;
+    step(pass);
+    return pass->end_after ? PASS_OVER : RF_EAGAIN;
+}
+
+/* PASS_OVER: nothing is left to send. Otherwise 0 or an error. */
 static int send_piece(struct store_pass *pass)
 {
-    struct piece piece = {.count = 0};
-    rf_buf_init(&piece.values, pass->store->env.mem, pass->store->conf->max_message_size);
-    if (pass->spec.refs != NULL)
-        fill_from_refs(pass, &piece);
-    else
-        fill_from_walk(pass, &piece);
-    store_forget_flush(pass->store);
-    pass->piece_count = piece.count;
-    int error = rf_buf_error(&piece.values);
-    if (error == 0)
-        error = piece.count == 0 ? 1 : call(pass, &piece);
-    rf_buf_deinit(&piece.values);
-    return error;
+    int error;
+    do {
+        struct piece piece = {.count = 0};
+        rf_buf_init(&piece.values, pass->store->env.mem, pass->store->conf->max_message_size);
+        error = fill(pass, &piece);
+        store_forget_flush(pass->store);
+        if (error == 0) {
+            pass->piece_count = piece.count;
+            error = rf_buf_error(&piece.values);
+            error = error != 0 ? error : call(pass, &piece);
+        }
+        rf_buf_deinit(&piece.values);
+    } while (error == RF_EAGAIN);
+    return error == PASS_PROBING ? 0 : error;
 }
 
 static void pass_send(struct store_pass *pass)
@@ -314,7 +452,7 @@ static void pass_send(struct store_pass *pass)
         error = send_piece(pass);
     }
     if (error != 0)
-        pass_end(pass, error == 1 ? 0 : error);
+        pass_end(pass, error == PASS_OVER ? 0 : error);
 }
 
 /* The first piece goes out at once; when that fails or there is nothing to send, `done` must not be called from inside: a call that is
@@ -349,7 +487,7 @@ int store_pass_start(struct rf_store *store, const struct store_pass_spec *spec)
     if (error != 0) {
         rf_region_deinit(&pass->region);
         rf_free(store->env.mem, pass);
-        return error == 1 ? RF_ENOTFOUND : error;
+        return error == PASS_OVER ? RF_ENOTFOUND : error;
     }
     rf_list_push_back(&store->passes, &pass->list);
     return 0;

@@ -4,15 +4,18 @@
  * Each resource is in one of these situations, looked at again whenever the ring changes (a sweep through the index, some hundred
  * resources at a time) or it was touched:
  *
- *   OWN      we are responsible. Both replicas must have confirmed everything; one that has not gets it all
- *   UNSENT   we were responsible, now another peer is: it gets everything; then COPY
- *   COPY     we are a replica: nothing to do
- *   FOREIGN  three predecessors lie between: it goes
+ *   OWN        we are responsible. Both replicas must have confirmed everything; one that has not gets it all
+ *   HAND OVER  we were responsible, now another peer is: it gets everything, then COPY
+ *   OFFER      we are a replica, and the home is another one than before (or we have just started): it is asked what it has, and gets
+ *              what it lacks, then COPY. So what only one replica had confirmed outlives its home. Offers wait 10 to 20 s: after a join
+ *              the former home hands over itself
+ *   COPY       we are a replica: nothing to do
+ *   FOREIGN    three predecessors lie between: it goes (what was loaded from disk is offered first)
  *
  * Work is paced: at most STORE_SYNC_PARALLEL passes at once, each one message at a time, a pause between starts. What failed waits for a
  * pause that doubles (2 s .. 60 s). A replica that took the place of a lost one is held back for 30 s: the lost one may return; Stores
  * under way go to it all the same.
- * Timers: timer (next piece of work), retry (the failed again), hold (replicas held back are due).
+ * Timers: timer (next piece of work), retry (the failed again), offer (offers), hold (replicas held back are due).
  * Events: ring changed, neighbor lost, resource touched, pass ended.
  */
 #include "base/error.h"
@@ -23,7 +26,9 @@
 #define SYNC_RETRY_MIN_US (2 * RF_US_PER_S)
 #define SYNC_RETRY_MAX_US (60 * RF_US_PER_S)
 #define SYNC_HOLD_US      (30 * RF_US_PER_S) /* successor replacement hold-down */
-#define SYNC_MAX_FAILURES 10                 /* then somebody else's resource is kept no longer */
+#define SYNC_OFFER_MIN_US (10 * RF_US_PER_S)
+#define SYNC_OFFER_MAX_US (20 * RF_US_PER_S)
+#define SYNC_MAX_FAILURES 10 /* then somebody else's resource is kept no longer */
 
 struct sync_pass {
     struct rf_store *store;
@@ -177,7 +182,6 @@ size_t store_successors(struct rf_store *store, struct rf_id *out, size_t max)
 static void unqueue(struct store_sync *sync, struct store_resource *resource)
 {
     sync->todo_count -= resource->queue == STORE_QUEUE_TODO;
-    sync->later_count -= resource->queue == STORE_QUEUE_LATER;
     resource->queue = STORE_QUEUE_NONE;
     rf_list_remove(&resource->work);
 }
@@ -186,22 +190,24 @@ static void enqueue(struct store_sync *sync, struct store_resource *resource, en
 {
     unqueue(sync, resource);
     resource->queue = (uint8_t)queue;
-    rf_list_push_back(queue == STORE_QUEUE_TODO ? &sync->todo : &sync->later, &resource->work);
+    rf_list_push_back(queue == STORE_QUEUE_TODO    ? &sync->todo
+                      : queue == STORE_QUEUE_LATER ? &sync->later
+                                                   : &sync->offers,
+                      &resource->work);
     sync->todo_count += queue == STORE_QUEUE_TODO;
-    sync->later_count += queue == STORE_QUEUE_LATER;
 }
 
-static void set_unsent(struct rf_store *store, struct store_resource *resource, bool unsent)
+static void set_duty(struct rf_store *store, struct store_resource *resource, enum store_duty duty)
 {
-    store->sync.unsent_count += unsent;
-    store->sync.unsent_count -= resource->unsent;
-    resource->unsent = unsent;
+    store->sync.handover_count += duty == STORE_DUTY_HAND_OVER;
+    store->sync.handover_count -= resource->duty == STORE_DUTY_HAND_OVER;
+    resource->duty = (uint8_t)duty;
 }
 
 void store_sync_forget(struct rf_store *store, struct store_resource *resource)
 {
     unqueue(&store->sync, resource);
-    set_unsent(store, resource, false);
+    set_duty(store, resource, STORE_DUTY_NONE);
 }
 
 static void drop(struct rf_store *store, struct store_resource *resource)
@@ -218,6 +224,12 @@ static void drop(struct rf_store *store, struct store_resource *resource)
     }
 }
 
+static void offers_arm(struct rf_store *store)
+{
+    rf_env_timer_in(&store->env, &store->sync.offer,
+                    rf_rng_between(store->env.jitter, SYNC_OFFER_MIN_US, SYNC_OFFER_MAX_US));
+}
+
 /* The replica that has to get an own resource next; NULL: none. */
 static struct store_target *lacking(struct rf_store *store, const struct store_resource *resource)
 {
@@ -230,38 +242,57 @@ static struct store_target *lacking(struct rf_store *store, const struct store_r
     return NULL;
 }
 
-/* Looks at one resource; it may be gone afterwards. */
-static void evaluate(struct rf_store *store, struct store_resource *resource)
+/* Not ours, not any more, or never. */
+static void evaluate_foreign(struct rf_store *store, struct store_resource *resource)
 {
     struct rf_topology *t;
     const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
-    if (resource->busy || !in_ring(store))
-        return;
-    if (topology->responsible(t, &resource->id)) {
-        resource->own = true;
-        set_unsent(store, resource, false);
-        if (lacking(store, resource) == NULL)
-            unqueue(&store->sync, resource);
-        else if (resource->queue != STORE_QUEUE_LATER)
-            enqueue(&store->sync, resource, STORE_QUEUE_TODO);
-        return;
-    }
+    bool hold = topology->should_hold(t, &resource->id);
+    struct rf_id home = {.len = 0};
+    bool known = topology->owner(t, &resource->id, &home);
     if (resource->own) {
         /* often the new home is one of our replicas and has it all: when we leave, when a lost peer is back */
-        struct rf_id owner;
-        bool has = topology->owner(t, &resource->id, &owner) && store_sync_has(store, resource, &owner);
-        resource->own = false;
-        set_unsent(store, resource, !has);
+        bool has = known && store_sync_has(store, resource, &home);
+        resource->own = resource->loaded = false;
         resource->failures = 0;
+        set_duty(store, resource, has ? STORE_DUTY_NONE : STORE_DUTY_HAND_OVER);
+    } else if (resource->loaded || (hold && known && !rf_id_equal(&home, &resource->home))) {
+        resource->loaded = false;
+        resource->failures = 0;
+        if (resource->duty == STORE_DUTY_NONE)
+            set_duty(store, resource, STORE_DUTY_OFFER);
     }
-    if (resource->unsent) {
-        if (resource->queue != STORE_QUEUE_LATER)
-            enqueue(&store->sync, resource, STORE_QUEUE_TODO);
+    if (known)
+        resource->home = home;
+    if (resource->duty == STORE_DUTY_HAND_OVER && resource->queue != STORE_QUEUE_LATER) {
+        enqueue(&store->sync, resource, STORE_QUEUE_TODO);
+    } else if (resource->duty == STORE_DUTY_OFFER && resource->queue == STORE_QUEUE_NONE) {
+        enqueue(&store->sync, resource, STORE_QUEUE_OFFERS);
+        if (!rf_timer_is_set(&store->sync.offer))
+            offers_arm(store);
+    } else if (resource->duty == STORE_DUTY_NONE) {
+        unqueue(&store->sync, resource);
+        if (!hold)
+            drop(store, resource);
+    }
+}
+
+/* Looks at one resource; it may be gone afterwards. */
+static void evaluate(struct rf_store *store, struct store_resource *resource)
+{
+    if (resource->busy || !in_ring(store))
+        return;
+    if (!store_responsible(store, &resource->id)) {
+        evaluate_foreign(store, resource);
         return;
     }
-    unqueue(&store->sync, resource);
-    if (!topology->should_hold(t, &resource->id))
-        drop(store, resource);
+    resource->own = true;
+    resource->home.len = 0;
+    set_duty(store, resource, STORE_DUTY_NONE);
+    if (lacking(store, resource) == NULL)
+        unqueue(&store->sync, resource);
+    else if (resource->queue != STORE_QUEUE_LATER)
+        enqueue(&store->sync, resource, STORE_QUEUE_TODO);
 }
 
 void store_sync_touch(struct rf_store *store, struct store_resource *resource)
@@ -281,8 +312,8 @@ static void later(struct rf_store *store, struct store_resource *resource)
     struct store_sync *sync = &store->sync;
     if (resource->failures < UINT8_MAX)
         resource->failures++;
-    if (resource->unsent && resource->failures >= SYNC_MAX_FAILURES)
-        set_unsent(store, resource, false); /* nobody takes it */
+    if (!resource->own && resource->failures >= SYNC_MAX_FAILURES)
+        set_duty(store, resource, STORE_DUTY_NONE); /* nobody takes it */
     enqueue(sync, resource, STORE_QUEUE_LATER);
     if (!rf_timer_is_set(&sync->retry)) {
         rf_env_timer_in(&store->env, &sync->retry, sync->retry_pause_us);
@@ -318,47 +349,57 @@ static void on_passed(void *arg, int error, size_t refused_count)
     if (pass.replica && !resource->touched) {
         store_sync_confirm(store, resource, &pass.node, true);
     } else if (!pass.replica && !resource->own && !resource->touched) {
-        set_unsent(store, resource, false);
-        store->counters.handed_over++;
+        store->counters.handed_over += resource->duty == STORE_DUTY_HAND_OVER;
+        set_duty(store, resource, STORE_DUTY_NONE);
     }
     evaluate(store, resource);
+}
+
+/* Where to: a replica that lacks it, or the home. False: nobody needs it any more. */
+static bool aim(struct rf_store *store, const struct store_resource *resource, struct store_pass_spec *spec)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    if (!resource->own) {
+        /* a home that we do not know is found by routing to the resource */
+        spec->to_node = topology->owner(t, &resource->id, &spec->node);
+        spec->probe = resource->duty == STORE_DUTY_OFFER;
+        return resource->duty != STORE_DUTY_NONE;
+    }
+    struct store_target *target = lacking(store, resource);
+    if (target == NULL)
+        return false;
+    struct rf_id ids[STORE_REPLICAS];
+    size_t count = topology->replicas(t, ids, STORE_REPLICAS);
+    spec->replica_number = count > 1 && rf_id_equal(&ids[1], &target->node) ? 2 : 1;
+    spec->to_node = true;
+    spec->node = target->node;
+    spec->probe = resource->loaded; /* most likely it has all of it from before our restart */
+    return true;
 }
 
 /* Starts what the resource needs; it has been taken off the queue. */
 static void start(struct rf_store *store, struct store_resource *resource)
 {
-    struct rf_topology *t;
-    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
-    struct store_target *target = resource->own ? lacking(store, resource) : NULL;
-    if (resource->own && target == NULL)
+    struct store_pass_spec spec = {.resource = resource->id, .replica_number = 1, .done = on_passed};
+    if (!aim(store, resource, &spec))
         return;
     struct sync_pass *pass = rf_zalloc(store->env.mem, sizeof(*pass));
     if (pass == NULL) {
         later(store, resource);
         return;
     }
-    *pass = (struct sync_pass){.store = store, .resource = resource->id, .replica = resource->own};
-    struct store_pass_spec spec = {
-        .resource = resource->id, .replica_number = 1, .done = on_passed, .arg = pass};
-    if (resource->own) {
-        pass->node = target->node;
-        struct rf_id ids[STORE_REPLICAS];
-        size_t count = topology->replicas(t, ids, STORE_REPLICAS);
-        spec.replica_number = count > 1 && rf_id_equal(&ids[1], &target->node) ? 2 : 1;
-        spec.to_node = true;
-        spec.node = target->node;
-    } else {
-        /* to the new home; one that we do not know is found by routing to the resource */
-        spec.to_node = topology->owner(t, &resource->id, &spec.node);
-    }
+    *pass = (struct sync_pass){
+        .store = store, .resource = resource->id, .node = spec.node, .replica = resource->own};
+    spec.arg = pass;
     resource->touched = false;
     resource->busy = true;
     store->sync.running++;
     int error = store_pass_start(store, &spec);
     if (error == 0)
         return;
-    resource = store_index_resource(
-        &store->index, rf_id_view(&pass->resource)); /* values that ended may have taken it along */
+    /* values that ended may have taken the resource along */
+    resource = store_index_resource(&store->index, rf_id_view(&pass->resource));
     rf_free(store->env.mem, pass);
     store->sync.running--;
     if (resource == NULL)
@@ -429,6 +470,16 @@ static void on_retry(struct rf_timer *timer, void *arg)
     sync_arm(store, 0);
 }
 
+static void on_offer(struct rf_timer *timer, void *arg)
+{
+    (void)timer;
+    struct rf_store *store = arg;
+    while (!rf_list_empty(&store->sync.offers))
+        enqueue(&store->sync, RF_LIST_ENTRY(store->sync.offers.next, struct store_resource, work),
+                STORE_QUEUE_TODO);
+    sync_arm(store, 0);
+}
+
 static void restart_sweep(struct rf_store *store)
 {
     store->sync.sweeping = true;
@@ -451,6 +502,8 @@ void store_sync_ring_changed(struct rf_store *store)
     targets_refresh(store);
     store->sync.retry_pause_us = SYNC_RETRY_MIN_US;
     on_retry(NULL, store); /* the way may be free now */
+    if (!rf_list_empty(&store->sync.offers))
+        offers_arm(store); /* later: not while the ring moves */
     restart_sweep(store);
 }
 
@@ -469,7 +522,7 @@ void rf_store_range_changed(struct rf_store *store)
 size_t rf_store_handover_pending(const struct rf_store *store)
 {
     const struct store_sync *sync = &store->sync;
-    size_t pending = sync->unsent_count + sync->sweeping;
+    size_t pending = sync->handover_count + sync->sweeping;
     if (store_ring_state(store) == RF_TOPOLOGY_LEAVING)
         pending += sync->todo_count + sync->running;
     return pending;
@@ -480,9 +533,11 @@ void store_sync_init(struct rf_store *store)
     struct store_sync *sync = &store->sync;
     rf_list_init(&sync->todo);
     rf_list_init(&sync->later);
+    rf_list_init(&sync->offers);
     rf_timer_init(&sync->timer, on_timer, store);
     rf_timer_init(&sync->retry, on_retry, store);
     rf_timer_init(&sync->hold, on_hold, store);
+    rf_timer_init(&sync->offer, on_offer, store);
     sync->retry_pause_us = SYNC_RETRY_MIN_US;
 }
 
@@ -491,4 +546,5 @@ void store_sync_deinit(struct rf_store *store)
     rf_timer_stop(store->env.timers, &store->sync.timer);
     rf_timer_stop(store->env.timers, &store->sync.retry);
     rf_timer_stop(store->env.timers, &store->sync.hold);
+    rf_timer_stop(store->env.timers, &store->sync.offer);
 }

@@ -140,6 +140,13 @@ static int say_identity(const struct daemon *d, int error)
             "  %s; set it and start again\n",
             clock);
         return 1;
+    case RF_EUNSUPPORTED:
+        return daemon_say(
+            d->config.user,
+            "the overlay needs what this version lacks: ICE, or several Node-IDs in a certificate", NULL);
+    case RF_EFORBIDDEN:
+        return daemon_say(d->config.user, "the overlay permits no clients",
+                          "set \"role\" to \"supernode\" in config.json");
     default:
         return daemon_say(d->config.user, rf_error_text(error),
                           "the home's certificate, key and document do not fit together");

@@ -158,6 +158,9 @@ void daemon_web_turn(struct daemon *d)
         web_post(d, true);
     } else if (now_ms >= d->refresh_at_ms) {
         uint64_t every_ms = d->config.role == RF_NODE_SUPERNODE ? REFRESH_SUPERNODE_MS : REFRESH_CLIENT_MS;
+        uint64_t expires_ms = rf_node_conf(d->node)->expiration_ms;
+        if (expires_ms > now_ms && expires_ms - now_ms < 2 * every_ms)
+            every_ms = (expires_ms - now_ms) / 2 + 1000;
         d->refresh_at_ms = now_ms + every_ms + rf_rng_below(&d->jitter.rng, every_ms / 4);
         web_post(d, false);
     }

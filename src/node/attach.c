@@ -226,6 +226,9 @@ static int attach_call(struct attach *a, const struct rf_id *via, uint64_t link)
         rf_call_to_node(&call, &a->target);
     if (via != NULL)
         rf_call_via(&call, via);
+    if (error == 0 && !a->resource) /* their connection may be here before their answer */
+        error = rf_links_expect(node->links, &a->target, a->application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY,
+                                a->application);
     if (error == 0)
         error = rf_overlay_call(node->overlay, &call, &a->call);
     rf_buf_deinit(&body);

@@ -107,7 +107,8 @@ void node_bootstrap_wish(void *ctx)
     if (b->round_count == 0)
         b->started_us = node->now.mono_us;
     b->todo_count = b->todo_next = 0;
-    add_todo(node, node->peers, node->peer_count);
+    if (!node->joined) /* a partition check asks the document's nodes: whom we remember is on our side (5.8, D27) */
+        add_todo(node, node->peers, node->peer_count);
     add_todo(node, node->conf->bootstraps, node->conf->bootstrap_count);
     if (b->round_count++ > b->todo_count && declare_first(node))
         return;

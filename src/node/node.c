@@ -14,6 +14,8 @@ static int init_identity(struct rf_node *node, const struct rf_node_config *conf
     int error = rf_trust_cert(node->trust, config->cert_der, NULL, 0, node->now.wall_ms, &cert);
     if (error == 0)
         error = c->ops->key_from_pem(c, config->key_pem, &key);
+    if (error == 0 && cert->node_id_count != 1)
+        error = RF_EUNSUPPORTED; /* several Node-IDs in one certificate: one daemon is one node */
     if (error == 0)
         error = rf_identity_init(&node->identity, c, key, cert, &cert->node_ids[0]);
     if (error != 0)
@@ -119,6 +121,10 @@ static void init_env(struct rf_node *node, const struct rf_node_config *config)
 
 static int copy_config(struct rf_node *node, const struct rf_node_config *config)
 {
+    if (config->conf != NULL && !config->conf->no_ice)
+        return RF_EUNSUPPORTED; /* an overlay with ICE: this version has none */
+    if (config->conf != NULL && !config->conf->clients_permitted && config->role != RF_NODE_SUPERNODE)
+        return RF_EFORBIDDEN;
     if (config->listen_count > NODE_MAX_LISTEN || config->conf == NULL || config->engine_ops == NULL)
         return RF_EINVAL;
     node->crypto = config->crypto;

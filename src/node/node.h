@@ -43,7 +43,8 @@ struct rf_node_config {
 };
 
 /* rf_node_new checks identity and document. Errors: those of rf_trust_cert (own certificate), RF_EMISMATCH key and certificate or
- * overlay, RF_EINVAL, RF_ENOMEM. */
+ * overlay, RF_EUNSUPPORTED the overlay uses ICE or the certificate has several Node-IDs, RF_EFORBIDDEN no clients permitted,
+ * RF_EINVAL, RF_ENOMEM. */
 int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct rf_node **out);
 void rf_node_free(struct rf_node *node);
 
@@ -67,7 +68,7 @@ void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len);
 void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now);
 /* rf_node_renew: a renewed certificate for the same key and Node-ID. Errors as rf_node_new. */
 int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now);
-/* rf_node_offer_conf: a document that the shell fetched over HTTPS; used if newer and valid. Errors: RF_EEXIST not newer, those of rf_conf_parse. */
+/* rf_node_offer_conf: a document that the shell has; used if newer and valid. trusted_by_https: fetched and verified by the shell. Errors: RF_EEXIST not newer, those of rf_conf_parse. */
 int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by_https, struct rf_now now);
 
 enum rf_node_out_type {

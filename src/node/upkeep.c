@@ -5,7 +5,7 @@
  * certificates are no longer acceptable, addresses to remember.
  */
 #include "node/internal.h"
-#include "wire/code.h"
+#include "wire/diag.h"
 
 #define UPKEEP_US          (20 * RF_US_PER_S)
 #define CLOCK_TOLERANCE_MS ((int64_t)60000)
@@ -102,8 +102,29 @@ static void upkeep_fired(struct rf_timer *timer, void *arg)
     (void)rf_env_timer_in(&node->env, timer, UPKEEP_US); /* it was set before: cannot fail */
 }
 
+/* ---- what overlay/ asks of the whole node for Probe and diagnostics ---- */
+
+static size_t count_resources(void *arg)
+{
+    struct rf_store_stats stats;
+    rf_store_stats(((struct rf_node *)arg)->store, &stats);
+    return stats.resource_count;
+}
+
+static int fill_diagnostics(void *arg, uint16_t kind, struct rf_buf *out)
+{
+    struct rf_store_stats stats;
+    if (kind != RF_DIAG_DATASIZE_STORED)
+        return RF_ENOTFOUND;
+    rf_store_stats(((struct rf_node *)arg)->store, &stats);
+    rf_buf_u64(out, stats.bytes);
+    return 0;
+}
+
 void node_upkeep_init(struct rf_node *node)
 {
+    rf_overlay_set_resource_count(node->overlay, count_resources, node);
+    rf_overlay_set_diagnostics(node->overlay, fill_diagnostics, node);
     rf_timer_init(&node->upkeep_timer, upkeep_fired, node);
 }
 
@@ -239,8 +260,8 @@ int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by
     int error = rf_conf_parse(node->crypto, node->env.mem, xml, node->conf->overlay, &conf, NULL, 0);
     if (error == 0 && !rf_conf_sequence_newer(conf->sequence, node->conf->sequence))
         error = RF_EEXIST;
-    if (error == 0)
-        error = rf_conf_verify(trusted_by_https ? NULL : node->conf, conf, node->trust, now.wall_ms);
+    if (error == 0 && !trusted_by_https)
+        error = rf_conf_verify(node->conf, conf, node->trust, now.wall_ms);
     if (error == 0)
         error = node_apply_conf(node, conf);
     rf_conf_release(conf);

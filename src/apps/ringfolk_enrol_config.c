@@ -155,7 +155,10 @@ int enrol_config(const struct enrol_cli *cli, const struct enrol_command *self, 
     struct enrol_data data = {0};
     bool shows = argc == 1 && strcmp(argv[0], "show") == 0, sets = argc == 3 && strcmp(argv[0], "set") == 0;
     if (argc == 1 && strcmp(argv[0], "keys") == 0) {
-        printf("%s, certificate-days\n", rf_admin_conf_keys());
+        if (cli->json)
+            enrol_print(json_pack("{s:s++}", "keys", rf_admin_conf_keys(), ", ", "certificate-days"));
+        else
+            printf("%s, certificate-days\n", rf_admin_conf_keys());
         return ENROL_OK;
     }
     if (!shows && !sets)

@@ -73,7 +73,7 @@ static void target_found(void *arg, const struct rf_whois *w)
     struct target_call *t = arg;
     struct rf_control_call *call = t->call;
     void (*go)(struct rf_control_call * call, const struct rf_id *node) = t->go;
-    free(t);
+    rf_free(call->control->env.mem, t);
     if (w->error != 0 || w->device_count == 0)
         whois_done(call, w);
     else
@@ -92,14 +92,14 @@ static void with_target(struct rf_control_call *call, json_t *args,
     uint8_t storage[300];
     struct rf_buf name;
     int error = full_name(call, text, &name, storage);
-    struct target_call *t = error == 0 ? malloc(sizeof(*t)) : NULL;
+    struct target_call *t = error == 0 ? rf_alloc(call->control->env.mem, sizeof(*t)) : NULL;
     if (error == 0 && t == NULL)
         error = RF_ENOMEM;
     if (error == 0) {
         *t = (struct target_call){call, go};
         error = rf_node_whois(rf_call_node(call), rf_buf_view(&name), rf_call_now(call), target_found, t);
         if (error != 0)
-            free(t);
+            rf_free(call->control->env.mem, t);
     }
     if (error != 0)
         rf_call_error(call, error,

@@ -5,19 +5,23 @@
 
 /* ---- lines out ---- */
 
+static int take_text(const char *text, size_t len, void *arg)
+{
+    rf_buf_put(arg, text, len);
+    return rf_buf_error(arg) == 0 ? 0 : -1;
+}
+
 static void send_object(struct rf_control *control, struct rf_session *session, json_t *object)
 {
-    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    struct rf_buf line;
+    rf_buf_init(&line, control->env.mem, CONTROL_MAX_OUTPUT);
+    if (object != NULL && json_dump_callback(object, take_text, &line, JSON_COMPACT) == 0)
+        rf_buf_u8(&line, '\n');
     json_decref(object);
-    if (text == NULL)
-        return; /* out of memory: the program on the other side sees silence and its own time-out */
-    size_t len = strlen(text);
-    char *line = realloc(text, len + 1);
-    if (line != NULL) {
-        line[len] = '\n'; /* takes the NUL's place */
-        control->host.send(control->host.ctx, session, line, len + 1);
-    }
-    free(line != NULL ? line : text);
+    /* out of memory: the program on the other side sees silence and its own time-out */
+    if (rf_buf_error(&line) == 0 && line.len > 0)
+        control->host.send(control->host.ctx, session, (const char *)line.p, line.len);
+    rf_buf_deinit(&line);
 }
 
 static void send_for(struct rf_control_call *call, const char *key, json_t *value)

@@ -45,7 +45,8 @@ int rf_control_new(const struct rf_env *env, struct rf_node *node, const struct 
 void rf_control_free(struct rf_control *control);
 /* rf_control_add: a further command (sip/ brings message, call, ...); the struct must live as long as `control`. */
 int rf_control_add(struct rf_control *control, const struct rf_command *command);
-void rf_control_remove(struct rf_control *control, const struct rf_command *command); /* its calls have ended */
+void rf_control_remove(struct rf_control *control,
+                       const struct rf_command *command); /* its calls have ended */
 
 struct rf_session *rf_control_open(struct rf_control *control, void *user);
 void *rf_session_user(struct rf_session *session);

@@ -6,6 +6,7 @@
 #include "control/control.h"
 
 #define CONTROL_MAX_LINE     ((size_t)1024 * 1024)
+#define CONTROL_MAX_OUTPUT   ((size_t)8 * 1024 * 1024) /* one line */
 #define CONTROL_MAX_COMMANDS 64
 #define CONTROL_MAX_CALLS    256 /* under way in one session */
 

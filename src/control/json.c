@@ -12,16 +12,13 @@ json_t *control_json_id(const struct rf_id *id)
 
 json_t *control_json_hex(struct rf_view bytes)
 {
-    static const char digits[] = "0123456789abcdef";
-    char *text = malloc(bytes.len * 2 + 1);
-    if (text == NULL)
-        return NULL;
-    for (size_t i = 0; i < bytes.len; i++) {
-        text[2 * i] = digits[bytes.p[i] >> 4];
-        text[2 * i + 1] = digits[bytes.p[i] & 15];
-    }
-    json_t *value = json_stringn(text, bytes.len * 2);
-    free(text);
+    struct rf_buf text;
+    if (bytes.len == 0)
+        return json_string("");
+    rf_buf_init(&text, rf_mem_system(), SIZE_MAX);
+    rf_hex_put(&text, bytes);
+    json_t *value = rf_buf_error(&text) == 0 ? json_stringn((const char *)text.p, text.len) : NULL;
+    rf_buf_deinit(&text);
     return value;
 }
 

@@ -101,7 +101,7 @@ void control_ring(void *ctx, struct rf_control_call *call, json_t *args)
 {
     (void)ctx, (void)args;
     static const size_t max = 512;
-    struct rf_topology_status_entry *entries = calloc(max, sizeof(*entries));
+    struct rf_topology_status_entry *entries = rf_zalloc(call->control->env.mem, max * sizeof(*entries));
     if (entries == NULL) {
         rf_call_error(call, RF_ENOMEM, NULL, NULL);
         return;
@@ -116,7 +116,7 @@ void control_ring(void *ctx, struct rf_control_call *call, json_t *args)
         json_object_set_new(e, "uptime_s", json_integer(entries[i].uptime_s));
         rf_call_item(call, e);
     }
-    free(entries);
+    rf_free(call->control->env.mem, entries);
     struct rf_node_status s;
     rf_node_status(rf_call_node(call), &s);
     json_t *r = json_object();

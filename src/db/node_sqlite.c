@@ -40,8 +40,8 @@ static const char *const statements[ST_COUNT] = {
     [ST_DELETE] = "DELETE FROM value WHERE resource = ?1 AND kind = ?2 AND slot = ?3",
     [ST_CERT_ADD] = "INSERT OR IGNORE INTO cert(der) VALUES(?1)",
     [ST_CERT_ID] = "SELECT id FROM cert WHERE der = ?1",
-    [ST_LOAD] = "SELECT resource, kind, slot, generation, storage_time, expires, replica, data, der"
-                " FROM value JOIN cert ON value.cert = cert.id",
+    [ST_LOAD] = ("SELECT resource, kind, slot, generation, storage_time, expires, replica, data, der"
+                 " FROM value JOIN cert ON value.cert = cert.id"),
     [ST_STATE_GET] = "SELECT value FROM state WHERE key = ?1",
     [ST_STATE_PUT] = "INSERT OR REPLACE INTO state(key, value) VALUES(?1, ?2)",
     [ST_STATE_DELETE] = "DELETE FROM state WHERE key = ?1",

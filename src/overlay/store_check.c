@@ -565,11 +565,24 @@ static int check_generation(struct store_job *job)
     return 0;
 }
 
+/* Two values of one moment: on both sides of a former partition the same one must win. The larger bytes do. */
+static bool wins_tie(const struct store_job *job, const struct store_item *item)
+{
+    struct rf_view old = store_value_data(item->old), new = item->stored.raw;
+    if (!job->copy || item->data.storage_time_ms != item->old->storage_time_ms)
+        return false;
+    if (old.len != new.len)
+        return new.len > old.len;
+    return memcmp(new.p + 16, old.p + 16, new.len - 16) > 0; /* without the lifetime */
+}
+
 static int check_time(struct store_job *job)
 {
     for (size_t i = 0; i < job->item_count; i++) {
         const struct store_item *item = &job->items[i];
         if (item->same || item->old == NULL || item->data.storage_time_ms > item->old->storage_time_ms)
+            continue;
+        if (wins_tie(job, item))
             continue;
         if (job->copy && is_log(job, item) && !store_responsible(job->store, &job->resource))
             continue; /* the home decides what stands at which index */

@@ -138,6 +138,12 @@ static int compare_known(const void *a, const void *b)
     return c != 0 ? c : (x.len > y.len) - (x.len < y.len);
 }
 
+static bool is_log(const struct store_pass *pass, uint32_t kind)
+{
+    const struct rf_usage_kind *usage = store_usage(pass->store, kind);
+    return usage != NULL && usage->append_only;
+}
+
 /* Does the other side have this, as far as it said? */
 static bool has_already(const struct store_pass *pass, const struct store_value *value)
 {
@@ -145,7 +151,11 @@ static bool has_already(const struct store_pass *pass, const struct store_value 
         return false;
     struct known key = {.slot = store_value_slot(value)};
     const struct known *known = bsearch(&key, pass->known, pass->known_count, sizeof(*known), compare_known);
-    return known != NULL && known->storage_time_ms >= value->storage_time_ms;
+    if (known == NULL)
+        return false;
+    /* in a log another element may stand there, be it newer */
+    return is_log(pass, value->set->kind) ? known->storage_time_ms == value->storage_time_ms
+                                          : known->storage_time_ms >= value->storage_time_ms;
 }
 
 /* The Kind where the walk stands; the order brings the access control list (0x4) before what it guards. NULL: the walk is over. */
@@ -281,12 +291,14 @@ static int keep_metas(struct store_pass *pass, const struct rf_reply *reply, str
     return 0;
 }
 
-/* Is something newer there than here? Then it is fetched before ours goes out. */
+/* Is something newer there than here, or another element of a log? Then it is fetched before ours goes out. */
 static bool they_are_newer(const struct store_pass *pass, const struct store_set *set)
 {
+    bool log = is_log(pass, set->kind);
     for (size_t i = 0; i < pass->known_count; i++) {
         struct store_value *ours = store_set_value(&pass->store->index, set, pass->known[i].slot);
-        if (ours != NULL && pass->known[i].storage_time_ms > ours->storage_time_ms)
+        uint64_t theirs_ms = pass->known[i].storage_time_ms;
+        if (ours != NULL && (log ? theirs_ms != ours->storage_time_ms : theirs_ms > ours->storage_time_ms))
             return true;
     }
     return false;

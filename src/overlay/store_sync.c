@@ -444,9 +444,9 @@ static void on_timer(struct rf_timer *timer, void *arg)
         return; /* rf_store_joined starts it again */
     if (sync->sweeping)
         sweep(store);
-    for (size_t looked = sync->todo_count; looked > 0 && sync->running < STORE_SYNC_PARALLEL; looked--) {
+    for (size_t looked = sync->todo_count;
+         looked > 0 && sync->todo_count > 0 && sync->running < STORE_SYNC_PARALLEL; looked--) {
         struct store_resource *resource = RF_LIST_ENTRY(sync->todo.next, struct store_resource, work);
-        unqueue(sync, resource);
         struct rf_id id = resource->id;
         evaluate(store, resource); /* things may have changed since it was queued */
         resource = store_index_resource(&store->index, rf_id_view(&id));

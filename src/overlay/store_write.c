@@ -471,6 +471,8 @@ static void note_change(struct store_job *job, struct store_write *write, bool f
     if (resource == NULL || write->change_count == 0)
         return;
     resource->own = store_responsible(store, &job->resource);
+    if (fresh && !resource->own && job->writer != NULL)
+        resource->home = job->writer->node_id;
     if (!job->copy || !resource->own)
         return; /* this Store brings it to the replicas itself, or its home does */
     /* handed over or merged: our replicas need it as well, but for one that it comes from */

@@ -60,6 +60,7 @@ struct sn_net {
     void (*tamper)(void *arg, struct sn_node *from,
                    struct rf_buf *body); /* on answers, before they are signed */
     void *tamper_arg;
+    const struct rf_usage_kind *restarted_kind; /* registered again when a peer restarts; may be NULL */
 };
 
 /* kinds: required-kinds of the document. */
@@ -88,7 +89,7 @@ struct sn_reply {
     uint16_t error_code;
     uint8_t info[4096];
     size_t info_len;
-    uint8_t body[8192];
+    uint8_t body[16384];
     size_t body_len;
     size_t cert_count;
 };

@@ -197,6 +197,8 @@ void sn_restart(struct sn_node *node)
     stop(node);
     node->alive = true;
     start(node);
+    if (node->peer && node->net->restarted_kind != NULL)
+        assert_int_equal(rf_store_add_kind(node->store, node->net->restarted_kind), 0);
     assert_int_equal(load_all(node), 0);
 }
 

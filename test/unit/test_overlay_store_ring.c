@@ -420,6 +420,54 @@ static void test_home_lost(void **state)
     assert_string_equal(look(P10, &alice_id, KIND_SINGLE), "newer");
 }
 
+static bool lose_to_c0(void *arg, struct sn_node *from, struct sn_node *to, uint16_t code)
+{
+    (void)arg;
+    (void)from;
+    return code == RF_CODE_STORE_REQ && to == node(PC0);
+}
+
+/* Acknowledged by the home and its second replica; the home goes, and the first replica, now home, never had it. */
+static void test_only_the_second_replica_has_it(void **state)
+{
+    (void)state;
+    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\0", 4),
+             "old"); /* c0 knows the resource, but not all of it */
+    sn_run(&net, RF_US_PER_S);
+    net.lose = lose_to_c0;
+    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\1", 4), "acked");
+    sn_kill(node(P80));
+    sn_ring_changed(&net, NULL, node(P80));
+    net.lose = NULL;
+    sn_run(&net, RF_US_PER_S);
+    assert_null(strstr(kit_look(&net, node(PC0), &alice_id, KIND_LOG), "acked"));
+    sn_run(&net, 25 * RF_US_PER_S);
+    assert_non_null(strstr(kit_look(&net, node(PC0), &alice_id, KIND_LOG), "acked"));
+    sn_run(&net, 60 * RF_US_PER_S);
+    size_t sent = net.sent[RF_CODE_STORE_REQ] + net.sent[RF_CODE_STAT_REQ];
+    sn_run(&net, 600 * RF_US_PER_S);
+    assert_int_equal(net.sent[RF_CODE_STORE_REQ] + net.sent[RF_CODE_STAT_REQ], sent);
+}
+
+/* A restart of a peer whose neighbors have everything moves no values: they are asked, and have them. */
+static void test_restart_is_cheap(void **state)
+{
+    (void)state;
+    for (uint8_t i = 0; i < 20; i++)
+        store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of((uint8_t[]){0, 0, 0, i}, 4), "x");
+    store_ok(ALICE, &alice_id, KIND_DICT, rf_id_view(&node(ALICE)->identity.node_id), "y");
+    store_ok(BOB, &bob_id, KIND_SINGLE, none(), "z");
+    sn_run(&net, RF_US_PER_S);
+    size_t stores = net.sent[RF_CODE_STORE_REQ];
+    for (size_t i = 0; i < 4; i++) {
+        sn_restart(node(i));
+        sn_ring_changed(&net, node(i), NULL);
+        sn_run(&net, 60 * RF_US_PER_S);
+    }
+    assert_int_equal(net.sent[RF_CODE_STORE_REQ], stores);
+    assert_in_range(net.sent[RF_CODE_STAT_REQ], 1, 40);
+}
+
 static void test_replica_lost_before_hold_down_ends(void **state)
 {
     (void)state;
@@ -839,6 +887,8 @@ int main(void)
         TEST(test_overlapping_writes),
         TEST(test_plausible_senders),
         TEST(test_home_lost),
+        TEST(test_only_the_second_replica_has_it),
+        TEST(test_restart_is_cheap),
         TEST(test_replica_lost_before_hold_down_ends),
         TEST(test_handover),
         TEST(test_joiner_takes_before_its_place),

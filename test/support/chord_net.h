@@ -27,12 +27,12 @@
 
 struct net_link {
     uint64_t id;
-    size_t ends[2];          /* node numbers; ends[0] asked for it */
+    size_t ends[2]; /* node numbers; ends[0] asked for it */
     bool up;
-    bool lost[2];            /* ends[i] crashed silently: it knows nothing of the link any more */
+    bool lost[2]; /* ends[i] crashed silently: it knows nothing of the link any more */
     uint64_t latency_us;
-    uint64_t last_us[2];     /* arrival of the last message from ends[i]: a link keeps the order */
-    uint64_t unacked_us;     /* the first message that went into the void, 0 = none */
+    uint64_t last_us[2]; /* arrival of the last message from ends[i]: a link keeps the order */
+    uint64_t unacked_us; /* the first message that went into the void, 0 = none */
 };
 
 struct net_counts {
@@ -45,19 +45,22 @@ struct rf_overlay { /* one node, as the plugin sees it */
     struct rf_map_node by_id;
     size_t number;
     struct rf_id id;
-    bool alive;      /* false: crashed, left or not started */
-    unsigned group;  /* nodes of different groups do not reach each other */
+    bool alive;     /* false: crashed, left or not started */
+    unsigned group; /* nodes of different groups do not reach each other */
     enum rf_topology_role role;
     enum rf_topology_state state; /* last one told */
     struct rf_topology *topology;
-    struct { rf_request_fn fn; void *arg; } handlers[64];
+    struct {
+        rf_request_fn fn;
+        void *arg;
+    } handlers[64];
     uint64_t *links; /* numbers of those that are up */
     size_t link_count, link_cap;
     struct rf_list calls;
-    struct rf_list seen;  /* requests delivered lately */
+    struct rf_list seen; /* requests delivered lately */
     struct net_counts counts;
     size_t range_changes, neighbors_lost;
-    size_t handover_pending;   /* what the plugin is told */
+    size_t handover_pending; /* what the plugin is told */
     uint64_t joined_us, state_us;
     unsigned incarnation;
 };
@@ -87,8 +90,12 @@ struct net {
     uint64_t next_txn;
     uint64_t lost_routes; /* messages that found no way */
     uint64_t looped;      /* ... that ran out of hops */
-    uint64_t watch_us, watch_next_us; /* two linked peers may claim the same key for that long; 0 = not watched */
-    struct { size_t a, b; uint64_t since_us; } claims[64];
+    uint64_t watch_us,
+        watch_next_us; /* two linked peers may claim the same key for that long; 0 = not watched */
+    struct {
+        size_t a, b;
+        uint64_t since_us;
+    } claims[64];
     size_t claim_count;
     uint64_t worst_claim_us;
     size_t exact_rank; /* net_ideal looks at neighbors up to this rank; default: all */
@@ -116,8 +123,8 @@ size_t net_find(const struct net *net, const struct rf_id *id); /* node_count: u
  * net_forge sends a request from `from` to the node `to` over their link, as if the plugin of `from` had sent it, signed by `signer` (NULL: from).
  * Returns 0, the error code that the answer carried, or -1 without an answer within 2 s. The answer's body goes into `body` (may be NULL).
  */
-int net_forge(struct net *net, size_t from, size_t to, const struct rf_id *signer, uint16_t code, struct rf_view request,
-              struct rf_buf *body);
+int net_forge(struct net *net, size_t from, size_t to, const struct rf_id *signer, uint16_t code,
+              struct rf_view request, struct rf_buf *body);
 /* net_link links two nodes as if `from` had attached to `to`, without any plugin having asked for it. */
 void net_link(struct net *net, size_t from, size_t to);
 

@@ -36,13 +36,15 @@ static bool fault(char *why, size_t why_len, const char *what, size_t node, size
 }
 
 /* The peer `place` steps from peer `i` going up (down if negative). */
-static const struct rf_overlay *at(const struct net *net, const size_t *peers, size_t count, size_t i, long place)
+static const struct rf_overlay *at(const struct net *net, const size_t *peers, size_t count, size_t i,
+                                   long place)
 {
     long n = (long)count;
     return &net->nodes[peers[(((long)i + place) % n + n) % n]];
 }
 
-static bool tables_right(const struct net *net, const size_t *peers, size_t count, size_t i, char *why, size_t len)
+static bool tables_right(const struct net *net, const size_t *peers, size_t count, size_t i, char *why,
+                         size_t len)
 {
     struct rf_topology_status_entry entries[300];
     const struct rf_overlay *self = &net->nodes[peers[i]];
@@ -59,7 +61,8 @@ static bool tables_right(const struct net *net, const size_t *peers, size_t coun
         if (there != ideal->number && !net->nodes[there].alive)
             return fault(why, len, up ? "dead successor" : "dead predecessor", self->number, there);
         if (there != ideal->number)
-            return fault(why, len, up ? "wrong successor, rank" : "wrong predecessor, rank", self->number, e->rank);
+            return fault(why, len, up ? "wrong successor, rank" : "wrong predecessor, rank", self->number,
+                         e->rank);
         if (!net_linked(net, self->number, ideal->number) || e->link == 0)
             return fault(why, len, "not linked with neighbor", self->number, ideal->number);
         succ += up;
@@ -72,8 +75,8 @@ static bool tables_right(const struct net *net, const size_t *peers, size_t coun
 }
 
 /* Exactly the right peer claims `key`. */
-static bool claimed_right(const struct net *net, const size_t *peers, size_t count, const struct rf_id *key, size_t owner,
-                          char *why, size_t len)
+static bool claimed_right(const struct net *net, const size_t *peers, size_t count, const struct rf_id *key,
+                          size_t owner, char *why, size_t len)
 {
     for (size_t i = 0; i < count; i++) {
         bool claims = ops()->responsible(net->nodes[peers[i]].topology, key);

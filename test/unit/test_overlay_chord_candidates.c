@@ -15,9 +15,11 @@ static struct rf_id small(uint32_t n)
 static void notes_and_failures(void **state)
 {
     struct candidates c;
+    struct rf_mem_test mem;
     struct rf_id self = small(1000), node = small(2000), informer = small(3000), other = small(4000);
     (void)state;
-    candidates_init(&c, &self);
+    rf_mem_test_init(&mem);
+    candidates_init(&c, &mem.mem, &self, CANDIDATES_MAX);
     assert_null(candidates_find(&c, &node));
     candidates_note(&c, &node, &informer, 10 * S);
     candidates_note(&c, &self, &informer, 10 * S);
@@ -48,30 +50,61 @@ static void notes_and_failures(void **state)
     assert_false(candidate_usable(it, 11 * S));
     assert_true(candidate_usable(it, 12 * S));
     assert_false(candidate_usable(it, 10 * S + CANDIDATE_KEEP_US + 1));
+    candidates_deinit(&c);
+    assert_int_equal(mem.live_count, 0);
 }
 
 static void refuses_what_is_no_node(void **state)
 {
     struct candidates c;
+    struct rf_mem_test mem;
     struct rf_id self = small(1000), zero = {.len = 16}, all = rf_id_wildcard(16), longer = rf_id_pow2(20, 3);
     (void)state;
-    candidates_init(&c, &self);
+    rf_mem_test_init(&mem);
+    candidates_init(&c, &mem.mem, &self, CANDIDATES_MAX);
     candidates_note(&c, &zero, &self, S);
     candidates_note(&c, &all, &self, S);
     candidates_note(&c, &longer, &self, S);
     candidates_failed(&c, &self, S);
     assert_int_equal(c.count, 0);
+    candidates_deinit(&c);
+}
+
+/* Without memory it is empty, with too little it makes do. */
+static void little_memory(void **state)
+{
+    struct candidates c;
+    struct rf_mem_test mem;
+    struct rf_id self = small(1000), informer = small(3000);
+    (void)state;
+    rf_mem_test_init(&mem);
+    candidates_init(&c, &mem.mem, &self, CANDIDATES_MAX);
+    mem.allowed = 0;
+    candidates_note(&c, &informer, &informer, S);
+    candidates_failed(&c, &informer, S);
+    assert_int_equal(c.count, 0);
+    mem.allowed = 1;
+    for (uint32_t i = 0; i < 20; i++) {
+        struct rf_id node = small(2000 + i);
+        candidates_note(&c, &node, &informer, (2 + i) * S);
+        assert_non_null(candidates_find(&c, &node));
+    }
+    assert_int_equal(c.count, 8);
+    candidates_deinit(&c);
+    assert_int_equal(mem.live_count, 0);
 }
 
 /* However many are named: the table is bounded, and those nearest to us stay. */
 static void flood(void **state)
 {
     struct candidates c;
+    struct rf_mem_test mem;
     struct rf_rng_seeded seeded;
     struct rf_id self = small(100000), informer = small(1), node = {.len = 16};
     (void)state;
+    rf_mem_test_init(&mem);
     rf_rng_seeded_init(&seeded, 3);
-    candidates_init(&c, &self);
+    candidates_init(&c, &mem.mem, &self, CANDIDATES_MAX);
     for (uint32_t i = 1; i <= 10; i++) {
         struct rf_id above = small(100000 + i), below = small(100000 - i);
         candidates_note(&c, &above, &informer, S);
@@ -88,6 +121,7 @@ static void flood(void **state)
         assert_non_null(candidates_find(&c, &below));
     }
     assert_non_null(candidates_find(&c, &node)); /* the newest is in */
+    candidates_deinit(&c);
 }
 
 int test_overlay_chord_candidates(void)
@@ -96,6 +130,7 @@ int test_overlay_chord_candidates(void)
         cmocka_unit_test(notes_and_failures),
         cmocka_unit_test(refuses_what_is_no_node),
         cmocka_unit_test(flood),
+        cmocka_unit_test(little_memory),
     };
     return cmocka_run_group_tests_name("overlay_chord_candidates", tests, NULL, NULL);
 }

@@ -44,12 +44,9 @@ static void spec_responsibility(void **state)
 {
     static const struct {
         const char *key, *peer;
-    } table[] = {{"41", "80"},
-                 {"40", "40"},
-                 {"c1", "10"},
-                 {"05", "10"},
-                 {"10000000000000000000000000000001", "40"},
-                 {"10", "10"}};
+    } table[] = {
+        {"41", "80"}, {"40", "40"}, {"c1", "10"}, {"05", "10"}, {"10000000000000000000000000000001", "40"},
+        {"10", "10"}};
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         struct ring ring;
@@ -70,7 +67,8 @@ static void spec_next_hop(void **state)
 {
     static const struct {
         const char *key, *hop;
-    } table[] = {{"90", "80"}, {"41", "40"}, {"20", "40"}, {"c0", "c0"}, {"10000000000000000000000000000001", "40"}};
+    } table[] = {
+        {"90", "80"}, {"41", "40"}, {"20", "40"}, {"c0", "c0"}, {"10000000000000000000000000000001", "40"}};
     struct ring ring;
     struct rf_id hop, key;
     (void)state;
@@ -159,7 +157,8 @@ static void alone_and_two(void **state)
 static void refused(void **state)
 {
     struct ring ring;
-    struct rf_id me = id("40"), zero = id("00"), all = rf_id_wildcard(16), longer = rf_id_pow2(20, 7), one = id("01"), out;
+    struct rf_id me = id("40"), zero = id("00"), all = rf_id_wildcard(16), longer = rf_id_pow2(20, 7),
+                 one = id("01"), out;
     struct rf_mem_test mem;
     (void)state;
     rf_mem_test_init(&mem);
@@ -361,11 +360,16 @@ static void full_table_keeps_neighbors(void **state)
 int test_overlay_chord_ring(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spec_responsibility), cmocka_unit_test(spec_next_hop),
-        cmocka_unit_test(spec_replicas),       cmocka_unit_test(spec_fingers),
-        cmocka_unit_test(alone_and_two),       cmocka_unit_test(refused),
-        cmocka_unit_test(as_close),            cmocka_unit_test(suspects_are_avoided),
-        cmocka_unit_test(random_rings),        cmocka_unit_test(random_fingers),
+        cmocka_unit_test(spec_responsibility),
+        cmocka_unit_test(spec_next_hop),
+        cmocka_unit_test(spec_replicas),
+        cmocka_unit_test(spec_fingers),
+        cmocka_unit_test(alone_and_two),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(as_close),
+        cmocka_unit_test(suspects_are_avoided),
+        cmocka_unit_test(random_rings),
+        cmocka_unit_test(random_fingers),
         cmocka_unit_test(full_table_keeps_neighbors),
     };
     return cmocka_run_group_tests_name("overlay_chord_ring", tests, NULL, NULL);

@@ -18,7 +18,8 @@ static void place(struct rf_topology *t, struct chord_conn *conn)
 void chord_handover_poll(struct rf_topology *t)
 {
     bool pending = t->host.handover_pending && t->host.handover_pending(t->host.ctx) > 0;
-    RF_LIST_EACH (&t->conn_list, it) {
+    RF_LIST_EACH(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         if (conn->handover && (!pending || chord_now(t) - conn->handover_us >= CHORD_HANDOVER_US))
             place(t, conn);

@@ -1,9 +1,16 @@
 /* candidates.c - nodes that others named: a small table without order. */
 #include "overlay/chord/candidates.h"
 
-void candidates_init(struct candidates *c, const struct rf_id *self)
+void candidates_init(struct candidates *c, struct rf_mem *mem, const struct rf_id *self, size_t max)
 {
-    *c = (struct candidates){.self = *self};
+    *c = (struct candidates){.mem = mem, .self = *self, .max = max};
+}
+
+void candidates_deinit(struct candidates *c)
+{
+    rf_free(c->mem, c->list);
+    c->list = NULL;
+    c->count = c->cap = 0;
 }
 
 static struct candidate *find(struct candidates *c, const struct rf_id *node)
@@ -22,7 +29,8 @@ const struct candidate *candidates_find(const struct candidates *c, const struct
 uint64_t candidate_usable_at(const struct candidate *candidate, uint64_t now_us)
 {
     bool hopeless = candidate->failures >= CANDIDATE_FAILURES && candidate->seen_us <= candidate->failed_us;
-    return hopeless || now_us - candidate->seen_us > CANDIDATE_KEEP_US ? UINT64_MAX : candidate->rest_until_us;
+    return hopeless || now_us - candidate->seen_us > CANDIDATE_KEEP_US ? UINT64_MAX
+                                                                       : candidate->rest_until_us;
 }
 
 bool candidate_usable(const struct candidate *candidate, uint64_t now_us)
@@ -56,16 +64,34 @@ static struct candidate *victim(struct candidates *c, uint64_t now_us)
     return worst;
 }
 
+static bool has_room(struct candidates *c)
+{
+    if (c->count < c->cap)
+        return true;
+    size_t cap = c->cap ? 2 * c->cap : 8;
+    if (cap > c->max)
+        cap = c->max;
+    struct candidate *list = cap > c->cap ? rf_resize(c->mem, c->list, cap * sizeof(list[0])) : NULL;
+    if (!list)
+        return false;
+    c->list = list;
+    c->cap = cap;
+    return true;
+}
+
 static struct candidate *add(struct candidates *c, const struct rf_id *node, uint64_t now_us)
 {
-    if (node->len != c->self.len || rf_id_equal(node, &c->self) || rf_id_is_zero(node) || rf_id_is_wildcard(node))
+    if (node->len != c->self.len || rf_id_equal(node, &c->self) || rf_id_is_zero(node) ||
+        rf_id_is_wildcard(node))
         return NULL;
-    struct candidate *slot = c->count < CANDIDATES_MAX ? &c->list[c->count++] : victim(c, now_us);
-    *slot = (struct candidate){.node = *node, .distance = rf_id_sub(node, &c->self), .seen_us = now_us};
+    struct candidate *slot = has_room(c) ? &c->list[c->count++] : victim(c, now_us);
+    if (slot)
+        *slot = (struct candidate){.node = *node, .distance = rf_id_sub(node, &c->self), .seen_us = now_us};
     return slot;
 }
 
-void candidates_note(struct candidates *c, const struct rf_id *node, const struct rf_id *informer, uint64_t now_us)
+void candidates_note(struct candidates *c, const struct rf_id *node, const struct rf_id *informer,
+                     uint64_t now_us)
 {
     struct candidate *it = find(c, node);
     if (!it)

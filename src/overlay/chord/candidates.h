@@ -6,13 +6,14 @@
 #define RF_OVERLAY_CHORD_CANDIDATES_H
 
 #include "base/id.h"
+#include "base/mem.h"
 
-#define CANDIDATES_MAX      128
-#define CANDIDATES_NEAR     24                            /* per side of us, never displaced by others */
-#define CANDIDATE_KEEP_US   ((uint64_t)900 * 1000 * 1000) /* named that long ago: forgotten */
-#define CANDIDATE_REST_US   ((uint64_t)15 * 1000 * 1000)  /* after the first failure; doubles up to */
-#define CANDIDATE_REST_MAX  6                             /* ... 2^6 times that */
-#define CANDIDATE_FAILURES  2                             /* from then on only what is named again is tried again */
+#define CANDIDATES_MAX     128
+#define CANDIDATES_NEAR    24                            /* per side of us, never displaced by others */
+#define CANDIDATE_KEEP_US  ((uint64_t)900 * 1000 * 1000) /* named that long ago: forgotten */
+#define CANDIDATE_REST_US  ((uint64_t)15 * 1000 * 1000)  /* after the first failure; doubles up to */
+#define CANDIDATE_REST_MAX 6                             /* ... 2^6 times that */
+#define CANDIDATE_FAILURES 2 /* from then on only what is named again is tried again */
 
 struct candidate {
     struct rf_id node;
@@ -25,23 +26,30 @@ struct candidate {
 };
 
 struct candidates {
+    struct rf_mem *mem; /* borrowed */
     struct rf_id self;
-    struct candidate list[CANDIDATES_MAX]; /* no order */
-    size_t count;
+    struct candidate *list; /* owned; no order */
+    size_t count, cap, max;
 };
 
-void candidates_init(struct candidates *c, const struct rf_id *self);
+/* candidates_init prepares an empty table of at most `max` (1..CANDIDATES_MAX); nothing is allocated yet. Without memory for more it
+ * makes do with what it has. */
+void candidates_init(struct candidates *c, struct rf_mem *mem, const struct rf_id *self, size_t max);
+void candidates_deinit(struct candidates *c);
 /* candidates_note remembers that `informer` named `node`. Our own ID and what is no Node-ID are ignored. */
-void candidates_note(struct candidates *c, const struct rf_id *node, const struct rf_id *informer, uint64_t now_us);
+void candidates_note(struct candidates *c, const struct rf_id *node, const struct rf_id *informer,
+                     uint64_t now_us);
 /* candidates_failed: it could not be reached, or was lost; it rests. Put in if it is not there yet. */
 void candidates_failed(struct candidates *c, const struct rf_id *node, uint64_t now_us);
 /* candidates_rest: not before `until_us`, without counting a failure. Put in if it is not there yet. */
 void candidates_rest(struct candidates *c, const struct rf_id *node, uint64_t now_us, uint64_t until_us);
 /* candidates_alive: it gave a sign of life; failures are forgotten. */
 void candidates_alive(struct candidates *c, const struct rf_id *node);
-const struct candidate *candidates_find(const struct candidates *c, const struct rf_id *node); /* NULL: unknown */
+const struct candidate *candidates_find(const struct candidates *c,
+                                        const struct rf_id *node); /* NULL: unknown */
 /* candidate_usable: named not too long ago and not resting; after several failures only if it was named since. */
-uint64_t candidate_usable_at(const struct candidate *candidate, uint64_t now_us); /* when its rest ends; UINT64_MAX: never */
+uint64_t candidate_usable_at(const struct candidate *candidate,
+                             uint64_t now_us); /* when its rest ends; UINT64_MAX: never */
 bool candidate_usable(const struct candidate *candidate, uint64_t now_us);
 
 #endif

@@ -5,7 +5,7 @@
  * Resource-ID after ours and must answer itself, our predecessor for the way to our own and must answer us. Another answer means
  * that one of us misses somebody: our Update goes there, and theirs is asked for.
  * A node that does not answer is checked once more, under suspicion at once given up, then it counts as failed (reload.md 5.8).
- * Decision: docs/decisions/topology.md.
+ * Decision: docs/decisions/0008-topology.md.
  */
 #include "overlay/chord/chord.h"
 
@@ -21,7 +21,8 @@ static void disagree(struct rf_topology *t, struct chord_conn *conn, const struc
     chord_pursue(t);
 }
 
-static void check_answered(struct rf_topology *t, struct chord_conn *conn, int asked, const struct rf_reply *reply)
+static void check_answered(struct rf_topology *t, struct chord_conn *conn, int asked,
+                           const struct rf_reply *reply)
 {
     struct rf_id named;
     conn->heard_us = chord_now(t);
@@ -39,7 +40,8 @@ static void check_answered(struct rf_topology *t, struct chord_conn *conn, int a
     }
     bool successor = asked == ASK_SUCCESSOR && ring_successor_rank(&t->ring, &conn->node) == 1;
     bool predecessor = asked == ASK_PREDECESSOR && ring_predecessor_rank(&t->ring, &conn->node) == 1;
-    if ((successor && !rf_id_equal(&named, &conn->node)) || (predecessor && !rf_id_equal(&named, &t->params.self)))
+    if ((successor && !rf_id_equal(&named, &conn->node)) ||
+        (predecessor && !rf_id_equal(&named, &t->params.self)))
         disagree(t, conn, &named);
 }
 

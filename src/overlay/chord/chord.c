@@ -41,7 +41,8 @@ uint64_t chord_about(struct rf_topology *t, uint64_t us)
 uint64_t chord_backoff(struct rf_topology *t, unsigned attempts)
 {
     uint64_t cap = attempts < 6 ? CHORD_BACKOFF_US << attempts : CHORD_BACKOFF_MAX_US;
-    return 50 * CHORD_MS + rf_rng_below(t->env.jitter, cap < CHORD_BACKOFF_MAX_US ? cap : CHORD_BACKOFF_MAX_US);
+    return 50 * CHORD_MS +
+           rf_rng_below(t->env.jitter, cap < CHORD_BACKOFF_MAX_US ? cap : CHORD_BACKOFF_MAX_US);
 }
 
 static void pursue_alarm(struct rf_topology *t)
@@ -70,12 +71,17 @@ static void hold_alarm(struct rf_topology *t)
 
 static void fire(struct rf_timer *timer, void *arg)
 {
-    static void (*const alarms[ALARM_COUNT])(struct rf_topology *t) = {
-        [ALARM_FLUSH] = chord_flush,         [ALARM_PURSUE] = pursue_alarm,
-        [ALARM_CHECK] = chord_check_round,   [ALARM_STABILIZE] = chord_stabilize,
-        [ALARM_FINGERS] = chord_fingers_search, [ALARM_PARTITION] = chord_partition_check,
-        [ALARM_SWEEP] = chord_sweep,         [ALARM_JOIN] = join_alarm,
-        [ALARM_HOLD] = hold_alarm,           [ALARM_HANDOVER] = chord_handover_poll,
+    static void (*const alarms[ALARM_COUNT])(struct rf_topology * t) = {
+        [ALARM_FLUSH] = chord_flush,
+        [ALARM_PURSUE] = pursue_alarm,
+        [ALARM_CHECK] = chord_check_round,
+        [ALARM_STABILIZE] = chord_stabilize,
+        [ALARM_FINGERS] = chord_fingers_search,
+        [ALARM_PARTITION] = chord_partition_check,
+        [ALARM_SWEEP] = chord_sweep,
+        [ALARM_JOIN] = join_alarm,
+        [ALARM_HOLD] = hold_alarm,
+        [ALARM_HANDOVER] = chord_handover_poll,
         [ALARM_LEAVE] = chord_leave_done,
     };
     struct rf_topology *t = arg;
@@ -135,7 +141,8 @@ static int chord_create(const struct rf_env *env, const struct rf_topology_param
     ring_init(&t->ring, env->mem, &params->self, params->successor_count ? params->successor_count : 3,
               params->predecessor_count ? params->predecessor_count : 3,
               params->finger_count ? params->finger_count : 16);
-    candidates_init(&t->candidates, &params->self);
+    candidates_init(&t->candidates, env->mem, &params->self,
+                    params->role == RF_ROLE_CLIENT ? CANDIDATES_NEAR : CANDIDATES_MAX);
     rf_timer_init(&t->timer, fire, t);
     int error = rf_timer_set(env->timers, &t->timer, RF_NEVER);
     if (!error)
@@ -156,6 +163,7 @@ static void chord_destroy(struct rf_topology *t)
     t->closing = true;
     rf_timer_stop(t->env.timers, &t->timer);
     chord_conns_deinit(t);
+    candidates_deinit(&t->candidates);
     ring_deinit(&t->ring);
     rf_free(t->env.mem, t);
 }
@@ -208,7 +216,8 @@ static enum rf_topology_state chord_state(const struct rf_topology *t)
     return t->state;
 }
 
-static const void *chord_counters(const struct rf_topology *t, const struct rf_counter_desc **descs, size_t *count)
+static const void *chord_counters(const struct rf_topology *t, const struct rf_counter_desc **descs,
+                                  size_t *count)
 {
     *descs = rf_chord_counter_descs;
     *count = rf_chord_counter_count;
@@ -287,7 +296,8 @@ static void chord_link_suspect(struct rf_topology *t, const struct rf_conn *info
     struct ring_peer *peer = ring_find(&t->ring, &info->node);
     if (peer)
         peer->avoid = info->suspect;
-    bool of_use = peer || rf_id_equal(&info->node, &t->client.home) || rf_id_equal(&info->node, &t->client.reserve);
+    bool of_use =
+        peer || rf_id_equal(&info->node, &t->client.home) || rf_id_equal(&info->node, &t->client.reserve);
     if (info->suspect && of_use)
         chord_check(t, conn);
 }

@@ -28,36 +28,36 @@
 #define CHORD_MS ((uint64_t)1000)
 #define CHORD_S  ((uint64_t)1000000)
 
-/* ---- numbers; why they are so: docs/decisions/topology.md ---- */
-#define CHORD_ROUND_US       (200 * CHORD_MS) /* at most one reactive round of Updates in that time */
-#define CHORD_BATCH_COUNT    64               /* Updates sent at once; the next batch follows */
-#define CHORD_BATCH_US       (20 * CHORD_MS)
-#define CHORD_CHECK_LOW_US   (10 * CHORD_S)  /* neighbors are checked at a random time from .. to */
-#define CHORD_CHECK_HIGH_US  (15 * CHORD_S)
-#define CHORD_QUIET_US       (8 * CHORD_S)   /* heard of more recently: not checked */
-#define CHORD_CHECK_TRY_US   (1 * CHORD_S)   /* a check's transmissions: 4, a second apart */
-#define CHORD_CHECK_TRIES    4
-#define CHORD_PULL_US        (5 * CHORD_S)   /* a node is asked for its Update at most that often */
-#define CHORD_PURSUE_US      (1 * CHORD_S)
-#define CHORD_REATTACH_US    (2 * CHORD_S)   /* rest of a node whose link broke, before we try it again */
-#define CHORD_ATTACH_RATE    5               /* Attaches per second that Updates can make us send, and at once: */
-#define CHORD_ATTACH_BURST   24
-#define CHORD_MAX_ATTACHES   48              /* under way */
-#define CHORD_ATTACH_US      (30 * CHORD_S)  /* an Attach that the host never ended */
-#define CHORD_SWEEP_US       (15 * CHORD_S)
-#define CHORD_GRACE_US       (60 * CHORD_S)  /* a link of ours that no table needs is kept that long */
-#define CHORD_MAX_BAD_HINTS  12              /* candidates of one informer that failed; halves with every sweep */
-#define CHORD_HANDOVER_US    (3 * CHORD_S)   /* a joiner gets its place at the latest after that */
+/* ---- numbers; why they are so: docs/decisions/0008-topology.md ---- */
+#define CHORD_ROUND_US        (200 * CHORD_MS) /* at most one reactive round of Updates in that time */
+#define CHORD_BATCH_COUNT     64               /* Updates sent at once; the next batch follows */
+#define CHORD_BATCH_US        (20 * CHORD_MS)
+#define CHORD_CHECK_LOW_US    (10 * CHORD_S) /* neighbors are checked at a random time from .. to */
+#define CHORD_CHECK_HIGH_US   (15 * CHORD_S)
+#define CHORD_QUIET_US        (8 * CHORD_S) /* heard of more recently: not checked */
+#define CHORD_CHECK_TRY_US    (1 * CHORD_S) /* a check's transmissions: 4, a second apart */
+#define CHORD_CHECK_TRIES     4
+#define CHORD_PULL_US         (5 * CHORD_S) /* a node is asked for its Update at most that often */
+#define CHORD_PURSUE_US       (1 * CHORD_S)
+#define CHORD_REATTACH_US     (2 * CHORD_S) /* rest of a node whose link broke, before we try it again */
+#define CHORD_ATTACH_RATE     5 /* Attaches per second that Updates can make us send, and at once: */
+#define CHORD_ATTACH_BURST    24
+#define CHORD_MAX_ATTACHES    48             /* under way */
+#define CHORD_ATTACH_US       (30 * CHORD_S) /* an Attach that the host never ended */
+#define CHORD_SWEEP_US        (15 * CHORD_S)
+#define CHORD_GRACE_US        (60 * CHORD_S) /* a link of ours that no table needs is kept that long */
+#define CHORD_MAX_BAD_HINTS   12 /* candidates of one informer that failed; halves with every sweep */
+#define CHORD_HANDOVER_US     (3 * CHORD_S) /* a joiner gets its place at the latest after that */
 #define CHORD_HANDOVER_TRY_US (50 * CHORD_MS)
-#define CHORD_LEAVE_US       (2 * CHORD_S)
-#define CHORD_BACKOFF_US     (1 * CHORD_S)   /* join retries: random in 0 .. that * 2^n, at most: */
-#define CHORD_BACKOFF_MAX_US (60 * CHORD_S)
-#define CHORD_REFUSED_MAX    8               /* JoinReqs refused in a row before backing off */
-#define CHORD_RESUME_TRIES   3               /* bootstraps that fail before a peer that was in the ring goes on alone */
-#define CHORD_CROWD_US       (60 * CHORD_S)  /* who lost several peers that fast has lost the ring, not the ring them */
-#define CHORD_FINGER_LOW_US  (5 * CHORD_S)   /* finger search: from that, doubling while nothing is found */
-#define CHORD_FINGER_PINGS   4               /* per search */
-#define CHORD_ALONE_US       (5 * CHORD_S)   /* partition check of a lone peer: from that, doubling */
+#define CHORD_LEAVE_US        (2 * CHORD_S)
+#define CHORD_BACKOFF_US      (1 * CHORD_S) /* join retries: random in 0 .. that * 2^n, at most: */
+#define CHORD_BACKOFF_MAX_US  (60 * CHORD_S)
+#define CHORD_REFUSED_MAX     8 /* JoinReqs refused in a row before backing off */
+#define CHORD_RESUME_TRIES    3 /* bootstraps that fail before a peer that was in the ring goes on alone */
+#define CHORD_CROWD_US        (60 * CHORD_S) /* several peers lost that fast: we fell out of the ring */
+#define CHORD_FINGER_LOW_US   (5 * CHORD_S)  /* finger search: from that, doubling while nothing is found */
+#define CHORD_FINGER_PINGS    4              /* per search */
+#define CHORD_ALONE_US        (5 * CHORD_S)  /* partition check of a lone peer: from that, doubling */
 #define CHORD_CLIENT_CHECK_US (60 * CHORD_S)
 
 #define CHORD_COUNTERS(X)                                                                                    \
@@ -99,19 +99,19 @@ struct chord_conn {
     struct rf_list list;
     struct rf_id node;
     uint64_t link;
-    bool peer;      /* in the ring: sent an Update, or we admitted it */
-    bool wanted;    /* the link was made at our wish and is ours to release */
-    bool attached;  /* ... by an Attach, which asked for an Update */
+    bool peer;     /* in the ring: sent an Update, or we admitted it */
+    bool wanted;   /* the link was made at our wish and is ours to release */
+    bool attached; /* ... by an Attach, which asked for an Update */
     bool suspect;
-    bool left;      /* sent a Leave */
-    bool handover;  /* admitted; its place is told when its data are there */
-    bool told;      /* got an Update of ours over this link */
+    bool left;     /* sent a Leave */
+    bool handover; /* admitted; its place is told when its data are there */
+    bool told;     /* got an Update of ours over this link */
     enum chord_owe owe;
     uint64_t up_us, heard_us, needed_us, told_us, pulled_us, handover_us;
-    unsigned pulls;        /* unanswered by an Update */
+    unsigned pulls;         /* unanswered by an Update */
     unsigned failed_checks; /* in a row */
     unsigned bad_hints;
-    uint32_t uptime_s;     /* as of its last Update */
+    uint32_t uptime_s;                   /* as of its last Update */
     struct rf_id successor, predecessor; /* the nearest that its last Update named; len 0: none */
     struct chord_call *update, *check;   /* under way, borrowed */
 };
@@ -151,36 +151,46 @@ enum chord_alarm {
     ALARM_STABILIZE, /* the periodic Update to the next neighbor */
     ALARM_FINGERS,
     ALARM_PARTITION,
-    ALARM_SWEEP,     /* release links */
-    ALARM_JOIN,      /* the joiner's or client's step took too long, or its back-off ended */
-    ALARM_HOLD,      /* the hold-down after a successor's failure is over */
+    ALARM_SWEEP, /* release links */
+    ALARM_JOIN,  /* the joiner's or client's step took too long, or its back-off ended */
+    ALARM_HOLD,  /* the hold-down after a successor's failure is over */
     ALARM_HANDOVER,
     ALARM_LEAVE,
     ALARM_COUNT
 };
 
 /* The joiner, and the client looking for its supernode. Steps in join.c and client.c. */
-enum chord_step { STEP_NONE, STEP_WAIT, STEP_BOOTSTRAP, STEP_LOCATE, STEP_INFORM, STEP_NEIGHBORS, STEP_REQUEST, STEP_PLACE, STEP_SETTLE };
+enum chord_step {
+    STEP_NONE,
+    STEP_WAIT,
+    STEP_BOOTSTRAP,
+    STEP_LOCATE,
+    STEP_INFORM,
+    STEP_NEIGHBORS,
+    STEP_REQUEST,
+    STEP_PLACE,
+    STEP_SETTLE
+};
 struct chord_join {
     enum chord_step step;
-    struct rf_id boot;      /* bootstrap node, len 0: none */
+    struct rf_id boot; /* bootstrap node, len 0: none */
     uint64_t boot_link;
-    struct rf_id admitting; /* AP, len 0: unknown */
+    struct rf_id admitting;  /* AP, len 0: unknown */
     struct chord_call *call; /* JoinReq, RouteQuery or Ping under way, borrowed */
-    unsigned attempts;      /* failed in a row */
-    unsigned boot_failures; /* in a row */
-    unsigned refused;       /* JoinReqs in a row */
-    unsigned chain;         /* nodes found by the chain of Pings */
-    unsigned asked;         /* times the present step was repeated */
+    unsigned attempts;       /* failed in a row */
+    unsigned boot_failures;  /* in a row */
+    unsigned refused;        /* JoinReqs in a row */
+    unsigned chain;          /* nodes found by the chain of Pings */
+    unsigned asked;          /* times the present step was repeated */
 };
 
 struct chord_client {
-    struct rf_id home, reserve; /* len 0: none */
-    struct rf_id target;        /* to become home when its link is up, len 0: none */
+    struct rf_id home, reserve;                /* len 0: none */
+    struct rf_id target;                       /* to become home when its link is up, len 0: none */
     struct rf_id list[2 * RING_MAX_NEIGHBORS]; /* named by home: its successors, then its predecessors */
     size_t list_count;
-    bool informed;              /* home's Update was here */
-    struct chord_call *locate;  /* borrowed */
+    bool informed;             /* home's Update was here */
+    struct chord_call *locate; /* borrowed */
     unsigned checks;
 };
 
@@ -193,26 +203,26 @@ struct rf_topology {
     uint64_t start_us;
     uint64_t crowd_us; /* when we last knew two other peers or more */
 
-    struct rf_map conns;       /* chord_conn by Node-ID */
-    struct rf_list conn_list;  /* the same, in the order in which they came */
+    struct rf_map conns;      /* chord_conn by Node-ID */
+    struct rf_list conn_list; /* the same, in the order in which they came */
     struct rf_list calls;
-    struct chord_attach attaches[CHORD_MAX_ATTACHES];
-    size_t attach_count;
-    uint64_t token_us;         /* when the attach budget was last filled */
+    struct chord_attach *attaches; /* owned; at most CHORD_MAX_ATTACHES */
+    size_t attach_count, attach_cap;
+    uint64_t token_us; /* when the attach budget was last filled */
     double tokens;
 
     struct ring ring;
     struct chord_tables tables; /* as of the last settle */
     struct candidates candidates;
 
-    struct rf_timer timer;      /* wakes for the earliest alarm */
+    struct rf_timer timer; /* wakes for the earliest alarm */
     uint64_t alarm_us[ALARM_COUNT];
     uint64_t flushed_us;
     size_t handover_count;
     size_t stabilize_turn, check_turn;
     uint64_t finger_wait_us, alone_wait_us;
-    bool partition_waiting;     /* a bootstrap link was asked for to check for a partition */
-    size_t leaves;              /* LeaveReqs unanswered */
+    bool partition_waiting; /* a bootstrap link was asked for to check for a partition */
+    size_t leaves;          /* LeaveReqs unanswered */
 
     struct chord_join join;
     struct chord_client client;
@@ -228,7 +238,7 @@ void chord_alarm_in(struct rf_topology *t, enum chord_alarm alarm, uint64_t dela
 /* chord_alarm_soon sets it only if it is not set or later. */
 void chord_alarm_soon(struct rf_topology *t, enum chord_alarm alarm, uint64_t delay_us);
 void chord_alarm_stop(struct rf_topology *t, enum chord_alarm alarm);
-uint64_t chord_about(struct rf_topology *t, uint64_t us);  /* random in 3/4 .. 5/4 of it */
+uint64_t chord_about(struct rf_topology *t, uint64_t us);         /* random in 3/4 .. 5/4 of it */
 uint64_t chord_backoff(struct rf_topology *t, unsigned attempts); /* full jitter */
 void chord_set_state(struct rf_topology *t, enum rf_topology_state state);
 #define chord_log(t, level, ...) rf_log_write((t)->env.log, RF_LOG_##level, "chord", __VA_ARGS__)
@@ -236,36 +246,42 @@ void chord_set_state(struct rf_topology *t, enum rf_topology_state state);
 /* ---- conns.c ---- */
 void chord_conns_init(struct rf_topology *t);
 void chord_conns_deinit(struct rf_topology *t);
-struct chord_conn *chord_conn_find(const struct rf_topology *t, const struct rf_id *node); /* NULL: not linked */
+struct chord_conn *chord_conn_find(const struct rf_topology *t,
+                                   const struct rf_id *node); /* NULL: not linked */
 /* chord_conn_touch finds or makes the record; NULL: no memory. */
 struct chord_conn *chord_conn_touch(struct rf_topology *t, const struct rf_id *node, uint64_t link);
 void chord_conn_free(struct rf_topology *t, struct chord_conn *conn); /* cancels its calls */
 /* chord_conn_release gives the link back to the host and forgets it. */
 void chord_conn_release(struct rf_topology *t, struct chord_conn *conn);
-bool chord_conn_in_ring(const struct rf_topology *t, const struct chord_conn *conn);
 
 /* chord_call sends; NULL: could not. Fields of `call` but dests, code, body, link and the transmissions are filled here. */
 struct chord_call *chord_call(struct rf_topology *t, struct rf_call *call,
                               void (*done)(struct chord_call *call, const struct rf_reply *reply));
 void chord_call_cancel(struct chord_call *call);
 /* chord_call_ping asks the peer in charge of `key` who it is: over `link` (0: routed), through `via` unless NULL. */
-struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *key, const struct rf_id *via, uint64_t link,
+struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *key, const struct rf_id *via,
+                                   uint64_t link,
                                    void (*done)(struct chord_call *call, const struct rf_reply *reply));
 /* chord_call_route_query asks a linked node for its next hop to `dest`, with CHORD_CHECK_TRY_US between transmissions. */
-struct chord_call *chord_call_route_query(struct rf_topology *t, const struct chord_conn *conn, const struct rf_dest *dest,
-                                          bool send_update, unsigned tries,
-                                          void (*done)(struct chord_call *call, const struct rf_reply *reply));
+struct chord_call *chord_call_route_query(struct rf_topology *t, const struct chord_conn *conn,
+                                          const struct rf_dest *dest, bool send_update, unsigned tries,
+                                          void (*done)(struct chord_call *call,
+                                                       const struct rf_reply *reply));
 
 /* chord_attach asks for a link; false: at a limit (then try again later). `rated`: it counts against the budget. */
-bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resource, const struct rf_id *informer,
-                  uint64_t link, enum chord_purpose purpose, bool rated);
+bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resource,
+                  const struct rf_id *informer, uint64_t link, enum chord_purpose purpose, bool rated);
 uint64_t chord_attach_age(const struct rf_topology *t, const struct rf_id *target); /* 0: none under way */
-void chord_attach_forget(struct rf_topology *t, const struct rf_id *target); /* how it ends is of no interest any more */
-void chord_attaches_lost(struct rf_topology *t, const struct rf_id *informer); /* its link is gone, so are those through it */
+void chord_attach_forget(struct rf_topology *t,
+                         const struct rf_id *target); /* how it ends is of no interest any more */
+void chord_attaches_lost(struct rf_topology *t,
+                         const struct rf_id *informer); /* its link is gone, so are those through it */
 bool chord_attaching(const struct rf_topology *t, const struct rf_id *target);
-bool chord_attach_claim(struct rf_topology *t, const struct rf_id *node); /* a link is there: was it asked for? */
+bool chord_attach_claim(struct rf_topology *t,
+                        const struct rf_id *node); /* a link is there: was it asked for? */
 void chord_attaches_expire(struct rf_topology *t);
-void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error);
+void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,
+                       int error);
 
 /* ---- tables.c ---- */
 /* chord_settle draws the consequences of a changed ring. */
@@ -338,8 +354,8 @@ void chord_client_check(struct rf_topology *t);
 void chord_client_checked(struct rf_topology *t, struct chord_conn *conn, const struct rf_id *named);
 void chord_client_pursue(struct rf_topology *t);
 void chord_client_bootstrap(struct rf_topology *t, struct chord_conn *boot); /* NULL: failed */
-void chord_client_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error,
-                           enum chord_purpose purpose);
+void chord_client_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,
+                           int error, enum chord_purpose purpose);
 void chord_client_link(struct rf_topology *t, struct chord_conn *conn);
 void chord_client_lost(struct rf_topology *t, const struct rf_id *node);
 void chord_client_news(struct rf_topology *t, struct chord_conn *from, const struct chord_news *news);

@@ -154,8 +154,8 @@ void chord_client_bootstrap(struct rf_topology *t, struct chord_conn *boot)
         retry(t);
 }
 
-void chord_client_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error,
-                           enum chord_purpose purpose)
+void chord_client_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,
+                           int error, enum chord_purpose purpose)
 {
     if (purpose == FOR_RESERVE) {
         if (!error && !linked(t, &t->client.reserve))
@@ -231,7 +231,8 @@ void chord_client_pursue(struct rf_topology *t)
 
 /* ---- events ---- */
 
-static bool has_left_range(const struct rf_topology *t, const struct rf_id *home, const struct chord_news *news)
+static bool has_left_range(const struct rf_topology *t, const struct rf_id *home,
+                           const struct chord_news *news)
 {
     return news->pred_count > 0 && !rf_id_between(&news->pred[0], &t->params.self, home);
 }
@@ -259,7 +260,8 @@ static struct chord_conn *another(const struct rf_topology *t)
     struct chord_conn *reserve = linked(t, &t->client.reserve);
     if (reserve)
         return reserve;
-    RF_LIST_EACH (&t->conn_list, it) {
+    RF_LIST_EACH(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         if (conn->peer && !conn->suspect)
             return conn;

@@ -18,13 +18,15 @@ void chord_conns_deinit(struct rf_topology *t)
 {
     while (!rf_list_empty(&t->calls))
         chord_call_cancel(RF_LIST_ENTRY(t->calls.next, struct chord_call, list));
-    RF_LIST_EACH (&t->conn_list, it) {
+    RF_LIST_EACH(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         conn->update = conn->check = NULL;
     }
     while (!rf_list_empty(&t->conn_list))
         chord_conn_free(t, RF_LIST_ENTRY(t->conn_list.next, struct chord_conn, list));
     rf_map_deinit(&t->conns);
+    rf_free(t->env.mem, t->attaches);
 }
 
 struct chord_conn *chord_conn_find(const struct rf_topology *t, const struct rf_id *node)
@@ -77,11 +79,6 @@ void chord_conn_release(struct rf_topology *t, struct chord_conn *conn)
     t->host.disconnect(t->host.ctx, link);
 }
 
-bool chord_conn_in_ring(const struct rf_topology *t, const struct chord_conn *conn)
-{
-    return conn->peer && ring_find(&t->ring, &conn->node);
-}
-
 /* ---- calls ---- */
 
 static void call_done(void *arg, const struct rf_reply *reply)
@@ -125,7 +122,8 @@ void chord_call_cancel(struct chord_call *call)
     rf_overlay_cancel(call->t->host.overlay, call->id);
 }
 
-struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *key, const struct rf_id *via, uint64_t link,
+struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *key, const struct rf_id *via,
+                                   uint64_t link,
                                    void (*done)(struct chord_call *call, const struct rf_reply *reply))
 {
     struct rf_call call = {.code = RF_CODE_PING_REQ, .link = link, .max_transmissions = 3};
@@ -141,8 +139,8 @@ struct chord_call *chord_call_ping(struct rf_topology *t, const struct rf_id *ke
     return chord_call(t, &call, done);
 }
 
-struct chord_call *chord_call_route_query(struct rf_topology *t, const struct chord_conn *conn, const struct rf_dest *dest,
-                                          bool send_update, unsigned tries,
+struct chord_call *chord_call_route_query(struct rf_topology *t, const struct chord_conn *conn,
+                                          const struct rf_dest *dest, bool send_update, unsigned tries,
                                           void (*done)(struct chord_call *call, const struct rf_reply *reply))
 {
     struct rf_route_query query = {.send_update = send_update, .destination = *dest};
@@ -178,7 +176,8 @@ void chord_attaches_lost(struct rf_topology *t, const struct rf_id *informer)
     for (size_t i = 0; i < t->attach_count;) {
         struct chord_attach *attach = &t->attaches[i];
         if (attach->routed && !attach->answered && rf_id_equal(&attach->informer, informer))
-            attach_remove(t, attach); /* says nothing about the target: it is asked for again on another way */
+            attach_remove(t,
+                          attach); /* says nothing about the target: it is asked for again on another way */
         else
             i++;
     }
@@ -215,8 +214,23 @@ static bool take_token(struct rf_topology *t)
     return true;
 }
 
-bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resource, const struct rf_id *informer,
-                  uint64_t link, enum chord_purpose purpose, bool rated)
+static bool attach_room(struct rf_topology *t)
+{
+    if (t->attach_count < t->attach_cap)
+        return true;
+    size_t cap = t->attach_cap ? 2 * t->attach_cap : 4;
+    struct chord_attach *attaches = rf_resize(t->env.mem, t->attaches, cap * sizeof(attaches[0]));
+    if (!attaches) {
+        t->counters.no_memory++;
+        return false;
+    }
+    t->attaches = attaches;
+    t->attach_cap = cap;
+    return true;
+}
+
+bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resource,
+                  const struct rf_id *informer, uint64_t link, enum chord_purpose purpose, bool rated)
 {
     struct chord_attach *attach = attach_find(t, target);
     if (attach)
@@ -225,6 +239,8 @@ bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resour
         t->counters.attaches_limited++;
         return false;
     }
+    if (!attach_room(t))
+        return false;
     attach = &t->attaches[t->attach_count++];
     *attach = (struct chord_attach){.target = *target, .resource = resource, .purpose = purpose};
     attach->start_us = chord_now(t);
@@ -235,7 +251,8 @@ bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resour
     attach->routed = via != NULL;
     t->counters.attaches++;
     /* the record may move while the host works: it is not used after this */
-    t->host.attach(t->host.ctx, target, resource, via ? &via->node : NULL, via && !link ? via->link : link, true);
+    t->host.attach(t->host.ctx, target, resource, via ? &via->node : NULL, via && !link ? via->link : link,
+                   true);
     return true;
 }
 
@@ -255,7 +272,8 @@ static void attach_failed(struct rf_topology *t, const struct chord_attach *atta
 }
 
 /* How an Attach ended is told to whoever wanted it. */
-static void attach_told(struct rf_topology *t, const struct chord_attach *attach, const struct rf_id *node, int error)
+static void attach_told(struct rf_topology *t, const struct chord_attach *attach, const struct rf_id *node,
+                        int error)
 {
     if (t->params.role == RF_ROLE_CLIENT)
         chord_client_attached(t, &attach->target, node, error, attach->purpose);

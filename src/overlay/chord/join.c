@@ -214,7 +214,8 @@ static void join_answered(struct chord_call *call, const struct rf_reply *reply)
         go(t, STEP_PLACE, PLACE_US);
     else if (reply->error == RF_EREMOTE && ++t->join.refused <= CHORD_REFUSED_MAX &&
              chord_conn_find(t, &t->join.boot))
-        go(t, STEP_LOCATE, rf_rng_between(t->env.jitter, 50 * CHORD_MS, 400 * CHORD_MS)); /* the alarm locates */
+        go(t, STEP_LOCATE,
+           rf_rng_between(t->env.jitter, 50 * CHORD_MS, 400 * CHORD_MS)); /* the alarm locates */
     else
         retry(t);
 }

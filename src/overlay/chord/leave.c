@@ -92,7 +92,8 @@ void chord_on_leave(void *arg, struct rf_request *request)
     conn->heard_us = chord_now(t);
     for (size_t i = 0; i < leave.nodes.count && i < RING_MAX_NEIGHBORS; i++)
         if (!ring_find(&t->ring, &leave.nodes.ids[i]))
-            candidates_note(&t->candidates, &leave.nodes.ids[i], &(struct rf_id){0}, chord_now(t)); /* not via the leaver */
+            candidates_note(&t->candidates, &leave.nodes.ids[i], &(struct rf_id){0},
+                            chord_now(t)); /* not via the leaver */
     if (conn->left)
         return;
     conn->left = true;

@@ -79,7 +79,8 @@ void chord_fingers_search(struct rf_topology *t)
             chord_call_ping(t, &key, NULL, 0, finger_pinged);
         }
     }
-    chord_alarm_in(t, ALARM_FINGERS, chord_about(t, missing ? t->finger_wait_us : t->params.ping_interval_us));
+    chord_alarm_in(t, ALARM_FINGERS,
+                   chord_about(t, missing ? t->finger_wait_us : t->params.ping_interval_us));
     if (t->finger_wait_us < t->params.ping_interval_us)
         t->finger_wait_us *= 2;
 }
@@ -147,7 +148,8 @@ void chord_sweep(struct rf_topology *t)
     uint64_t now = chord_now(t);
     chord_alarm_in(t, ALARM_SWEEP, chord_about(t, CHORD_SWEEP_US));
     chord_attaches_expire(t);
-    RF_LIST_EACH_SAFE (&t->conn_list, it) {
+    RF_LIST_EACH_SAFE(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         conn->bad_hints /= 2;
         if (is_needed(t, conn) || conn->handover)

@@ -9,10 +9,10 @@
 
 #include "overlay/chord/chord.h"
 
-#define PULLS 3
+#define PULLS         3
 #define PULL_FIRST_US (CHORD_S + CHORD_S / 2)
 
-#define SLOW_US       (2 * CHORD_S) /* a candidate that takes longer does not keep the next one waiting */
+#define SLOW_US (2 * CHORD_S) /* a candidate that takes longer does not keep the next one waiting */
 
 struct wish {
     struct rf_id distance, node, informer;
@@ -77,7 +77,8 @@ static bool await_update(struct rf_topology *t, struct chord_conn *conn)
     uint64_t now = chord_now(t);
     if (conn->left)
         return false;
-    bool comes_itself = t->state == RF_TOPOLOGY_JOINED || (conn->attached && now - conn->up_us < PULL_FIRST_US);
+    bool comes_itself =
+        t->state == RF_TOPOLOGY_JOINED || (conn->attached && now - conn->up_us < PULL_FIRST_US);
     if (conn->pulls == 0 && conn->pulled_us == 0 && comes_itself) {
         conn->pulled_us = now > CHORD_PULL_US ? now - CHORD_PULL_US + PULL_FIRST_US : 1;
         return true;
@@ -100,7 +101,8 @@ static void wake_for_resting(struct rf_topology *t)
     for (size_t i = 0; i < t->candidates.count; i++) {
         const struct candidate *it = &t->candidates.list[i];
         uint64_t at = candidate_usable_at(it, now);
-        if (at > now && at < first && !ring_find(&t->ring, &it->node) && ring_wants_neighbor(&t->ring, &it->node))
+        if (at > now && at < first && !ring_find(&t->ring, &it->node) &&
+            ring_wants_neighbor(&t->ring, &it->node))
             first = at;
     }
     if (first != UINT64_MAX)
@@ -125,7 +127,8 @@ size_t chord_pursue(struct rf_topology *t)
         if (conn)
             pending += await_update(t, conn);
         else {
-            chord_attach(t, &wish->node, false, wish->informer.len ? &wish->informer : NULL, 0, FOR_NEIGHBOR, true);
+            chord_attach(t, &wish->node, false, wish->informer.len ? &wish->informer : NULL, 0, FOR_NEIGHBOR,
+                         true);
             pending++;
         }
     }

@@ -256,8 +256,8 @@ bool ring_owner(const struct ring *ring, const struct rf_id *key, struct rf_id *
     size_t i = lower_bound(ring, &distance); /* not past the end: then the key would be ours */
     RF_ASSERT(i < ring->count);
     bool below_known = i == 0 || index_is_neighbor(ring, i - 1);
-    bool gapless = ring_is_whole(ring) || i < ring->successor_count ||
-                   i + ring->predecessor_count > ring->count;
+    bool gapless =
+        ring_is_whole(ring) || i < ring->successor_count || i + ring->predecessor_count > ring->count;
     if (!index_is_neighbor(ring, i) || !below_known || !gapless)
         return false;
     *out = ring->peers[i].node;
@@ -417,7 +417,8 @@ static size_t tuned(size_t now, size_t least, double log2_size)
     size_t wanted = within((size_t)ceil(log2_size), least, RING_MAX_NEIGHBORS);
     if (wanted > now)
         return wanted;
-    return wanted + 1 < now ? wanted + 1 : now; /* shrinks late, so that the estimate's noise does not move it */
+    return wanted + 1 < now ? wanted + 1
+                            : now; /* shrinks late, so that the estimate's noise does not move it */
 }
 
 static void elect_fingers(struct ring *ring)

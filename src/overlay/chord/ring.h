@@ -49,7 +49,8 @@ void ring_deinit(struct ring *ring);
 int ring_add(struct ring *ring, const struct rf_id *node);
 /* ring_remove takes a peer out; false: it was not in. */
 bool ring_remove(struct ring *ring, const struct rf_id *node);
-struct ring_peer *ring_find(const struct ring *ring, const struct rf_id *node); /* NULL: not in; valid until add/remove */
+struct ring_peer *ring_find(const struct ring *ring,
+                            const struct rf_id *node); /* NULL: not in; valid until add/remove */
 /* ring_tune adapts the wanted sizes to the estimated size of the ring and elects the fingers. To be called after changes. */
 void ring_tune(struct ring *ring);
 

@@ -42,7 +42,8 @@ static void read_tables(const struct rf_topology *t, struct chord_tables *out)
 /* Everybody new in the tables gets our Update; nodes that stay in no table begin their time of grace. */
 static void greet_neighbors(struct rf_topology *t, const struct chord_tables *old)
 {
-    RF_LIST_EACH (&t->conn_list, it) {
+    RF_LIST_EACH(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         if (!conn->peer)
             continue;
@@ -185,7 +186,8 @@ void chord_joined(struct rf_topology *t)
     t->counters.joins++;
     read_tables(t, &t->tables);
     t->state = RF_TOPOLOGY_JOINED; /* before anything is sent: what is asked back must see it */
-    RF_LIST_EACH (&t->conn_list, it) {
+    RF_LIST_EACH(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         if (is_in(&t->tables, &conn->node))
             chord_owe(t, conn, OWE_NEIGHBORS);
@@ -215,7 +217,8 @@ void chord_maintain_start(struct rf_topology *t)
     chord_alarm_in(t, ALARM_STABILIZE, chord_about(t, CHORD_S * 20));
     chord_alarm_in(t, ALARM_FINGERS, chord_about(t, CHORD_S));
     chord_alarm_soon(t, ALARM_SWEEP, CHORD_SWEEP_US);
-    uint64_t partition = t->ring.count ? chord_about(t, t->params.update_interval_us) : chord_about(t, CHORD_ALONE_US);
+    uint64_t partition =
+        t->ring.count ? chord_about(t, t->params.update_interval_us) : chord_about(t, CHORD_ALONE_US);
     chord_alarm_in(t, ALARM_PARTITION, partition);
     chord_alarm_soon(t, ALARM_PURSUE, CHORD_PURSUE_US);
 }

@@ -34,7 +34,8 @@ void chord_owe_neighbors(struct rf_topology *t)
 
 void chord_owe_all(struct rf_topology *t)
 {
-    RF_LIST_EACH (&t->conn_list, it) {
+    RF_LIST_EACH(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         if (!conn->left)
             chord_owe(t, conn, OWE_NEIGHBORS);
@@ -44,9 +45,11 @@ void chord_owe_all(struct rf_topology *t)
 /* Sends what is owed to neighbors, or to all the others; false: the batch is full. */
 static bool flush_some(struct rf_topology *t, bool neighbors, size_t *room)
 {
-    RF_LIST_EACH (&t->conn_list, it) {
+    RF_LIST_EACH(&t->conn_list, it)
+    {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
-        if (conn->owe == OWE_NOTHING || conn->handover || ring_is_neighbor(&t->ring, &conn->node) != neighbors)
+        if (conn->owe == OWE_NOTHING || conn->handover ||
+            ring_is_neighbor(&t->ring, &conn->node) != neighbors)
             continue;
         if (*room == 0)
             return false;
@@ -127,7 +130,8 @@ struct by_distance {
 
 static int compare_distance(const void *a, const void *b)
 {
-    return rf_id_compare(&((const struct by_distance *)a)->distance, &((const struct by_distance *)b)->distance);
+    return rf_id_compare(&((const struct by_distance *)a)->distance,
+                         &((const struct by_distance *)b)->distance);
 }
 
 /* The nearest nodes of `list` seen from `from`, going up or down; without `from` itself and what is no Node-ID. */
@@ -207,7 +211,8 @@ static void check_missed(struct rf_topology *t, const struct rf_id *from, const 
 {
     struct chord_tables tables = t->tables; /* a check may change them */
     for (size_t i = 0; i < tables.succ_count + tables.pred_count; i++) {
-        const struct rf_id *node = i < tables.succ_count ? &tables.succ[i] : &tables.pred[i - tables.succ_count];
+        const struct rf_id *node =
+            i < tables.succ_count ? &tables.succ[i] : &tables.pred[i - tables.succ_count];
         struct chord_conn *conn = chord_conn_find(t, node);
         if (conn && !rf_id_equal(node, from) && chord_now(t) - conn->heard_us > CHORD_S &&
             is_missed(t, from, news, node))
@@ -253,7 +258,8 @@ void chord_on_update(void *arg, struct rf_request *request)
     }
     if (request->link == 0 || !rf_id_equal(&request->link_node, &request->signer.node_id)) {
         t->counters.updates_refused++;
-        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_FORBIDDEN, "an Update needs a link of its own");
+        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_FORBIDDEN,
+                               "an Update needs a link of its own");
         return;
     }
     struct rf_id from = request->link_node;
@@ -304,7 +310,8 @@ void chord_on_route_query(void *arg, struct rf_request *request)
         return;
     }
     if (!query_answer(t, &query.destination, &next)) {
-        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_FORBIDDEN, "no next hop for that destination");
+        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_FORBIDDEN,
+                               "no next hop for that destination");
         return;
     }
     struct chord_conn *asker = NULL;

@@ -148,7 +148,10 @@ static void route_arrival(struct rf_overlay *o, struct arrival *a)
         o->counters.dropped_bad_destination++;
         break;
     case ROUTE_NOWHERE:
-        o->counters.dropped_no_route++;
+        /* a peer that is not in the ring yet says so: a joiner that began with it need not wait for a time-out */
+        drop(o, a, &o->counters.dropped_no_route,
+             overlay_is_peer(o) && route.dest.type == RF_DEST_RESOURCE ? RF_ERROR_NOT_FOUND : 0,
+             "no way there from here");
         break;
     }
 }

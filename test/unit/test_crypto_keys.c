@@ -354,6 +354,48 @@ static void errors_of_others_stay_in_the_queue(void **state)
     fixture_deinit(&f); /* and nothing else */
 }
 
+/* More public keys than the backend holds in OpenSSL's form: each verifies what its own private key signed, and nothing else. */
+static void more_public_keys_than_are_held_ready_verify(void **state)
+{
+    static struct rf_pubkey *pubs[3000];
+    static const char text[] = "the same message for all of them";
+    struct rf_view message = VIEW(text);
+    struct rf_key *keys[3];
+    uint8_t bytes[3][RF_SIGNATURE_MAX_LEN];
+    struct rf_buf signatures[3];
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(f.c->ops->key_generate(f.c, types[i], &keys[i]), 0);
+        rf_buf_fixed(&signatures[i], bytes[i], sizeof(bytes[i]));
+        assert_int_equal(f.c->ops->sign(f.c, keys[i], &message, 1, &signatures[i]), 0);
+    }
+    for (size_t i = 0; i < 3000; i++)
+        pubs[i] = public_of(f.c, keys[i % 3]);
+    for (size_t round = 0; round < 2; round++)
+        for (size_t i = 0; i < 3000; i += 1 + 97 * round) {
+            struct rf_view good = rf_buf_view(&signatures[i % 3]);
+            struct rf_view bad = rf_view_of("the other message, as long as it", message.len);
+
+            assert_int_equal(f.c->ops->verify(f.c, pubs[i], algs[i % 3], &message, 1, good), 0);
+            assert_int_equal(f.c->ops->verify(f.c, pubs[i], algs[i % 3], &bad, 1, good), RF_ESIGNATURE);
+        }
+    for (size_t i = 0; i < 3000; i += 2) /* holes, then the rest */
+        f.c->ops->pubkey_free(f.c, pubs[i]);
+    for (size_t i = 1; i < 3000; i += 2) {
+        struct rf_view good = rf_buf_view(&signatures[i % 3]);
+
+        if (i % 101 == 0)
+            assert_int_equal(f.c->ops->verify(f.c, pubs[i], algs[i % 3], &message, 1, good), 0);
+        f.c->ops->pubkey_free(f.c, pubs[i]);
+    }
+    for (size_t i = 0; i < 3; i++)
+        f.c->ops->key_free(f.c, keys[i]);
+    fixture_deinit(&f);
+}
+
 int test_crypto_keys(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -366,6 +408,7 @@ int test_crypto_keys(void)
         cmocka_unit_test(rsa_public_keys_have_limits),
         cmocka_unit_test(refused_memory_is_reported),
         cmocka_unit_test(errors_of_others_stay_in_the_queue),
+        cmocka_unit_test(more_public_keys_than_are_held_ready_verify),
     };
     return cmocka_run_group_tests_name("keys", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include "base/list.h"
 #include "crypto/crypto.h"
 
 /*
@@ -18,6 +19,8 @@ struct backend {
     EVP_MAC_CTX *hmac_sha1, *hmac_sha256; /* each with its digest set */
     EVP_PKEY *p256;                       /* a key that new P-256 public keys copy the curve from */
     EVP_PKEY_CTX *rsa_data;               /* makes RSA public keys from numbers */
+    struct rf_list ready;                 /* public keys that OpenSSL has decoded, last used in front */
+    size_t ready_count;
 };
 
 /* A private key. `sign` is ready to sign a digest (P-256, RSA); `one_shot` signs messages (Ed25519). */
@@ -28,12 +31,20 @@ struct rf_key {
     EVP_MD_CTX *one_shot;
 };
 
-/* A public key; its contexts are made with the first verification and kept. */
+/*
+ * A public key. What OpenSSL makes of it is twenty times as large as the key (2.6 kB), and a supernode remembers the certificates of
+ * thousands of idle clients: so only the READY_MAX keys used last are held in OpenSSL's form, the others are decoded again (10 us) when
+ * they verify something (60 us).
+ */
+#define READY_MAX 512
 struct rf_pubkey {
     enum rf_key_type type;
-    EVP_PKEY *pkey;
-    EVP_PKEY_CTX *verify;
-    EVP_MD_CTX *one_shot;
+    struct rf_list ready; /* in backend->ready as long as pkey is there */
+    EVP_PKEY *pkey;       /* NULL: to be made from `bytes` */
+    EVP_PKEY_CTX *verify; /* P-256, RSA: made with the first verification after pkey */
+    EVP_MD_CTX *one_shot; /* Ed25519: the same */
+    size_t len;
+    uint8_t bytes[]; /* as rf_spki_type gives them; good, since pkey was made from them once */
 };
 
 static inline struct backend *backend_of(struct rf_crypto *c)
@@ -65,6 +76,8 @@ void backend_key_free(struct rf_crypto *c, struct rf_key *key);
 enum rf_key_type backend_key_type(const struct rf_key *key);
 int backend_key_spki(struct rf_crypto *c, const struct rf_key *key, struct rf_buf *out);
 /* pubkey.c */
+/* pubkey_use makes sure that key->pkey is there. Errors: RF_ENOMEM (what else OpenSSL may say was ruled out when the key was read). */
+int pubkey_use(struct backend *b, struct rf_pubkey *key);
 int backend_pubkey_from_spki(struct rf_crypto *c, struct rf_view spki, struct rf_pubkey **out);
 void backend_pubkey_free(struct rf_crypto *c, struct rf_pubkey *key);
 /* sign.c */

@@ -59,6 +59,7 @@ static bool backend_init(struct backend *b)
         b->hmac_sha256 = hmac_ctx(mac, "SHA256");
         EVP_MAC_free(mac);
     }
+    rf_list_init(&b->ready);
     b->p256 = EVP_EC_gen("P-256");
     b->rsa_data = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     if (b->rsa_data == NULL || EVP_PKEY_fromdata_init(b->rsa_data) != 1)

@@ -63,6 +63,51 @@ static int rsa_parts(struct rf_view key, struct rf_view *modulus, struct rf_view
     return 0;
 }
 
+/* make has OpenSSL decode the key's bytes, which may be those of a stranger. */
+static EVP_PKEY *make(struct backend *b, enum rf_key_type type, struct rf_view bytes)
+{
+    struct rf_view modulus, exponent;
+
+    if (type == RF_KEY_P256)
+        return p256_public(b, bytes);
+    if (type == RF_KEY_ED25519)
+        return EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, bytes.p, bytes.len);
+    return rsa_parts(bytes, &modulus, &exponent) == 0 ? rsa_public(b, modulus, exponent) : NULL;
+}
+
+/* put_away leaves of a key only its bytes. */
+static void put_away(struct backend *b, struct rf_pubkey *key)
+{
+    EVP_PKEY_CTX_free(key->verify);
+    EVP_MD_CTX_free(key->one_shot);
+    EVP_PKEY_free(key->pkey);
+    key->verify = NULL;
+    key->one_shot = NULL;
+    key->pkey = NULL;
+    rf_list_remove(&key->ready);
+    b->ready_count--;
+}
+
+static void put_ready(struct backend *b, struct rf_pubkey *key)
+{
+    rf_list_push_front(&b->ready, &key->ready);
+    if (++b->ready_count > READY_MAX)
+        put_away(b, RF_LIST_ENTRY(b->ready.prev, struct rf_pubkey, ready));
+}
+
+int pubkey_use(struct backend *b, struct rf_pubkey *key)
+{
+    if (key->pkey != NULL) {
+        rf_list_remove(&key->ready);
+        rf_list_push_front(&b->ready, &key->ready);
+        return 0;
+    }
+    if ((key->pkey = make(b, key->type, rf_view_of(key->bytes, key->len))) == NULL)
+        return RF_ENOMEM;
+    put_ready(b, key);
+    return 0;
+}
+
 int backend_pubkey_from_spki(struct rf_crypto *c, struct rf_view spki, struct rf_pubkey **out)
 {
     struct rf_view bytes, modulus, exponent;
@@ -74,21 +119,19 @@ int backend_pubkey_from_spki(struct rf_crypto *c, struct rf_view spki, struct rf
         r = rsa_parts(bytes, &modulus, &exponent);
     if (r != 0)
         return r;
-    if ((key = rf_zalloc(c->mem, sizeof(*key))) == NULL)
+    if ((key = rf_zalloc(c->mem, sizeof(*key) + bytes.len)) == NULL)
         return RF_ENOMEM;
     key->type = type;
+    key->len = bytes.len;
+    memcpy(key->bytes, bytes.p, bytes.len);
     errors_begin();
-    if (type == RF_KEY_P256)
-        key->pkey = p256_public(backend_of(c), bytes);
-    else if (type == RF_KEY_ED25519)
-        key->pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, bytes.p, bytes.len);
-    else
-        key->pkey = rsa_public(backend_of(c), modulus, exponent);
+    key->pkey = make(backend_of(c), type, bytes);
     errors_end();
     if (key->pkey == NULL) {
         rf_free(c->mem, key);
         return RF_EFORMAT;
     }
+    put_ready(backend_of(c), key);
     *out = key;
     return 0;
 }
@@ -97,8 +140,7 @@ void backend_pubkey_free(struct rf_crypto *c, struct rf_pubkey *key)
 {
     if (key == NULL)
         return;
-    EVP_PKEY_CTX_free(key->verify);
-    EVP_MD_CTX_free(key->one_shot);
-    EVP_PKEY_free(key->pkey);
+    if (key->pkey != NULL)
+        put_away(backend_of(c), key);
     rf_free(c->mem, key);
 }

@@ -140,9 +140,10 @@ int backend_verify(struct rf_crypto *c, const struct rf_pubkey *const_key, enum 
     if (signature.len == 0 || signature.len > RF_SIGNATURE_MAX_LEN)
         return RF_ESIGNATURE;
     errors_begin();
-    if (key->type == RF_KEY_ED25519)
+    r = pubkey_use(backend_of(c), key);
+    if (r == 0 && key->type == RF_KEY_ED25519)
         r = verify_one_shot(c, key, parts, part_count, signature);
-    else
+    else if (r == 0)
         r = verify_digest(c, key, parts, part_count, signature);
     errors_end();
     return r;

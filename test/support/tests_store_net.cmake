@@ -4,4 +4,5 @@ if(TARGET rf_pki)
   add_library(rf_storenet STATIC ${store_net_sources} ${CMAKE_SOURCE_DIR}/test/support/store_net.c
     ${CMAKE_SOURCE_DIR}/test/support/store_net_node.c)
   target_link_libraries(rf_storenet PUBLIC rf_pki rf_conf rf_ident rf_wire rf_base cmocka)
+  rf_fuzz(fuzz_overlay_store SOURCES ${CMAKE_SOURCE_DIR}/test/fuzz/fuzz_overlay_store.c ROOMS storenet)
 endif()

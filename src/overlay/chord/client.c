@@ -247,11 +247,12 @@ void chord_client_news(struct rf_topology *t, struct chord_conn *from, const str
     for (size_t i = 0; i < news->pred_count; i++)
         t->client.list[n++] = news->pred[i];
     t->client.list_count = n;
+    bool first_news = !t->client.informed;
     t->client.informed = true;
     if (has_left_range(t, &from->node, news))
         chord_alarm_soon(t, ALARM_JOIN, rf_rng_below(t->env.jitter, CHORD_S / 2));
     if (!linked(t, &t->client.reserve))
-        chord_alarm_soon(t, ALARM_PURSUE, rf_rng_below(t->env.jitter, CHORD_S));
+        chord_alarm_soon(t, ALARM_PURSUE, rf_rng_below(t->env.jitter, first_news ? CHORD_S / 10 : CHORD_S));
 }
 
 /* Some other linked peer, the reserve first. */

@@ -70,6 +70,7 @@ void sn_deinit(struct sn_net *net); /* fails the test when memory is left */
 /* A node with its storage. id NULL: some Node-ID. tweak: may change the configuration (may be NULL). */
 struct sn_node *sn_add(struct sn_net *net, const char *user, const char *id, bool peer,
                        void (*tweak)(struct rf_store_config *config));
+void sn_clear_disk(struct sn_node *node);
 void sn_kill(
     struct sn_node *node); /* does not answer any more, is in no ring; its storage stays until restart */
 /* The process starts again from its disk; it is in the ring afterwards. */

@@ -176,6 +176,17 @@ struct sn_node *sn_add(struct sn_net *net, const char *user, const char *id, boo
     return n;
 }
 
+void sn_clear_disk(struct sn_node *node)
+{
+    RF_LIST_EACH_SAFE(&node->disk, it)
+    {
+        struct sn_record *on = RF_LIST_ENTRY(it, struct sn_record, list);
+        rf_list_remove(&on->list);
+        free(on->bytes);
+        free(on);
+    }
+}
+
 void sn_kill(struct sn_node *node)
 {
     node->alive = false;
@@ -270,12 +281,7 @@ void sn_deinit(struct sn_net *net)
     sn_run(net, 60 * RF_US_PER_S); /* deliveries and disk writes under way end */
     for (size_t i = 0; i < net->count; i++) {
         struct sn_node *n = &net->nodes[i];
-        RF_LIST_EACH_SAFE(&n->disk, it)
-        {
-            struct sn_record *on = RF_LIST_ENTRY(it, struct sn_record, list);
-            free(on->bytes);
-            free(on);
-        }
+        sn_clear_disk(n);
         rf_trust_free(n->trust);
         rf_identity_deinit(&n->identity);
     }

@@ -37,6 +37,9 @@ struct rf_pubkey; /* a decoded public key; owned, freed with pubkey_free; decode
 #define RF_KEY_USAGE_SIGN      0x80 /* digitalSignature */
 #define RF_KEY_USAGE_CERT_SIGN 0x04 /* keyCertSign */
 
+#define RF_X509_MAX_EMAILS 4 /* more: decoding fails with RF_ELIMIT */
+#define RF_X509_MAX_URIS   16
+
 /* A decoded X.509 certificate's fields. All views point into `der`, which the struct owns. */
 struct rf_x509 {
     struct rf_view der;
@@ -52,9 +55,10 @@ struct rf_x509 {
     uint8_t key_usage;      /* RF_KEY_USAGE_...; 0xff without the extension: everything */
     uint64_t not_before_ms; /* since 1970 UTC */
     uint64_t not_after_ms;
-    struct rf_view emails[4]; /* rfc822Name of subjectAltName */
-    size_t email_count;       /* more than 4: decoding fails with RF_ELIMIT */
-    struct rf_view uris[16];  /* uniformResourceIdentifier */
+    struct rf_view *
+        emails; /* rfc822Name of subjectAltName; owned, only as many as there are: certificates are kept by the thousand */
+    size_t email_count;
+    struct rf_view *uris; /* uniformResourceIdentifier; in the same memory */
     size_t uri_count;
     bool other_names; /* subjectAltName holds names of further types, or unknown critical extensions stand
                          there */

@@ -116,11 +116,11 @@ static int read_alt_names(struct rf_view value, struct rf_x509 *out)
         if (rf_der_any(&names, &tag, NULL, &name) != 0)
             return RF_EFORMAT;
         if (tag == RF_DER_CONTEXT(1)) { /* rfc822Name */
-            if (out->email_count == RF_COUNT(out->emails))
+            if (out->email_count == RF_X509_MAX_EMAILS)
                 return RF_ELIMIT;
             out->emails[out->email_count++] = name;
         } else if (tag == RF_DER_CONTEXT(6)) { /* uniformResourceIdentifier */
-            if (out->uri_count == RF_COUNT(out->uris))
+            if (out->uri_count == RF_X509_MAX_URIS)
                 return RF_ELIMIT;
             out->uris[out->uri_count++] = name;
         } else {
@@ -289,10 +289,27 @@ static int read_certificate(struct rf_view der, struct rf_x509 *out)
     return inner == out->signature_alg ? 0 : RF_EFORMAT;
 }
 
+/* own_names moves the names that were found from the decoder's stack to memory of the certificate. */
+static int own_names(struct rf_mem *mem, struct rf_x509 *cert)
+{
+    size_t count = cert->email_count + cert->uri_count;
+    struct rf_view *names = NULL;
+
+    if (count > 0) {
+        if ((names = rf_alloc(mem, count * sizeof(*names))) == NULL)
+            return RF_ENOMEM;
+        memcpy(names, cert->emails, cert->email_count * sizeof(*names));
+        memcpy(names + cert->email_count, cert->uris, cert->uri_count * sizeof(*names));
+    }
+    cert->emails = names;
+    cert->uris = names != NULL ? names + cert->email_count : NULL;
+    return 0;
+}
+
 int rf_x509_decode(struct rf_crypto *c, struct rf_view der, struct rf_x509 *out)
 {
-    struct rf_x509 cert = {.path_len = -1, .key_usage = 0xff};
-    struct rf_view key;
+    struct rf_view emails[RF_X509_MAX_EMAILS], uris[RF_X509_MAX_URIS], key;
+    struct rf_x509 cert = {.path_len = -1, .key_usage = 0xff, .emails = emails, .uris = uris};
     uint8_t *copy;
     int r;
 
@@ -308,6 +325,8 @@ int rf_x509_decode(struct rf_crypto *c, struct rf_view der, struct rf_x509 *out)
         r = rf_spki_type(cert.spki, &cert.key_type, &key);
     if (r == 0)
         r = c->ops->pubkey_from_spki(c, cert.spki, &cert.pubkey);
+    if (r == 0 && (r = own_names(c->mem, &cert)) != 0)
+        c->ops->pubkey_free(c, cert.pubkey);
     if (r != 0) {
         rf_free(c->mem, copy);
         return r;
@@ -319,6 +338,7 @@ int rf_x509_decode(struct rf_crypto *c, struct rf_view der, struct rf_x509 *out)
 void rf_x509_deinit(struct rf_crypto *c, struct rf_x509 *cert)
 {
     c->ops->pubkey_free(c, cert->pubkey);
+    rf_free(c->mem, cert->emails);
     rf_free(c->mem, (void *)(uintptr_t)cert->der.p);
     *cert = (struct rf_x509){.path_len = -1};
 }

@@ -178,6 +178,24 @@ static size_t usable_addrs(const struct rf_ice_candidate *candidates, size_t cou
 
 /* ---- ours ---- */
 
+/* Is the connection with a->peer there? Then the attach ends well. */
+static bool attach_ready(struct attach *a)
+{
+    struct rf_node *node = a->node;
+    struct rf_id peer = a->peer;
+    if (a->application == 0) {
+        if (rf_overlay_link_of(node->overlay, &peer) == 0)
+            return false;
+        attach_end(a, 0, &peer, 0);
+        return true;
+    }
+    struct app_conn *conn = node_app_conn_of(node, &peer, a->application);
+    if (conn == NULL)
+        return false;
+    attach_app_ready(a, conn->link, &peer);
+    return true;
+}
+
 static void attach_replied(void *arg, const struct rf_reply *reply)
 {
     struct attach *a = arg;
@@ -192,11 +210,8 @@ static void attach_replied(void *arg, const struct rf_reply *reply)
         return;
     }
     a->peer = reply->signer->node_id;
-    if (in_progress && a->application == 0 && rf_overlay_link_of(node->overlay, &a->peer) != 0) {
-        struct rf_id peer = a->peer;
-        attach_end(a, 0, &peer, 0);
-        return;
-    }
+    if (attach_ready(a))
+        return; /* the connection was faster than the answer, or stands from before */
     int error = 0;
     if (!in_progress)
         error = rf_links_expect(node->links, &a->peer, a->application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY,
@@ -353,8 +368,10 @@ static void on_attach(void *arg, struct rf_request *request)
                                linked ? "linked already" : "under way");
     else
         answer_and_dial(node, request, body.candidates, body.candidate_count, 0);
-    if (body.send_update)
+    if (body.send_update && linked)
         rf_overlay_update_wanted(node->overlay, &them);
+    else if (body.send_update)
+        node->update_wishes[node->update_wish_next++ % NODE_MAX_WISHES] = them;
 }
 
 static void on_app_attach(void *arg, struct rf_request *request)
@@ -375,6 +392,16 @@ static void on_app_attach(void *arg, struct rf_request *request)
 
 /* ---- links coming and going ---- */
 
+static void grant_update_wish(struct rf_node *node, const struct rf_id *peer)
+{
+    for (size_t i = 0; i < NODE_MAX_WISHES; i++)
+        if (rf_id_equal(&node->update_wishes[i], peer)) {
+            node->update_wishes[i] = (struct rf_id){0};
+            rf_overlay_update_wanted(node->overlay, peer);
+            return;
+        }
+}
+
 void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link)
 {
     bool app = link->purpose == RF_LINK_APP;
@@ -384,6 +411,8 @@ void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link)
     uint16_t application = app ? link->application : 0;
     if (app)
         node_app_up(node, link, asked);
+    else
+        grant_update_wish(node, &peer);
     /* whoever is told may start or end others: begin again after each */
     for (bool again = true; again;) {
         again = false;

@@ -9,6 +9,7 @@
 
 #define NODE_MAX_LISTEN     8
 #define NODE_MAX_PEERS      32 /* remembered supernodes */
+#define NODE_MAX_WISHES     64
 #define NODE_MAX_APPS       4
 #define NODE_APP_TIMEOUT_US (12 * RF_US_PER_S)
 
@@ -85,6 +86,9 @@ struct rf_node {
     struct node_out *current; /* that rf_node_next gave last */
     struct rf_list attaches;
     size_t attach_count;
+    struct rf_id update_wishes
+        [NODE_MAX_WISHES]; /* who asked for an Update by Attach and is not linked yet; oldest overwritten */
+    size_t update_wish_next;
     struct rf_list app_conns;
     struct {
         uint16_t application;

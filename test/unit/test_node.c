@@ -198,8 +198,8 @@ static void test_join_together(void **state)
             node_net_start(&net, i);
             node_net_run(&net, rf_rng_below(&net.rng.rng, 8000));
         }
-        if (!node_net_until(&net, 30 * S, node_net_all_joined, NULL))
-            fail_msg("seed %llu: not all joined in 30 s", (unsigned long long)seed);
+        if (!node_net_until(&net, 6 * S, node_net_all_joined, NULL))
+            fail_msg("seed %llu: not all joined in 6 s", (unsigned long long)seed);
         assert_true(node_net_until(&net, 60 * S, test_ring_right, NULL));
         node_net_deinit(&net);
     }

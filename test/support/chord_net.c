@@ -460,7 +460,7 @@ void net_run(struct net *net, uint64_t duration_us)
         if (net->watch_us && net->watch_next_us <= next && net->watch_next_us <= end) {
             net->now.mono_us = net->watch_next_us > cn_now(net) ? net->watch_next_us : cn_now(net);
             watch_claims(net);
-            net->watch_next_us = cn_now(net) + NET_S / 2;
+            net->watch_next_us = cn_now(net) + NET_S / 10;
             continue;
         }
         if (next > end)

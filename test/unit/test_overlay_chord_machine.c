@@ -355,6 +355,36 @@ static void first_after_all(void **state)
     net_deinit(&net);
 }
 
+/* The same object leaves and joins again, its links still there. */
+static void leaves_and_returns(void **state)
+{
+    struct net net;
+    (void)state;
+    ring_of(&net, 10, 6);
+    for (int round = 0; round < 3; round++) {
+        ops()->leave(net.nodes[2].topology);
+        net_run(&net, round == 1 ? NET_S : 20 * NET_S);
+        assert_int_equal(net.nodes[2].state, RF_TOPOLOGY_IDLE);
+        assert_true(ops()->share(net.nodes[2].topology) == 0.0);
+        ops()->start(net.nodes[2].topology, false);
+        assert_true(net_converge(&net, 30 * NET_S) != UINT64_MAX);
+    }
+    net_deinit(&net);
+}
+
+/* Three days alone: it goes on looking for others, and not too often. */
+static void long_alone(void **state)
+{
+    struct net net;
+    (void)state;
+    ring_of(&net, 11, 1);
+    net_run(&net, 3 * 86400 * NET_S);
+    uint64_t checks = counter(&net, 0, "partition_checks");
+    assert_true(checks > 3 * 86400 / 900 && checks < 3 * 86400 / 300 + 20);
+    assert_int_equal(net.nodes[0].state, RF_TOPOLOGY_JOINED);
+    net_deinit(&net);
+}
+
 /* The object can end at any moment of a life with joins, losses and leaves. */
 static void ends_anywhere(void **state)
 {
@@ -428,12 +458,13 @@ static void without_memory(void **state)
 int test_overlay_chord_machine(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(joins_refused),   cmocka_unit_test(leaves),
-        cmocka_unit_test(updates_refused), cmocka_unit_test(malicious_updates),
-        cmocka_unit_test(route_queries),   cmocka_unit_test(suspicion),
-        cmocka_unit_test(two_links),       cmocka_unit_test(shares_and_status),
-        cmocka_unit_test(reconfigured),    cmocka_unit_test(first_after_all),
-        cmocka_unit_test(ends_anywhere),   cmocka_unit_test(without_memory),
+        cmocka_unit_test(joins_refused),      cmocka_unit_test(leaves),
+        cmocka_unit_test(updates_refused),    cmocka_unit_test(malicious_updates),
+        cmocka_unit_test(route_queries),      cmocka_unit_test(suspicion),
+        cmocka_unit_test(two_links),          cmocka_unit_test(shares_and_status),
+        cmocka_unit_test(reconfigured),       cmocka_unit_test(first_after_all),
+        cmocka_unit_test(leaves_and_returns), cmocka_unit_test(long_alone),
+        cmocka_unit_test(ends_anywhere),      cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests_name("overlay_chord_machine", tests, NULL, NULL);
 }

@@ -320,7 +320,8 @@ static void chord_update_wanted(struct rf_topology *t, const struct rf_id *node)
 static void chord_unresponsive(struct rf_topology *t, const struct rf_id *node)
 {
     struct chord_conn *conn = chord_conn_find(t, node);
-    if (conn)
+    if (conn &&
+        (conn->peer || t->params.role == RF_ROLE_CLIENT)) /* a client of ours may be as silent as it likes */
         chord_check(t, conn);
 }
 

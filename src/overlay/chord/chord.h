@@ -46,7 +46,7 @@
 #define CHORD_ATTACH_US       (30 * CHORD_S) /* an Attach that the host never ended */
 #define CHORD_SWEEP_US        (15 * CHORD_S)
 #define CHORD_GRACE_US        (60 * CHORD_S) /* a link of ours that no table needs is kept that long */
-#define CHORD_MAX_BAD_HINTS   12 /* candidates of one informer that failed; halves with every sweep */
+#define CHORD_MAX_BAD_HINTS   24 /* candidates of one informer that failed; halves with every sweep */
 #define CHORD_HANDOVER_US     (3 * CHORD_S) /* a joiner gets its place at the latest after that */
 #define CHORD_HANDOVER_TRY_US (50 * CHORD_MS)
 #define CHORD_LEAVE_US        (2 * CHORD_S)

@@ -47,6 +47,13 @@ void chord_leave(struct rf_topology *t)
     chord_join_stop(t);
     t->leaves = 0;
     t->state = RF_TOPOLOGY_LEAVING;
+    RF_LIST_EACH(&t->conn_list, it)
+    { /* no Update of ours may arrive after the Leave */
+        struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
+        conn->owe = OWE_NOTHING;
+        if (conn->update)
+            chord_call_cancel(conn->update);
+    }
     if (was_in) {
         for (size_t i = 0; i < t->tables.pred_count; i++)
             send_leave(t, &t->tables.pred[i], RF_LEAVE_FROM_SUCC);

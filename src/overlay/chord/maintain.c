@@ -111,9 +111,10 @@ void chord_partition_check(struct rf_topology *t)
 {
     uint64_t wait = t->params.update_interval_us;
     if (t->ring.count == 0) {
-        if (t->alone_wait_us < wait)
+        if (t->alone_wait_us < wait) {
             wait = t->alone_wait_us;
-        t->alone_wait_us *= 2;
+            t->alone_wait_us *= 2;
+        }
     }
     chord_alarm_in(t, ALARM_PARTITION, rf_rng_between(t->env.jitter, wait / 2, wait + wait / 2));
     t->counters.partition_checks++;

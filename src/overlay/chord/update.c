@@ -114,8 +114,11 @@ void chord_update_send(struct rf_topology *t, struct chord_conn *conn, enum chor
     if (conn->update)
         chord_call_cancel(conn->update); /* an older one must not arrive after this */
     conn->update = chord_call(t, &call, update_done);
-    if (!conn->update)
-        return; /* still owed; tried again with the next round */
+    if (!conn->update) { /* no memory, or too many calls: still owed */
+        conn->owe = what;
+        chord_alarm_soon(t, ALARM_FLUSH, CHORD_ROUND_US);
+        return;
+    }
     conn->owe = OWE_NOTHING;
     conn->told = true;
     conn->told_us = chord_now(t);
@@ -266,8 +269,9 @@ void chord_on_update(void *arg, struct rf_request *request)
     uint64_t link = request->link;
     rf_overlay_answer(t->host.overlay, request, rf_view_of(NULL, 0), NULL, 0);
     struct chord_conn *conn = chord_conn_touch(t, &from, link);
-    if (!conn || conn->left || t->state == RF_TOPOLOGY_IDLE || t->state == RF_TOPOLOGY_LEAVING)
+    if (!conn || t->state == RF_TOPOLOGY_IDLE || t->state == RF_TOPOLOGY_LEAVING)
         return;
+    conn->left = false; /* links keep the order: it is back */
     t->counters.updates_received++;
     conn->heard_us = chord_now(t);
     conn->uptime_s = update.uptime_s;

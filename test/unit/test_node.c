@@ -510,6 +510,55 @@ static void test_name(void **state)
     node_net_deinit(&net);
 }
 
+static void with_ice(struct rf_conf *draft, void *arg)
+{
+    (void)arg;
+    draft->no_ice = false;
+}
+
+static void without_clients(struct rf_conf *draft, void *arg)
+{
+    (void)arg;
+    draft->clients_permitted = false;
+}
+
+static int start_error(void (*adjust)(struct rf_conf *draft, void *arg), enum rf_node_role role)
+{
+    struct node_net net;
+    struct rf_node *node = NULL;
+    node_net_init(&net, 9, 1, &rf_engine_plain, adjust, NULL);
+    struct net_node *n = &net.nodes[node_net_add(&net, "alice", role)];
+    rf_rng_seeded_init(&n->rng, 1);
+    struct rf_node_config config = {
+        .mem = rf_mem_system(),
+        .secret = &n->rng.rng,
+        .jitter = &n->rng.rng,
+        .crypto = net.pki.crypto,
+        .engine_ops = &rf_engine_plain,
+        .conf = net.pki.conf,
+        .cert_der = n->identity.cert->x509.der,
+        .key_pem = rf_buf_view(&n->key_pem),
+        .role = role,
+        .listen = &n->addr,
+        .listen_count = 1,
+    };
+    int error = rf_node_new(&config, net.now, &node);
+    rf_node_free(node);
+    node_net_deinit(&net);
+    return error;
+}
+
+/* A node stays out of an overlay that it cannot serve, or that does not want it. */
+static void test_refused_documents(void **state)
+{
+    (void)state;
+    assert_int_equal(start_error(NULL, RF_NODE_CLIENT), 0);
+    assert_int_equal(start_error(with_ice, RF_NODE_SUPERNODE), RF_EUNSUPPORTED);
+    assert_int_equal(start_error(without_clients, RF_NODE_CLIENT), RF_EFORBIDDEN);
+    assert_int_equal(start_error(without_clients, RF_NODE_AUTO), RF_EFORBIDDEN);
+    assert_int_equal(start_error(without_clients, RF_NODE_SUPERNODE), 0);
+}
+
 static void test_same_seed(void **state)
 {
     (void)state;
@@ -519,17 +568,28 @@ static void test_same_seed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first),          cmocka_unit_test(test_nobody_there),
-        cmocka_unit_test(test_ring_of_eight),  cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_first),
+        cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_ring_of_eight),
+        cmocka_unit_test(test_all_at_once),
         cmocka_unit_test(test_join_together),
-        cmocka_unit_test(test_whois_plain),    cmocka_unit_test(test_whois_tls),
-        cmocka_unit_test(test_ping_and_trace), cmocka_unit_test(test_app_attach_plain),
-        cmocka_unit_test(test_app_attach_tls), cmocka_unit_test(test_app_attach_both),
-        cmocka_unit_test(test_name),           cmocka_unit_test(test_same_seed),
-        cmocka_unit_test(test_two_killed),     cmocka_unit_test(test_restart_keeps_records),
-        cmocka_unit_test(test_all_restart),    cmocka_unit_test(test_disk_refuses),
-        cmocka_unit_test(test_partition),      cmocka_unit_test(test_revoked),
-        cmocka_unit_test(test_graceful_leave), cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_whois_plain),
+        cmocka_unit_test(test_whois_tls),
+        cmocka_unit_test(test_ping_and_trace),
+        cmocka_unit_test(test_app_attach_plain),
+        cmocka_unit_test(test_app_attach_tls),
+        cmocka_unit_test(test_app_attach_both),
+        cmocka_unit_test(test_name),
+        cmocka_unit_test(test_refused_documents),
+        cmocka_unit_test(test_same_seed),
+        cmocka_unit_test(test_two_killed),
+        cmocka_unit_test(test_restart_keeps_records),
+        cmocka_unit_test(test_all_restart),
+        cmocka_unit_test(test_disk_refuses),
+        cmocka_unit_test(test_partition),
+        cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_graceful_leave),
+        cmocka_unit_test(test_garbage),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* one test by name, while looking for a fault */
     return cmocka_run_group_tests(tests, NULL, NULL);

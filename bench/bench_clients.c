@@ -50,6 +50,7 @@ int main(int argc, char **argv)
     figure((double)idle.clients, "clients.attached");
     figure(joined_s, "clients.join_s");
     figure((idle.rss - before.rss) / n, "clients.rss_bytes");
+    figure((idle.heap - before.heap) / n, "clients.heap_bytes");
     figure((joined.rss - before.rss) / n, "clients.rss_bytes_joined");
     figure((joined.cpu_s - before.cpu_s) * 1e6 / n, "clients.join_cpu_us");
     figure(bytes / n * 60 / idle_s, "clients.idle_bytes_per_min");

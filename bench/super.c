@@ -1,4 +1,5 @@
 /* super.c - the supernode under measurement, in a process of its own. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static void on_question(void *arg, int fd, unsigned events)
     if (byte == 'c' || byte == 'w')
         w->on_input = byte == 'c' ? cache_clear : NULL;
     rf_node_status(node, &status);
-    dprintf(fd, "%.0f %.6f %zu %llu\n", rss_bytes(), cpu_s(), status.client_count,
+    dprintf(fd, "%.0f %zu %.6f %zu %llu\n", rss_bytes(), mallinfo2().uordblks, cpu_s(), status.client_count,
             (unsigned long long)rf_overlay_counters(node->overlay)->forwarded);
 }
 
@@ -96,7 +97,8 @@ static struct super_cost ask(const struct super *super, char byte)
         must(RF_ECLOSED, "the supernode");
     ssize_t n = read(super->fd, text, sizeof(text) - 1);
     text[n > 0 ? n : 0] = '\0';
-    if (sscanf(text, "%lf %lf %zu %llu", &cost.rss, &cost.cpu_s, &cost.clients, &forwarded) != 4)
+    if (sscanf(text, "%lf %lf %lf %zu %llu", &cost.rss, &cost.heap, &cost.cpu_s, &cost.clients, &forwarded) !=
+        5)
         must(RF_ECLOSED, "the supernode");
     cost.forwarded = forwarded;
     return cost;

@@ -61,7 +61,8 @@ struct super {
     struct rf_id id;
 };
 struct super_cost {
-    double rss, cpu_s;
+    double rss, heap; /* bytes: resident; in use on the heap */
+    double cpu_s;
     size_t clients;
     uint64_t forwarded;
 };

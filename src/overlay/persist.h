@@ -14,7 +14,7 @@ struct rf_record {
     uint64_t expires_ms;        /* wall clock */
     uint8_t replica_number;     /* 0: we were responsible when it came */
     struct rf_view stored_data; /* the whole StoredData as received (real array index filled in) */
-    struct rf_view cert;        /* the value signer's certificate, DER */
+    struct rf_view cert;        /* the value signer's certificate, DER, followed by the intermediates that it needs */
 };
 
 enum rf_persist_type {

@@ -151,13 +151,16 @@ bool store_value_trusted(struct rf_store *store, struct store_value *value)
     if (value->checked)
         return true;
     struct rf_view list = store_value_data(value);
-    struct rf_view der = value->cert->cert->x509.der;
+    const struct rf_cert *cert = value->cert->cert;
+    struct rf_view bucket[1 + RF_CERT_MAX_CHAIN] = {cert->x509.der};
+    memcpy(bucket + 1, cert->chain, sizeof(cert->chain));
     struct rf_stored stored;
     struct rf_stored_data data;
     struct rf_signer signer;
     if (rf_stored_next(&list, &stored) != 0 ||
         rf_stored_data_decode(&stored, value->set->model, &data) != 0 ||
-        store_verify(store, &value->set->resource->id, value->set->kind, &data, &der, 1, &signer) != 0)
+        store_verify(store, &value->set->resource->id, value->set->kind, &data, bucket, 1 + cert->chain_count,
+                     &signer) != 0)
         return false;
     value->signer = signer.node_id;
     value->checked = true;
@@ -239,6 +242,35 @@ static int load_value(struct rf_store *store, const struct rf_record *record, co
     return store_value_new(&store->index, &spec, out);
 }
 
+/* Cuts the next DER element off: tag SEQUENCE, a length in the short form or of up to three bytes. */
+static int next_der(struct rf_view *in, struct rf_view *out)
+{
+    struct rf_view at = *in;
+    uint8_t tag = 0, first = 0, byte = 0;
+    if (rf_view_u8(&at, &tag) != 0 || tag != 0x30 || rf_view_u8(&at, &first) != 0 || first > 0x83)
+        return RF_EFORMAT;
+    size_t len = first < 0x80 ? first : 0;
+    for (int i = first < 0x80 ? 0 : first - 0x80; i > 0; i--) {
+        if (rf_view_u8(&at, &byte) != 0)
+            return RF_EFORMAT;
+        len = len << 8 | byte;
+    }
+    size_t head = in->len - at.len;
+    return rf_view_take(in, head + len, out) != 0 ? RF_EFORMAT : 0;
+}
+
+/* The record's certificate, checked as of now. */
+static int load_cert(struct rf_store *store, struct rf_view all, struct rf_cert **out)
+{
+    struct rf_view der, others[RF_CERT_MAX_CHAIN];
+    size_t count = 0;
+    int error = next_der(&all, &der);
+    while (error == 0 && all.len > 0)
+        error = count == RF_CERT_MAX_CHAIN ? RF_ELIMIT : next_der(&all, &others[count++]);
+    return error != 0 ? error
+                      : rf_trust_cert(store->config.trust, der, others, count, store_wall_ms(store), out);
+}
+
 int rf_store_load(struct rf_store *store, const struct rf_record *record)
 {
     const struct rf_kind_def *kind = rf_conf_kind(store->conf, record->kind);
@@ -250,7 +282,7 @@ int rf_store_load(struct rf_store *store, const struct rf_record *record)
     if (rf_id_from(record->resource, &id) != 0 || id.len != store->config.self.len)
         return RF_EFORMAT;
     struct rf_cert *cert = NULL;
-    int error = rf_trust_cert(store->config.trust, record->cert, NULL, 0, store_wall_ms(store), &cert);
+    int error = load_cert(store, record->cert, &cert);
     if (error != 0)
         return error;
     struct store_value *value = NULL, *old = NULL;

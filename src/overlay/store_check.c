@@ -515,7 +515,7 @@ static int check_size(struct store_job *job)
         if (item->data.value.len > item->kind->max_size)
             return too_large(job, "a value is longer than max-size");
         /* it must fit into a message of ours with its certificate, or it could be neither fetched nor replicated */
-        if (item->stored.raw.len + item->signer.cert->x509.der.len > room)
+        if (item->stored.raw.len + store_cert_len(item->signer.cert) > room)
             return too_large(job, "a value does not fit into one message with its certificate");
     }
     for (size_t i = 0; i < job->req.kind_count; i++) {

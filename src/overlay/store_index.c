@@ -64,6 +64,14 @@ void store_index_deinit(struct store_index *index)
 
 /* ---- certificates and accounts ---- */
 
+size_t store_cert_len(const struct rf_cert *cert)
+{
+    size_t len = cert->x509.der.len + 3;
+    for (size_t i = 0; i < cert->chain_count; i++)
+        len += cert->chain[i].len + 3;
+    return len;
+}
+
 static struct store_cert *cert_hold(struct store_index *index, struct rf_cert *cert)
 {
     struct rf_map_node *node = rf_map_find(&index->certs, rf_view_of(cert->sha256, RF_SHA256_LEN));
@@ -82,7 +90,8 @@ static struct store_cert *cert_hold(struct store_index *index, struct rf_cert *c
         rf_free(index->mem, fresh);
         return NULL;
     }
-    index->bytes += cert->x509.der.len + STORE_CERT_OVERHEAD;
+    fresh->bytes = store_cert_len(cert) + STORE_CERT_OVERHEAD; /* the chain may change with the trust */
+    index->bytes += fresh->bytes;
     return fresh;
 }
 
@@ -90,7 +99,7 @@ static void cert_release(struct store_index *index, struct store_cert *cert)
 {
     if (cert == NULL || --cert->refs > 0)
         return;
-    index->bytes -= cert->cert->x509.der.len + STORE_CERT_OVERHEAD;
+    index->bytes -= cert->bytes;
     rf_map_remove(&index->certs, &cert->node);
     rf_cert_release(cert->cert);
     rf_free(index->mem, cert);

@@ -19,7 +19,7 @@
 
 struct store_cert {
     struct rf_map_node node; /* in index->certs, by cert->sha256 */
-    size_t refs;
+    size_t refs, bytes;
     struct rf_cert *cert; /* one reference */
 };
 
@@ -131,6 +131,8 @@ struct rf_view store_value_content(const struct store_value *value);
 /* What it counts against quotas. */
 size_t store_value_cost(const struct store_value *value);
 size_t store_cost(size_t slot_len, size_t data_len);
+/* What a certificate takes in a message, with its intermediates. */
+size_t store_cert_len(const struct rf_cert *cert);
 /* store_value_put appends the StoredData with the lifetime that is left at wall_ms (at least 1 s). */
 void store_value_put(const struct store_value *value, uint64_t wall_ms, struct rf_buf *out);
 /* Is it dead at wall_ms, though its timer may not have run? */

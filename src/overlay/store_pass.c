@@ -77,7 +77,7 @@ struct piece {
 /* Takes the value in if there is room. False: the message is full. */
 static bool piece_add(struct store_pass *pass, struct piece *piece, struct store_value *value)
 {
-    size_t cert_len = store_bucket_has(&piece->bucket, value->cert) ? 0 : value->cert->cert->x509.der.len + 3;
+    size_t cert_len = store_bucket_has(&piece->bucket, value->cert) ? 0 : store_cert_len(value->cert->cert);
     size_t len = piece->values.len + piece->bucket.bytes + value->data_len + cert_len;
     if (piece->count > 0 && (len > store_room(pass->store) || piece->count >= pass->max_values))
         return false;

@@ -32,16 +32,29 @@ bool store_bucket_has(const struct store_bucket *bucket, const struct store_cert
     return false;
 }
 
+/* cert: whose this is; NULL: an intermediate, which several may share. */
+static int bucket_add_der(struct store_bucket *bucket, const struct store_cert *cert, struct rf_view der)
+{
+    for (size_t i = 0; i < bucket->count && cert == NULL; i++)
+        if (bucket->seen[i] == NULL && rf_view_equal(bucket->certs[i], der))
+            return 0;
+    if (bucket->count ==
+        RF_MESSAGE_MAX_CERTS - 1 - RF_CERT_MAX_CHAIN) /* the rest is for the message's own signer */
+        return RF_ELIMIT;
+    bucket->seen[bucket->count] = cert;
+    bucket->certs[bucket->count++] = der;
+    bucket->bytes += der.len + 3;
+    return 0;
+}
+
 int store_bucket_add(struct store_bucket *bucket, const struct store_cert *cert)
 {
     if (store_bucket_has(bucket, cert))
         return 0;
-    if (bucket->count == RF_MESSAGE_MAX_CERTS - 1) /* one is left for the message's own signer */
-        return RF_ELIMIT;
-    bucket->seen[bucket->count] = cert;
-    bucket->certs[bucket->count++] = cert->cert->x509.der;
-    bucket->bytes += cert->cert->x509.der.len + 3;
-    return 0;
+    int error = bucket_add_der(bucket, cert, cert->cert->x509.der);
+    for (size_t i = 0; i < cert->cert->chain_count && error == 0; i++)
+        error = bucket_add_der(bucket, NULL, cert->cert->chain[i]);
+    return error;
 }
 
 /* ---- Store ---- */

@@ -267,7 +267,28 @@ void store_write_persisted(struct rf_store *store, uint64_t token, int error)
     }
 }
 
-static void fill_record(const struct store_value *value, struct rf_record *record)
+/* The certificate and its intermediates in one piece. */
+static int record_cert(struct store_write *write, const struct rf_cert *cert, struct rf_view *out)
+{
+    *out = cert->x509.der;
+    if (cert->chain_count == 0)
+        return 0;
+    size_t len = out->len;
+    for (size_t i = 0; i < cert->chain_count; i++)
+        len += cert->chain[i].len;
+    uint8_t *all = rf_region_alloc(&write->region, len);
+    if (all == NULL)
+        return RF_ENOMEM;
+    struct rf_buf buf;
+    rf_buf_fixed(&buf, all, len);
+    rf_buf_view_put(&buf, cert->x509.der);
+    for (size_t i = 0; i < cert->chain_count; i++)
+        rf_buf_view_put(&buf, cert->chain[i]);
+    *out = rf_buf_view(&buf);
+    return rf_buf_error(&buf);
+}
+
+static int fill_record(struct store_write *write, const struct store_value *value, struct rf_record *record)
 {
     *record = (struct rf_record){
         .resource = rf_id_view(&value->set->resource->id),
@@ -278,8 +299,8 @@ static void fill_record(const struct store_value *value, struct rf_record *recor
         .expires_ms = value->expires_ms,
         .replica_number = value->replica_number,
         .stored_data = store_value_data(value),
-        .cert = value->cert->cert->x509.der,
     };
+    return record_cert(write, value->cert->cert, &record->cert);
 }
 
 static int persist(struct store_write *write)
@@ -295,7 +316,9 @@ static int persist(struct store_write *write)
         return RF_ENOMEM;
     for (size_t i = 0; i < write->change_count; i++) {
         ops[i].type = RF_PERSIST_PUT;
-        fill_record(write->changes[i].fresh, &ops[i].record);
+        int error = fill_record(write, write->changes[i].fresh, &ops[i].record);
+        if (error != 0)
+            return error;
     }
     return store->host.persist(store->host.ctx, write->token, ops, write->change_count);
 }

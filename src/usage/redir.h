@@ -6,7 +6,7 @@
 
 #define RF_KIND_REDIR          UINT32_C(0x104)
 #define RF_REDIR_BRANCHING     10 /* default */
-#define RF_REDIR_MAX_BRANCHING 256
+#define RF_REDIR_MAX_BRANCHING 65535
 
 /* rf_redir_node: j = floor(key * b^level / 2^k), the tree node of `level` that `key` belongs to. Errors: RF_EINVAL b < 2 or too large,
  * RF_ELIMIT the number is larger than a u16 holds (pitfall 30). */

@@ -835,6 +835,81 @@ static void test_expired_while_down(void **state)
     assert_int_equal(stats.value_count, 0);
 }
 
+/* ---- intermediate certificates ---- */
+
+/* alice's certificate comes from an authority that the root has appointed. */
+static void appoint(struct rf_key **key, struct rf_x509 *authority, struct rf_identity *alice)
+{
+    struct rf_crypto *c = net.pki.crypto;
+    struct rf_x509_spec spec = {.common_name = rf_view_str("branch"),
+                                .is_ca = true,
+                                .not_before_ms = RF_PKI_WALL_MS - 1000,
+                                .not_after_ms = RF_PKI_WALL_MS + UINT64_C(86400000),
+                                .serial_lo = 1000};
+    struct rf_cert_spec leaf = {.user = rf_view_str("alice@example.org"),
+                                .overlay = rf_view_str("example.org"),
+                                .node_ids = &alice->node_id,
+                                .node_id_count = 1,
+                                .not_before_ms = spec.not_before_ms,
+                                .not_after_ms = spec.not_after_ms,
+                                .serial_lo = 1001};
+    struct rf_buf spki, der;
+    rf_buf_init(&spki, rf_mem_system(), 4096);
+    rf_buf_init(&der, rf_mem_system(), 4096);
+    assert_int_equal(c->ops->key_generate(c, RF_KEY_P256, key), 0);
+    assert_int_equal(c->ops->key_spki(c, *key, &spki), 0);
+    assert_int_equal(c->ops->x509_issue(c, &spec, rf_buf_view(&spki), &net.pki.ca, net.pki.ca_key, &der), 0);
+    assert_int_equal(c->ops->x509_decode(c, rf_buf_view(&der), authority), 0);
+    rf_buf_reset(&spki);
+    rf_buf_reset(&der);
+    assert_int_equal(c->ops->key_spki(c, alice->key, &spki), 0);
+    assert_int_equal(rf_cert_issue(c, &leaf, rf_buf_view(&spki), authority, *key, &der), 0);
+    rf_cert_release(alice->cert);
+    assert_int_equal(rf_trust_cert(node(ALICE)->trust, rf_buf_view(&der), &authority->der, 1, RF_PKI_WALL_MS,
+                                   &alice->cert),
+                     0);
+    assert_int_equal(alice->cert->chain_count, 1);
+    struct rf_identity renamed; /* its SignerIdentity names the new certificate */
+    assert_int_equal(rf_identity_init(&renamed, c, alice->key, alice->cert, &alice->node_id), 0);
+    rf_cert_release(alice->cert);
+    *alice = renamed;
+    rf_buf_deinit(&spki);
+    rf_buf_deinit(&der);
+}
+
+static void on_fetched(void *arg, const struct rf_fetch_result *result)
+{
+    size_t *good = arg;
+    *good = result->error == 0 && result->dropped_count == 0 ? result->value_count : 99;
+}
+
+static void test_intermediates(void **state)
+{
+    (void)state;
+    struct rf_key *key = NULL;
+    struct rf_x509 authority;
+    appoint(&key, &authority, &node(ALICE)->identity);
+    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "kept");
+    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\0", 4), "log");
+    sn_run(&net, RF_US_PER_S);
+    for (int restarted = 0; restarted < 2; restarted++) {
+        holders(&alice_id, KIND_SINGLE, "kept", (bool[]){true, false, true, true});
+        assert_int_equal(rf_conf_trust(net.pki.conf, node(BOB)->trust), 0); /* who never saw the authority */
+        size_t good = 0;
+        assert_int_equal(
+            rf_store_client_fetch(node(BOB)->store, &alice_id, KIND_LOG, NULL, 0, on_fetched, &good), 0);
+        sn_run(&net, RF_US_PER_S);
+        assert_int_equal(good, 1);
+        for (size_t i = 0; i < 4; i++)
+            assert_int_equal(rf_conf_trust(net.pki.conf, node(i)->trust), 0);
+        sn_restart(node(P80));
+        sn_ring_changed(&net, node(P80), NULL);
+        sn_run(&net, 60 * RF_US_PER_S);
+    }
+    net.pki.crypto->ops->x509_deinit(net.pki.crypto, &authority);
+    net.pki.crypto->ops->key_free(net.pki.crypto, key);
+}
+
 /* ---- a new document ---- */
 
 static void revoke(struct rf_conf *draft, void *arg)
@@ -900,6 +975,7 @@ int main(void)
         TEST(test_restart),
         TEST(test_disk_was_tampered_with),
         TEST(test_expired_while_down),
+        TEST(test_intermediates),
         TEST(test_revoked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

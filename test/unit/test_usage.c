@@ -307,7 +307,7 @@ static void test_redir_tree(void **state)
     assert_int_equal(node, 9999);
     assert_int_equal(rf_redir_node(&top, 10, 4000000000, &node), RF_ELIMIT);
     assert_int_equal(rf_redir_node(&alice, 1, 1, &node), RF_EINVAL);
-    assert_int_equal(rf_redir_node(&alice, 1000, 1, &node), RF_EINVAL);
+    assert_int_equal(rf_redir_node(&alice, 65536, 1, &node), RF_EINVAL);
     /* b = 2: level 0 has [0,7][8,15] of the leading four bits, level 1 node 0 has [0,3][4,7] */
     static const struct {
         uint8_t first;

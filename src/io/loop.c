@@ -39,14 +39,12 @@ struct rf_loop {
 
 /* ---- life ---- */
 
+/* its work is done by take_wakeup, before the jobs */
 static void woken(void *arg, int fd, unsigned events)
 {
-    uint64_t count;
-
     (void)arg;
+    (void)fd;
     (void)events;
-    while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
-        ;
 }
 
 int rf_loop_new(struct rf_mem *mem, struct rf_loop **out)
@@ -290,6 +288,20 @@ static int wait_ms(uint64_t until_us)
     return ms < MAX_WAIT_MS ? (int)ms : MAX_WAIT_MS;
 }
 
+/*
+ * The wake-up is taken before the jobs that it announced. Taken after them it would swallow the one for a job posted in between, which would
+ * then wait for the next deadline.
+ */
+static void take_wakeup(struct rf_loop *loop, const struct epoll_event *events, int count)
+{
+    uint64_t ignored;
+
+    for (int i = 0; i < count; i++)
+        if ((int)(uint32_t)events[i].data.u64 == loop->wake_fd)
+            while (read(loop->wake_fd, &ignored, sizeof ignored) < 0 && errno == EINTR)
+                ;
+}
+
 /* Waits until `until_us` at most, then works; returns in *deadline when the tasks want to be called next. */
 static int turn(struct rf_loop *loop, uint64_t until_us, uint64_t *deadline)
 {
@@ -299,6 +311,7 @@ static int turn(struct rf_loop *loop, uint64_t until_us, uint64_t *deadline)
     if (count < 0 && errno != EINTR)
         return RF_ESYSTEM;
     rf_clock_read(&loop->now);
+    take_wakeup(loop, events, count);
     rf_loop_run_posted(loop);
     for (int i = 0; i < count; i++)
         dispatch(loop, &events[i]);

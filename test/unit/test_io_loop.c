@@ -175,6 +175,35 @@ static void test_post(void **state)
     rf_loop_free(p.loop);
 }
 
+static void post_next(struct rf_loop_job *job)
+{
+    (void)job;
+    poster->ran++;
+    if (poster->ran < 3)
+        rf_loop_post(poster->loop, &poster->job[poster->ran]);
+}
+
+/* A job posted while jobs run is run in the next turn, which must not sleep before it. */
+static void test_post_while_jobs_run(void **state)
+{
+    struct poster p = {.loop = new_loop()};
+    struct rf_now before, after;
+
+    (void)state;
+    poster = &p;
+    for (int i = 0; i < 3; i++)
+        p.job[i].run = post_next;
+    rf_loop_post(p.loop, &p.job[0]);
+    rf_clock_read(&before);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(rf_loop_once(p.loop, 5 * RF_US_PER_S), 0);
+        assert_int_equal(p.ran, i);
+    }
+    rf_clock_read(&after);
+    assert_true(after.mono_us - before.mono_us < 4 * RF_US_PER_S);
+    rf_loop_free(p.loop);
+}
+
 struct task {
     struct rf_work work;
     struct rf_worker *worker;
@@ -285,10 +314,15 @@ static void test_clock_and_random(void **state)
 int test_io_loop(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_events),    cmocka_unit_test(test_unwatch_in_same_turn),
-        cmocka_unit_test(test_deadlines), cmocka_unit_test(test_post),
-        cmocka_unit_test(test_worker),    cmocka_unit_test(test_worker_finishes),
-        cmocka_unit_test(test_signals),   cmocka_unit_test(test_clock_and_random),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_unwatch_in_same_turn),
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_post),
+        cmocka_unit_test(test_post_while_jobs_run),
+        cmocka_unit_test(test_worker),
+        cmocka_unit_test(test_worker_finishes),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_clock_and_random),
     };
     return cmocka_run_group_tests_name("io loop", tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 /* bridge.c - joins application connections of the node to libre's overlay stack. */
 #include "sip/bridge.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include "base/error.h"
 #include "sip/call.h"
 #include "sip/find.h"
@@ -170,7 +172,9 @@ static void on_open(void *arg)
 {
     struct bridge_conn *conn = arg;
     struct mbuf *mb = mbuf_alloc(4);
+    int on = 1;
 
+    (void)setsockopt(tcp_conn_fd(conn->tc), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* as in stack.c */
     conn->state = PROVING;
     bool good = mb != NULL && mbuf_write_str(mb, "\r\n\r\n") == 0;
     if (good) {

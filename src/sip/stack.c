@@ -1,4 +1,6 @@
 /* stack.c - the two libre stacks: opening, closing, and who gets a message that belongs to no transaction. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -334,6 +336,27 @@ static int send_probe(struct core *core)
     return err;
 }
 
+/*
+ * Two small messages in a row must not wait for each other (Nagle's algorithm against delayed acknowledgements: 40 ms). libre gives no access
+ * to its listening sockets, so they are found by their address; what they accept inherits the option.
+ */
+static void without_delay(const struct sa *listening)
+{
+    struct rlimit limit;
+    int on = 1, accepts;
+    int most = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (int)limit.rlim_cur : 65536;
+
+    for (int fd = 0; fd < most; fd++) {
+        struct sa local;
+        socklen_t len = sizeof(accepts);
+        sa_init(&local, AF_UNSPEC);
+        local.len = sizeof(local.u);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) == 0 && accepts != 0 &&
+            getsockname(fd, &local.u.sa, &local.len) == 0 && sa_cmp(&local, listening, SA_ALL))
+            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+}
+
 /* UDP first; with port 0 the kernel chooses it and TCP takes the same one, so that a few tries may be needed. */
 static int open_phones(struct core *core, const struct rf_addr *listen, char *why, size_t why_len)
 {
@@ -355,6 +378,8 @@ static int open_phones(struct core *core, const struct rf_addr *listen, char *wh
             break;
         err = 0;
     }
+    if (err == 0 && core->phones != NULL)
+        without_delay(&core->phones_addr);
     if (err == 0 && core->phones != NULL)
         err = sip_listen(NULL, core->phones, true, phone_request, core) |
               sip_listen(NULL, core->phones, false, stray_response, core) | send_probe(core);
@@ -380,6 +405,8 @@ static int open_overlay(struct core *core)
         err = sip_transp_add(core->overlay, SIP_TRANSP_TCP, &any);
     if (err == 0)
         err = sip_transp_laddr(core->overlay, &core->overlay_addr, SIP_TRANSP_TCP, &any);
+    if (err == 0)
+        without_delay(&core->overlay_addr);
     if (err == 0)
         err = sip_listen(NULL, core->overlay, true, overlay_request, core) |
               sip_listen(NULL, core->overlay, false, stray_response, core);

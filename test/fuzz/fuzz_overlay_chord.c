@@ -90,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     net_config_default(&config);
     config.seed = byte;
+    config.max_nodes = PEERS + 1;
     net_init(&net, &config);
     for (size_t i = 0; i <= CLIENT; i++) {
         net_add(&net, i == CLIENT ? RF_ROLE_CLIENT : RF_ROLE_PEER, NULL);

@@ -226,7 +226,8 @@ void cn_event_fire(struct rf_timer *timer, void *arg)
 
 void net_config_default(struct net_config *config)
 {
-    *config = (struct net_config){.seed = 1, .latency_low_us = 10 * NET_MS, .latency_high_us = 80 * NET_MS};
+    *config = (struct net_config){
+        .max_nodes = NET_MAX_NODES, .seed = 1, .latency_low_us = 10 * NET_MS, .latency_high_us = 80 * NET_MS};
     config->params = (struct rf_topology_params){.update_interval_us = 600 * NET_S,
                                                  .ping_interval_us = 3600 * NET_S,
                                                  .reactive = true,
@@ -250,7 +251,7 @@ void net_init(struct net *net, const struct net_config *config)
     rf_rng_seeded_init(&net->rng, config->seed);
     rf_list_init(&net->events);
     rf_map_init(&net->by_id, rf_mem_system(), (const uint64_t[2]){1, 2}, id_of);
-    net->nodes = cn_fresh(NET_MAX_NODES * sizeof(net->nodes[0]));
+    net->nodes = cn_fresh(config->max_nodes * sizeof(net->nodes[0]));
 }
 
 void net_deinit(struct net *net)
@@ -279,7 +280,7 @@ void net_random_id(struct net *net, struct rf_id *out)
 
 size_t net_add(struct net *net, enum rf_topology_role role, const struct rf_id *id)
 {
-    assert_true(net->node_count < NET_MAX_NODES);
+    assert_true(net->node_count < net->config.max_nodes);
     struct rf_overlay *self = &net->nodes[net->node_count];
     self->net = net;
     self->number = net->node_count++;

@@ -67,6 +67,7 @@ struct rf_overlay { /* one node, as the plugin sees it */
 
 struct net_config {
     uint64_t seed;
+    size_t max_nodes;                         /* that can be added, at most NET_MAX_NODES */
     uint64_t latency_low_us, latency_high_us; /* of a link, one way */
     unsigned loss_permille;                   /* of a message on one hop */
     struct rf_topology_params params;         /* self and role are filled in */
@@ -79,7 +80,7 @@ struct net {
     struct rf_now now;
     struct rf_timers timers;
     struct rf_rng_seeded rng;
-    struct rf_overlay *nodes; /* NET_MAX_NODES */
+    struct rf_overlay *nodes; /* max_nodes */
     size_t node_count;
     struct rf_map by_id;
     struct net_link **links;

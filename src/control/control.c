@@ -62,7 +62,8 @@ static json_t *error_object(int error, const char *text, const char *hint)
 {
     json_t *object = json_object();
     json_object_set_new(object, "code", json_string(control_error_name(error)));
-    json_object_set_new(object, "text", json_string(text != NULL ? text : rf_error_text(error)));
+    json_t *sentence = text != NULL ? control_json_cut(text) : NULL;
+    json_object_set_new(object, "text", sentence != NULL ? sentence : json_string(rf_error_text(error)));
     if (hint != NULL)
         json_object_set_new(object, "hint", json_string(hint));
     return object;
@@ -130,7 +131,7 @@ void rf_control_node_event(struct rf_control *control, const struct rf_node_out 
     if (out->event.number != 0)
         json_object_set_new(fields, "number", json_integer(out->event.number));
     if (out->event.text[0] != '\0')
-        json_object_set_new(fields, "text", json_string(out->event.text));
+        json_object_set_new(fields, "text", control_json_cut(out->event.text));
     rf_control_event(control, rf_node_event_name(out->event.type), fields);
 }
 

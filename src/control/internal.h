@@ -42,6 +42,8 @@ struct rf_control {
 /* json.c: values as people and scripts see them */
 json_t *control_json_id(const struct rf_id *id);
 json_t *control_json_view(struct rf_view text); /* invalid UTF-8 becomes hex */
+/* control_json_cut: a sentence; snprintf may have cut it or a name in it within a character: the bytes of such become '?' */
+json_t *control_json_cut(const char *text);
 json_t *control_json_hex(struct rf_view bytes);
 json_t *control_json_addr(const struct rf_addr *addr);
 json_t *control_json_time(uint64_t wall_ms); /* RFC 3339, UTC */

@@ -29,6 +29,19 @@ json_t *control_json_view(struct rf_view text)
     return rf_utf8_valid(text) ? json_stringn((const char *)text.p, text.len) : control_json_hex(text);
 }
 
+json_t *control_json_cut(const char *text)
+{
+    json_t *whole = json_string(text);
+    char *ascii = whole == NULL ? rf_strdup(rf_mem_system(), text) : NULL;
+    if (ascii == NULL)
+        return whole;
+    for (char *c = ascii; *c != '\0'; c++)
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    json_t *value = json_string(ascii);
+    rf_free(rf_mem_system(), ascii);
+    return value;
+}
+
 json_t *control_json_addr(const struct rf_addr *addr)
 {
     char text[RF_ADDR_TEXT_LEN];

@@ -173,9 +173,7 @@ static int store_persist(void *ctx, uint64_t token, const struct rf_persist_op *
         error = copy_record(&o->region, &ops[i].record, &copy[i].record);
     }
     if (error != 0) {
-        rf_list_remove(&o->list);
-        rf_region_deinit(&o->region);
-        rf_free(node->env.mem, o);
+        node_out_free(node, o);
         return error;
     }
     o->out.token = token;

@@ -111,8 +111,11 @@ struct rf_node {
 
 /* queue.c */
 struct node_out *node_out_new(struct rf_node *node, enum rf_node_out_type type);
-void node_event(struct rf_node *node, enum rf_node_event_type type, const struct rf_id *id,
-                const struct rf_addr *addr, int error, const char *format, ...)
+/* node_out_free: for an entry that could not be filled; NULL is fine */
+void node_out_free(struct rf_node *node, struct node_out *o);
+/* node_event queues news; returns it for further fields, or NULL: out of memory. */
+struct node_out *node_event(struct rf_node *node, enum rf_node_event_type type, const struct rf_id *id,
+                            const struct rf_addr *addr, int error, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 void node_outs_deinit(struct rf_node *node);
 

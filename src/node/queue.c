@@ -14,7 +14,7 @@ struct node_out *node_out_new(struct rf_node *node, enum rf_node_out_type type)
     return o;
 }
 
-static void out_free(struct rf_node *node, struct node_out *o)
+void node_out_free(struct rf_node *node, struct node_out *o)
 {
     if (o == NULL)
         return;
@@ -25,20 +25,20 @@ static void out_free(struct rf_node *node, struct node_out *o)
 
 void node_outs_deinit(struct rf_node *node)
 {
-    out_free(node, node->current);
+    node_out_free(node, node->current);
     node->current = NULL;
     RF_LIST_EACH_SAFE(&node->outs, it)
     {
-        out_free(node, RF_LIST_ENTRY(it, struct node_out, list));
+        node_out_free(node, RF_LIST_ENTRY(it, struct node_out, list));
     }
 }
 
-void node_event(struct rf_node *node, enum rf_node_event_type type, const struct rf_id *id,
-                const struct rf_addr *addr, int error, const char *format, ...)
+struct node_out *node_event(struct rf_node *node, enum rf_node_event_type type, const struct rf_id *id,
+                            const struct rf_addr *addr, int error, const char *format, ...)
 {
     struct node_out *o = node_out_new(node, RF_NODE_OUT_EVENT);
     if (o == NULL)
-        return; /* an event is news, not state: without memory it is lost */
+        return NULL; /* an event is news, not state: without memory it is lost */
     o->out.event.type = type;
     o->out.event.error = error;
     if (id != NULL)
@@ -51,6 +51,7 @@ void node_event(struct rf_node *node, enum rf_node_event_type type, const struct
         vsnprintf(o->out.event.text, sizeof(o->out.event.text), format, ap);
         va_end(ap);
     }
+    return o;
 }
 
 const char *rf_node_event_name(enum rf_node_event_type type)
@@ -75,7 +76,7 @@ const char *rf_node_event_name(enum rf_node_event_type type)
 
 bool rf_node_next(struct rf_node *node, struct rf_node_out *out)
 {
-    out_free(node, node->current);
+    node_out_free(node, node->current);
     node->current = NULL;
     if (!rf_list_empty(&node->outs)) {
         struct node_out *o = RF_LIST_ENTRY(node->outs.next, struct node_out, list);

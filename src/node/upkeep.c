@@ -34,8 +34,10 @@ static void tell_peers(struct rf_node *node)
         return;
     struct node_out *o = node_out_new(node, RF_NODE_OUT_PEERS);
     struct rf_addr *copy = o != NULL ? rf_region_array(&o->region, node->peer_count, sizeof(*copy)) : NULL;
-    if (copy == NULL)
+    if (copy == NULL) {
+        node_out_free(node, o);
         return; /* told at the next round */
+    }
     memcpy(copy, node->peers, node->peer_count * sizeof(*copy));
     o->out.peers = copy;
     o->out.peer_count = node->peer_count;
@@ -147,19 +149,20 @@ static void clock_seen(void *arg, int error, uint64_t rtt_us, uint64_t their_wal
     struct rf_node *node = arg;
     if (error != 0 || node->clock_told)
         return;
+    if (their_wall_ms > INT64_MAX)
+        return; /* no clock says that */
     int64_t ours = (int64_t)(node->now.wall_ms - rtt_us / 2 / RF_US_PER_MS);
     int64_t difference = (int64_t)their_wall_ms - ours;
     if (difference > -CLOCK_TOLERANCE_MS && difference < CLOCK_TOLERANCE_MS)
         return;
     node->clock_told = true;
-    node_event(
+    struct node_out *told = node_event(
         node, RF_NODE_EVENT_CLOCK, NULL, NULL, 0,
         "this computer's clock is %lld s %s the overlay's: set it, or what this node stores may be refused",
         (long long)(difference < 0 ? -difference : difference) / 1000,
         difference < 0 ? "ahead of" : "behind");
-    struct node_out *last = RF_LIST_ENTRY(node->outs.prev, struct node_out, list);
-    if (!rf_list_empty(&node->outs))
-        last->out.event.number = difference;
+    if (told != NULL)
+        told->out.event.number = difference;
 }
 
 static void check_clock(struct rf_node *node)
@@ -214,7 +217,10 @@ static int tell_conf(struct rf_node *node, const struct rf_conf *conf)
     if (o == NULL)
         return RF_ENOMEM;
     o->out.xml = rf_region_copy(&o->region, conf->xml);
-    return 0;
+    if (o->out.xml.len == conf->xml.len)
+        return 0;
+    node_out_free(node, o); /* a shell that was told of an empty document would keep that */
+    return RF_ENOMEM;
 }
 
 int node_apply_conf(struct rf_node *node, struct rf_conf *conf)

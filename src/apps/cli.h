@@ -33,6 +33,11 @@ int cli_send(struct cli_client *client, const char *cmd, json_t *args);
 /* cli_read returns the next object (owned by the caller), NULL when the daemon is gone. */
 json_t *cli_read(struct cli_client *client);
 
+/* cli_clean makes spaces of all control characters in the strings of `value`: what others wrote must not steer the terminal. */
+void cli_clean(json_t *value);
+/* cli_failure prints the daemon's error object (cleaned) and returns CLI_FAILED. */
+int cli_failure(const char *cmd, json_t *error);
+
 /* Prints one item or result of a command for people. */
 typedef void (*cli_print_fn)(const json_t *object);
 /*

@@ -121,8 +121,31 @@ static void print_json(const json_t *object)
     fflush(stdout);
 }
 
-static int print_failure(const char *cmd, const json_t *error)
+void cli_clean(json_t *value)
 {
+    const char *key, *text = json_string_value(value);
+    size_t index;
+    json_t *part;
+    if (json_is_object(value))
+        json_object_foreach(value, key, part) cli_clean(part);
+    else
+        json_array_foreach(value, index, part) cli_clean(part);
+    char *clean = text != NULL ? strdup(text) : NULL;
+    if (clean == NULL)
+        return;
+    for (unsigned char *c = (unsigned char *)clean; *c != '\0'; c++) {
+        if (c[0] < 0x20 || c[0] == 0x7f)
+            c[0] = ' ';
+        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) /* U+0080 to U+009F */
+            c[0] = c[1] = ' ';
+    }
+    json_string_set(value, clean);
+    free(clean);
+}
+
+int cli_failure(const char *cmd, json_t *error)
+{
+    cli_clean(error);
     const char *text = json_string_value(json_object_get(error, "text"));
     return cli_error(cmd, text != NULL ? text : "failed", json_string_value(json_object_get(error, "hint")));
 }
@@ -144,6 +167,8 @@ int cli_run(const struct cli *cli, const char *cmd, json_t *args, cli_print_fn i
             break;
         }
         json_t *part;
+        if (!cli->json)
+            cli_clean(object);
         if ((part = json_object_get(object, "item")) != NULL) {
             if (cli->json)
                 print_json(part);
@@ -156,7 +181,7 @@ int cli_run(const struct cli *cli, const char *cmd, json_t *args, cli_print_fn i
                 result(part);
             status = CLI_OK;
         } else if ((part = json_object_get(object, "error")) != NULL) {
-            status = print_failure(cmd, part);
+            status = cli_failure(cmd, part);
         }
         fflush(stdout);
         json_decref(object);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "apps/cli.h"
 
 static const char *str(const json_t *object, const char *key)
@@ -24,21 +25,16 @@ static void show_event(const json_t *e)
     fflush(stdout);
 }
 
-static void print_line(const struct cli *cli, const json_t *object, void (*show)(const json_t *))
+static void print_line(const struct cli *cli, json_t *object, void (*show)(const json_t *))
 {
     if (!cli->json) {
+        cli_clean(object);
         show(object);
         return;
     }
     json_dumpf(object, stdout, JSON_COMPACT);
     putchar('\n');
     fflush(stdout);
-}
-
-static int failure(const char *what, const json_t *error)
-{
-    const char *hint = json_string_value(json_object_get(error, "hint"));
-    return cli_error(what, str(error, "text"), hint);
 }
 
 int cli_listen(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
@@ -58,7 +54,7 @@ int cli_listen(const struct cli *cli, const struct cli_command *self, int argc, 
         else if ((part = json_object_get(object, "event")) != NULL)
             print_line(cli, part, show_event);
         else if ((part = json_object_get(object, "error")) != NULL)
-            status = failure("listen", part);
+            status = cli_failure("listen", part);
         json_decref(object);
     }
     cli_disconnect(&client);
@@ -127,12 +123,11 @@ static json_t *call_args(const struct cli_command *self, int argc, char **argv, 
     return NULL;
 }
 
-static volatile sig_atomic_t interrupted;
-
+/* ends the program at once: every line was flushed, and a flag would not wake recv, which the system restarts */
 static void on_interrupt(int number)
 {
     (void)number;
-    interrupted = 1;
+    _exit(CLI_OK);
 }
 
 int cli_call(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
@@ -149,15 +144,15 @@ int cli_call(const struct cli *cli, const struct cli_command *self, int argc, ch
     /* Ctrl-C ends the program; the daemon hangs up when its call's session goes away */
     signal(SIGINT, on_interrupt);
     status = cli_send(&client, self->name, args) == 0 ? -1 : CLI_FAILED;
-    while (status < 0 && !interrupted) {
+    while (status < 0) {
         json_t *object = cli_read(&client);
         json_t *part;
         if (object == NULL)
-            status = interrupted ? CLI_OK : cli_error(self->name, "the daemon ended", NULL);
+            status = cli_error(self->name, "the daemon ended", NULL);
         else if ((part = json_object_get(object, "item")) != NULL)
             print_line(cli, part, show_call_state);
         else if ((part = json_object_get(object, "error")) != NULL)
-            status = failure(self->name, part);
+            status = cli_failure(self->name, part);
         else if ((part = json_object_get(object, "result")) != NULL) {
             print_line(cli, part, show_call_result);
             status = CLI_OK;
@@ -165,5 +160,5 @@ int cli_call(const struct cli *cli, const struct cli_command *self, int argc, ch
         json_decref(object);
     }
     cli_disconnect(&client);
-    return status < 0 ? CLI_OK : status;
+    return status;
 }

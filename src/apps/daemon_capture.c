@@ -5,6 +5,7 @@
  * port 6084 of this node. Real: addresses, the other side's port, message bytes, times, direction. Made up: UDP, and the frame's sequence number.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +92,9 @@ int daemon_capture_open(struct daemon *d, const char *path)
     struct daemon_capture *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return daemon_say(path, "out of memory", NULL);
-    c->file = fopen(path, "wbe");
+    /* what others may not read on the wire they shall not read here */
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    c->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
     if (c->file == NULL) {
         int status = daemon_say(path, strerror(errno), "--capture needs a file that can be written");
         free(c);

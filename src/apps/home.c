@@ -44,6 +44,8 @@ static bool take_role(const json_t *root, enum rf_node_role *out)
 static bool take_services(const json_t *root, struct home_config *out)
 {
     const json_t *list = json_object_get(root, "services");
+    if (list != NULL && !json_is_array(list))
+        return false;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
         if (text == NULL || out->service_count == HOME_MAX_SERVICES)
@@ -64,7 +66,7 @@ static const char *take_all(const json_t *root, struct home_config *out)
         return "user";
     if (!take_role(root, &out->role))
         return "role";
-    if (!take_addr(root, "listen", &out->listen))
+    if (!take_addr(root, "listen", &out->listen) || out->listen.family == 0)
         return "listen";
     if (!take_addr(root, "sip", &out->sip))
         return "sip";
@@ -74,6 +76,8 @@ static const char *take_all(const json_t *root, struct home_config *out)
         return "sip_password";
     if (!take_services(root, out))
         return "services";
+    if (json_object_get(root, "ca") != NULL && !json_is_boolean(json_object_get(root, "ca")))
+        return "ca";
     out->has_ca = json_is_true(json_object_get(root, "ca"));
     return NULL;
 }
@@ -99,6 +103,8 @@ int home_load(const char *home, struct home_config *out, char *error_text, size_
     const char *wrong = json_is_object(root) ? take_all(root, out) : "";
     if (root == NULL)
         snprintf(error_text, error_text_len, "config.json, line %d: %s", where.line, where.text);
+    else if (!json_is_object(root))
+        snprintf(error_text, error_text_len, "config.json: it holds no JSON object");
     else if (wrong != NULL)
         snprintf(error_text, error_text_len, "config.json: \"%s\" is missing or wrong", wrong);
     json_decref(root);

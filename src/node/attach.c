@@ -7,13 +7,16 @@
  *
  * Theirs, as the answerer (3.7): no Attach of ours to them pending: answer and dial. Ours is answered already: Error_In_Progress. Ours is
  * unanswered: the larger Node-ID keeps its own. Linked already: Error_In_Progress (D19), but a wanted Update is sent all the same;
- * if that link is suspect, it is replaced.
+ * if that link is suspect, it is replaced. One node has us dial, for one purpose, at most ATTACH_DIALS connections at a time, and has at most
+ * ATTACH_APP_CONNS application connections: more are Error_In_Progress. So nobody can fill our links, or have us knock at others' doors.
  */
 #include "node/internal.h"
 #include "wire/attach.h"
 
 #define ATTACH_MAX        256
 #define ATTACH_CANDIDATES 8 /* of theirs that we try */
+#define ATTACH_DIALS      3 /* to one node for one purpose at a time */
+#define ATTACH_APP_CONNS  4 /* with one node for one application */
 
 static void attach_free(struct attach *a)
 {
@@ -312,6 +315,28 @@ static bool theirs_wins(struct rf_node *node, const struct rf_id *them, uint16_t
     return true;
 }
 
+/* Has this node had us dial, or connected with us, as often as it may? */
+static bool dialled_enough(struct rf_node *node, const struct rf_id *them, uint16_t application)
+{
+    struct rf_link_info info;
+    size_t dials = 0, conns = 0;
+    for (size_t i = 0; i < NODE_MAX_DIALS; i++) {
+        struct dial *d = &node->dials[i];
+        if (d->link == 0 || d->application != application || !rf_id_equal(&d->peer, them))
+            continue;
+        if (rf_links_info(node->links, d->link, &info) != 0 || info.state == RF_LINK_UP)
+            d->link = 0;
+        else
+            dials++;
+    }
+    RF_LIST_EACH(&node->app_conns, it)
+    {
+        const struct app_conn *conn = RF_LIST_ENTRY(it, struct app_conn, list);
+        conns += application != 0 && conn->application == application && rf_id_equal(&conn->node_id, them);
+    }
+    return dials >= ATTACH_DIALS || conns >= ATTACH_APP_CONNS;
+}
+
 static void answer_and_dial(struct rf_node *node, struct rf_request *request,
                             const struct rf_ice_candidate *candidates, size_t candidate_count,
                             uint16_t application)
@@ -319,8 +344,11 @@ static void answer_and_dial(struct rf_node *node, struct rf_request *request,
     struct rf_addr addrs[ATTACH_CANDIDATES];
     size_t count = usable_addrs(candidates, candidate_count, addrs);
     struct rf_id them = request->signer.node_id;
-    rf_link_id link;
     struct rf_buf body;
+    if (dialled_enough(node, &them, application)) {
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS, "enough are under way");
+        return;
+    }
     if (count == 0) {
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE,
                                "no TLS-TCP-FH-NO-ICE candidate that could be dialled");
@@ -332,10 +360,13 @@ static void answer_and_dial(struct rf_node *node, struct rf_request *request,
         error = rf_overlay_answer(node->overlay, request, rf_buf_view(&body), NULL, 0);
     rf_buf_deinit(&body);
     /* dialled after answering: the answer lets them expect us */
+    rf_link_id link = 0;
     if (error == 0)
         error = rf_links_connect(node->links, addrs, count, &them,
                                  application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY, application, &link);
-    if (error != 0)
+    if (error == 0)
+        node->dials[node->dial_next++ % NODE_MAX_DIALS] = (struct dial){them, application, link};
+    else
         rf_log_write(node->env.log, RF_LOG_WARN, "node", "an Attach could not be answered: %s",
                      rf_error_text(error));
 }

@@ -11,6 +11,7 @@
 #define NODE_MAX_PEERS      32 /* remembered supernodes */
 #define NODE_MAX_WISHES     64
 #define NODE_MAX_APPS       4
+#define NODE_MAX_DIALS      256 /* remembered, see struct dial */
 #define NODE_APP_TIMEOUT_US (12 * RF_US_PER_S)
 
 /* One entry of the queue to the shell; memory for its borrowed parts lives in `region`. */
@@ -39,6 +40,13 @@ struct attach {
     struct rf_timer timer;                               /* EXPECTING: the connection is due */
     void (*done)(void *arg, int error, rf_link_id conn); /* AppAttach */
     void *arg;
+};
+
+/* One connection that we dialled for somebody's Attach or AppAttach; link 0: free. It counts while the link is on the way. */
+struct dial {
+    struct rf_id peer;
+    uint16_t application;
+    rf_link_id link;
 };
 
 /* One application connection that is up. */
@@ -89,6 +97,8 @@ struct rf_node {
     struct rf_id update_wishes
         [NODE_MAX_WISHES]; /* who asked for an Update by Attach and is not linked yet; oldest overwritten */
     size_t update_wish_next;
+    struct dial dials[NODE_MAX_DIALS]; /* oldest overwritten */
+    size_t dial_next;
     struct rf_list app_conns;
     struct {
         uint16_t application;

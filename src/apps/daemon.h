@@ -58,6 +58,7 @@ struct daemon {
     /* daemon_web.c */
     bool web_busy;
     uint64_t renew_at_ms, refresh_at_ms; /* wall clock */
+    uint64_t refreshed_ms;               /* when the document was asked for last */
     struct rf_command refresh_command;
 
     bool ready_told, stopping, left;
@@ -86,8 +87,9 @@ void daemon_disk_close(struct daemon *d);
 int daemon_control_open(struct daemon *d);
 void daemon_control_close(struct daemon *d);
 /* daemon_web.c */
-int daemon_web_open(struct daemon *d);  /* adds the `refresh` command */
-void daemon_web_turn(struct daemon *d); /* renews and refreshes when it is time */
+int daemon_web_open(struct daemon *d);      /* adds the `refresh` command */
+void daemon_web_outdated(struct daemon *d); /* the document may be: refreshes soon, at most once a minute */
+void daemon_web_turn(struct daemon *d);     /* renews and refreshes when it is time */
 int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len); /* blocking, before the node starts */
 /* daemon_capture.c */
 int daemon_capture_open(struct daemon *d, const char *path);

@@ -23,7 +23,7 @@ static void tell_people(struct daemon *d, const struct rf_node_out *out)
         break;
     case RF_NODE_EVENT_UNREACHABLE:
         rf_log_write(&d->log.log, RF_LOG_WARN, "node", "no supernode reachable: %s; trying again", text);
-        d->refresh_at_ms = 0; /* the document may be outdated */
+        daemon_web_outdated(d);
         break;
     case RF_NODE_EVENT_REVOKED:
         daemon_say(d->config.user, text, NULL);

@@ -13,6 +13,7 @@
 
 #define REFRESH_CLIENT_MS    ((uint64_t)24 * 3600 * 1000)
 #define REFRESH_SUPERNODE_MS ((uint64_t)5 * 60 * 1000)
+#define OUTDATED_MS          ((uint64_t)60 * 1000)
 #define RETRY_MS             ((uint64_t)10 * 60 * 1000)
 
 /* A job has its own crypto backend and its own copy of the document: both belong to one thread at a time. */
@@ -99,7 +100,10 @@ static void web_done(struct rf_work *work)
         take_certificate(d, j->cert);
         d->renew_at_ms = rf_enrol_client_renew_at(j->cert, &d->jitter.rng);
     } else if (d->node != NULL && j->error == 0) {
-        (void)rf_node_offer_conf(d->node, j->next->xml, true, *rf_loop_now(d->loop));
+        int error = rf_node_offer_conf(d->node, j->next->xml, true, *rf_loop_now(d->loop));
+        if (error != 0 && error != RF_EEXIST)
+            rf_log_write(&d->log.log, RF_LOG_ERROR, "web",
+                         "the new configuration document cannot be used: %s", rf_error_text(error));
     } else if (j->error != RF_EEXIST) { /* nothing newer is good news */
         rf_log_write(&d->log.log, j->renew ? RF_LOG_WARN : RF_LOG_INFO, "web", "%s: %s",
                      j->renew ? "the certificate was not renewed" : "no newer configuration document",
@@ -148,6 +152,13 @@ int daemon_web_open(struct daemon *d)
                : daemon_say("refresh", "out of memory", NULL);
 }
 
+void daemon_web_outdated(struct daemon *d)
+{
+    uint64_t now_ms = rf_loop_now(d->loop)->wall_ms, soon_ms = d->refreshed_ms + OUTDATED_MS;
+    /* every round of bootstrapping that fails says so: the server shall not feel each */
+    d->refresh_at_ms = now_ms >= soon_ms ? 0 : soon_ms < d->refresh_at_ms ? soon_ms : d->refresh_at_ms;
+}
+
 void daemon_web_turn(struct daemon *d)
 {
     uint64_t now_ms = rf_loop_now(d->loop)->wall_ms;
@@ -162,6 +173,7 @@ void daemon_web_turn(struct daemon *d)
         if (expires_ms > now_ms && expires_ms - now_ms < 2 * every_ms)
             every_ms = (expires_ms - now_ms) / 2 + 1000;
         d->refresh_at_ms = now_ms + every_ms + rf_rng_below(&d->jitter.rng, every_ms / 4);
+        d->refreshed_ms = now_ms;
         web_post(d, false);
     }
 }

@@ -38,6 +38,9 @@ static void client_flush(struct client *c)
         if (n > 0) {
             c->sent += (size_t)n;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            memmove(c->out.p, c->out.p + c->sent, c->out.len - c->sent);
+            c->out.len -= c->sent;
+            c->sent = 0;
             (void)rf_loop_rewatch(c->d->loop, c->fd, RF_LOOP_READ | RF_LOOP_WRITE);
             return;
         } else if (errno != EINTR) {

@@ -224,8 +224,10 @@ static int load_record(void *ctx, const struct rf_record *record)
 {
     struct daemon *d = ctx;
     int error = rf_node_load(d->node, record);
-    return error == RF_ENOMEM || error == RF_ELIMIT ? error
-                                                    : 0; /* what expired or is no longer ours is left out */
+    /* what expired or is no longer ours is left out; a store that grew beyond its limit must not keep the node down */
+    if (error == RF_ELIMIT)
+        rf_log_write(&d->log.log, RF_LOG_WARN, "disk", "a stored value is left out: the store is full");
+    return error == RF_ENOMEM ? error : 0;
 }
 
 static void load_peers(struct daemon *d)

@@ -75,19 +75,20 @@ static void web_run(struct rf_work *work)
         j->error = rf_enrolling_config(&j->enrolling, j->d->config.url, j->conf, j->wall_ms, &j->next);
 }
 
-static void take_certificate(struct daemon *d, struct rf_cert *cert)
+static bool take_certificate(struct daemon *d, struct rf_cert *cert)
 {
     struct rf_view der = cert->x509.der;
     int error = rf_node_renew(d->node, der, *rf_loop_now(d->loop));
     if (error != 0) {
         rf_log_write(&d->log.log, RF_LOG_ERROR, "web", "the renewed certificate cannot be used: %s",
                      rf_error_text(error));
-        return;
+        return false;
     }
     rf_buf_reset(&d->cert_der);
     rf_buf_view_put(&d->cert_der, der);
     daemon_disk_file(d, "cert.der", der);
     rf_log_write(&d->log.log, RF_LOG_INFO, "web", "the certificate is renewed");
+    return true;
 }
 
 static void web_done(struct rf_work *work)
@@ -97,8 +98,8 @@ static void web_done(struct rf_work *work)
     uint64_t now_ms = rf_loop_now(d->loop)->wall_ms;
     d->web_busy = false;
     if (d->node != NULL && j->error == 0 && j->renew) {
-        take_certificate(d, j->cert);
-        d->renew_at_ms = rf_enrol_client_renew_at(j->cert, &d->jitter.rng);
+        if (take_certificate(d, j->cert))
+            d->renew_at_ms = rf_enrol_client_renew_at(j->cert, &d->jitter.rng);
     } else if (d->node != NULL && j->error == 0) {
         int error = rf_node_offer_conf(d->node, j->next->xml, true, *rf_loop_now(d->loop));
         if (error != 0 && error != RF_EEXIST)

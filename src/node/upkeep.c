@@ -293,10 +293,14 @@ int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now n
     rf_cert_release(cert);
     if (error != 0)
         return error;
+    error = rf_links_set_identity(node->links, cert_der, node->key_pem);
+    if (error != 0) {
+        rf_identity_deinit(&renewed);
+        return error;
+    }
     rf_identity_deinit(&node->identity);
     node->identity = renewed;
     node->expired_told = node->expiring_told = false;
     rf_usages_renewed(node->usages);
-    /* links that stand keep the old certificate until they are made anew */
-    return rf_links_set_identity(node->links, cert_der, node->key_pem);
+    return 0; /* links that stand keep the old certificate until they are made anew */
 }

@@ -32,7 +32,7 @@ static const struct enrol_command commands[] = {
 
 int enrol_fail(const char *what, const char *why)
 {
-    fprintf(stderr, "ringfolk: %s: %s\n", what, why);
+    fprintf(stderr, "ringfolk-enrol: %s: %s\n", what, why);
     return ENROL_FAILED;
 }
 
@@ -40,7 +40,7 @@ int enrol_usage(const char *usage, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fputs("ringfolk: ", stderr);
+    fputs("ringfolk-enrol: ", stderr);
     vfprintf(stderr, format, args);
     fprintf(stderr, "\nusage: ringfolk-enrol --data DIR %s\n", usage);
     va_end(args);

@@ -37,7 +37,7 @@ static int read_password(struct rf_password_job *job)
         return enrol_fail("--password-stdin", "a password has 1 to 1024 bytes, in one line");
     }
     if (len < PASSWORD_GOOD_LEN)
-        fprintf(stderr, "ringfolk: note: a password of less than %d characters is easily guessed\n",
+        fprintf(stderr, "ringfolk-enrol: note: a password of less than %d characters is easily guessed\n",
                 PASSWORD_GOOD_LEN);
     memcpy(job->password, line, len);
     job->password_len = len;
@@ -228,7 +228,9 @@ int enrol_user(const struct enrol_cli *cli, const struct enrol_command *self, in
         return enrol_usage(self->usage, "say add, list, disable, enable or password");
     if (left != (lists ? 1 : 2))
         return enrol_usage(self->usage, lists ? "user list takes no name" : "name one user");
-    if ((password && !adds && !passes) || (passes && !password) || (and_revoke && !disables))
+    if (passes && !password)
+        return enrol_usage(self->usage, "user password needs --password-stdin");
+    if ((password && !adds && !passes) || (and_revoke && !disables))
         return enrol_usage(self->usage, "user %s does not go with these options", verb);
     int status = data_open(&data, cli, and_revoke ? ENROL_STORE | ENROL_SIGNER : ENROL_STORE);
     if (status == ENROL_OK)

@@ -1,111 +1,7 @@
 /*
- * test_overlay_store_ring.c - several storages: durable acknowledgement, replication, handover, loss of the home, partitions, restarts.
- * Peers 10, 40, 80, c0 (first byte of the Node-ID), H("alice@example.org") = 45a6..: home 80, replicas c0 and 10.
+ * test_overlay_store_ring.c - several storages: durable acknowledgement, replication, handover, loss of the home.
  */
-#include "test_overlay_store.h"
-#include "base/assert.h"
-
-enum { P10, P40, P80, PC0, ALICE, BOB };
-
-static struct sn_net net;
-static struct rf_id alice_id, bob_id;
-
-static int setup(void **state)
-{
-    (void)state;
-    sn_init(&net, kit_kinds, kit_kind_count);
-    sn_add(&net, "p10@example.org", "10", true, NULL);
-    sn_add(&net, "p40@example.org", "40", true, NULL);
-    sn_add(&net, "p80@example.org", "80", true, NULL);
-    sn_add(&net, "pc0@example.org", "c0", true, NULL);
-    sn_add(&net, "alice@example.org", "a1", false, NULL);
-    sn_add(&net, "bob@example.org", "b0", false, NULL);
-    sn_ring_changed(&net, NULL, NULL);
-    alice_id = sn_hash(&net, "alice@example.org");
-    bob_id = sn_hash(&net, "bob@example.org");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    sn_deinit(&net);
-    return 0;
-}
-
-static struct sn_node *node(size_t number)
-{
-    return &net.nodes[number];
-}
-
-static const struct rf_store_counters *counters(size_t number)
-{
-    return rf_store_counters(node(number)->store);
-}
-
-/* What a writer hears. */
-struct heard {
-    bool done;
-    struct rf_store_result result;
-    uint64_t at_us;
-};
-
-static void on_stored(void *arg, const struct rf_store_result *result)
-{
-    struct heard *heard = arg;
-    assert_false(heard->done);
-    heard->done = true;
-    heard->result = *result;
-    heard->at_us = net.now.mono_us;
-}
-
-static void start_store(size_t writer, const struct rf_id *resource, uint32_t kind, struct rf_view slot,
-                        const char *text, uint32_t lifetime, struct heard *heard)
-{
-    *heard = (struct heard){.done = false};
-    struct rf_view value = text != NULL ? rf_view_str(text) : rf_view_of(NULL, 0);
-    assert_int_equal(rf_store_client_store(node(writer)->store, &node(writer)->identity, resource, kind, slot,
-                                           text != NULL, value, lifetime, on_stored, heard),
-                     0);
-}
-
-static void store_ok(size_t writer, const struct rf_id *resource, uint32_t kind, struct rf_view slot,
-                     const char *text)
-{
-    struct heard heard;
-    start_store(writer, resource, kind, slot, text, 3600, &heard);
-    for (int i = 0; i < 300 && !heard.done; i++)
-        sn_run(&net, 100000);
-    assert_true(heard.done);
-    if (heard.result.error != 0)
-        fail_msg("%s %s", rf_error_text(heard.result.error), rf_error_code_name(heard.result.error_code));
-}
-
-static struct rf_view none(void)
-{
-    return rf_view_of(NULL, 0);
-}
-
-static const char *look(size_t at, const struct rf_id *resource, uint32_t kind)
-{
-    static char text[512];
-    snprintf(text, sizeof(text), "%s", kit_look(&net, node(at), resource, kind));
-    char *time = strchr(text, '@');
-    if (time != NULL && strchr(text, ' ') == NULL)
-        *time = '\0'; /* one value: only what it is */
-    return text;
-}
-
-static void holders(const struct rf_id *resource, uint32_t kind, const char *text, const bool holds[4])
-{
-    for (size_t i = 0; i < 4; i++) {
-        if (!node(i)->alive)
-            continue;
-        const char *there = look(i, resource, kind);
-        if (strcmp(there, holds[i] ? text : "-!") != 0)
-            fail_msg("peer %zu holds \"%s\"", i, there);
-    }
-}
+#include "test_overlay_store_peers.h"
 
 /* ---- acknowledgement ---- */
 
@@ -514,37 +410,42 @@ static void see_store(void *arg, struct sn_node *to, const struct rf_request *re
     }
 }
 
+enum { USERS = 60 };
+
+/* One value of a user who has no node of his own here. */
+static struct rf_id store_for(const char *name)
+{
+    struct rf_identity identity;
+    struct rf_id id = sn_hash(&net, name);
+    struct heard heard = {.done = false};
+    assert_int_equal(rf_pki_node(&net.pki, name, NULL, RF_KEY_ED25519, &identity), 0);
+    assert_int_equal(rf_store_client_store(node(ALICE)->store, &identity, &id, KIND_BIG, rf_view_str("k"),
+                                           true, rf_view_str(name), 3600, on_stored, &heard),
+                     0);
+    sn_run(&net, RF_US_PER_S);
+    assert_true(heard.done);
+    /* the request's signer is alice: forbidden; the value's signer must send it himself */
+    assert_int_equal(heard.result.error_code, RF_ERROR_FORBIDDEN);
+    struct sn_node self = *node(ALICE); /* the user's own node, for one request */
+    self.identity = identity;
+    struct kit_value v = {.signer = &self, .kind = KIND_BIG, .key = "k", .text = name, .time = 5};
+    struct sn_reply reply;
+    kit_store(&net, &self, sn_owner(&net, &id, 0), &id, 0, &v, 1, &reply);
+    assert_string_equal(kit_result(&reply), "ok");
+    rf_identity_deinit(&identity);
+    return id;
+}
+
 static void test_handover(void **state)
 {
     (void)state;
-    enum { USERS = 60 };
     static char names[USERS][32];
-    struct rf_id ids[USERS];
+    struct rf_id ids[USERS], low = sn_id("40"), high = sn_id("60");
     size_t in_range = 0;
     for (size_t i = 0; i < USERS; i++) {
-        struct rf_identity identity;
         snprintf(names[i], sizeof(names[i]), "user%zu@example.org", i);
-        ids[i] = sn_hash(&net, names[i]);
-        assert_int_equal(rf_pki_node(&net.pki, names[i], NULL, RF_KEY_ED25519, &identity), 0);
-        struct heard heard = {.done = false};
-        assert_int_equal(rf_store_client_store(node(ALICE)->store, &identity, &ids[i], KIND_BIG,
-                                               rf_view_str("k"), true, rf_view_str(names[i]), 3600, on_stored,
-                                               &heard),
-                         0);
-        sn_run(&net, RF_US_PER_S);
-        assert_true(heard.done);
-        /* the request's signer is alice: forbidden; the value's signer must send it himself */
-        assert_int_equal(heard.result.error_code, RF_ERROR_FORBIDDEN);
-        struct sn_node *owner = sn_owner(&net, &ids[i], 0);
-        struct rf_id low = sn_id("40"), high = sn_id("60");
+        ids[i] = store_for(names[i]);
         in_range += rf_id_between(&low, &ids[i], &high);
-        struct sn_node self = *node(ALICE); /* the user's own node, for one request */
-        self.identity = identity;
-        struct kit_value v = {.signer = &self, .kind = KIND_BIG, .key = "k", .text = names[i], .time = 5};
-        struct sn_reply reply;
-        kit_store(&net, &self, owner, &ids[i], 0, &v, 1, &reply);
-        assert_string_equal(kit_result(&reply), "ok");
-        rf_identity_deinit(&identity);
     }
     assert_true(in_range >= 3);
     size_t before = net.sent[RF_CODE_STORE_REQ];
@@ -564,7 +465,6 @@ static void test_handover(void **state)
     net.see = NULL;
     size_t moved = 0;
     for (size_t i = 0; i < USERS; i++) {
-        struct rf_id low = sn_id("40"), high = sn_id("60");
         if (!rf_id_between(&low, &ids[i], &high))
             continue;
         moved++;
@@ -674,281 +574,6 @@ static void test_pieces(void **state)
     assert_int_equal(stats.value_count, 0);
 }
 
-/* ---- partitions ---- */
-
-static void set_side(size_t a, size_t b, size_t c, int side)
-{
-    node(a)->side = node(b)->side = node(c)->side = side;
-    sn_ring_changed(&net, NULL, NULL);
-}
-
-static void test_partition_heals(void **state)
-{
-    (void)state;
-    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "before");
-    store_ok(BOB, &bob_id, KIND_SINGLE, none(), "bob-before");
-    sn_run(&net, RF_US_PER_S);
-    /* {10, 80, bob} and {40, c0, alice}: alice's resource has a home on each side */
-    set_side(P10, P80, BOB, 1);
-    sn_run(&net, 60 * RF_US_PER_S);
-    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "during"); /* on her side: home c0 */
-    store_ok(BOB, &bob_id, KIND_SINGLE, none(), "bob-during");
-    store_ok(BOB, &bob_id, KIND_LOG, rf_view_of("\0\0\0\1", 4), "bob-log");
-    assert_string_equal(look(P80, &alice_id, KIND_SINGLE), "before");
-    assert_string_equal(look(PC0, &alice_id, KIND_SINGLE), "during");
-    set_side(P10, P80, BOB, 0);
-    sn_run(&net, 180 * RF_US_PER_S);
-    holders(&alice_id, KIND_SINGLE, "during",
-            (bool[]){true, false, true, true}); /* the newer one, everywhere */
-    struct sn_node *bobs = sn_owner(&net, &bob_id, 0);
-    assert_string_equal(look(bobs->number, &bob_id, KIND_SINGLE), "bob-during");
-    assert_string_equal(look(bobs->number, &bob_id, KIND_LOG), "1=bob-log");
-    /* and quiet again */
-    size_t sent = net.sent[RF_CODE_STORE_REQ];
-    sn_run(&net, 600 * RF_US_PER_S);
-    assert_int_equal(net.sent[RF_CODE_STORE_REQ], sent);
-}
-
-static size_t occurrences(const char *text, const char *what)
-{
-    size_t count = 0;
-    for (; (text = strstr(text, what)) != NULL; text++)
-        count++;
-    return count;
-}
-
-/* Both sides append to one log while they are apart: afterwards it has all elements, the same on all of its holders. */
-static void test_logs_are_joined(void **state)
-{
-    (void)state;
-    static const struct rf_usage_kind log = {.kind = KIND_LOG, .name = "LOG", .append_only = true};
-    const struct rf_view append = rf_view_of("\xff\xff\xff\xff", 4);
-    struct sn_node *alice2 = sn_add(&net, "alice@example.org", "a2", false, NULL);
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(rf_store_add_kind(node(i)->store, &log), 0);
-    store_ok(ALICE, &alice_id, KIND_LOG, append, "common");
-    struct heard heard;
-    start_store(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\0", 4), "replaced", 60, &heard);
-    sn_run(&net, RF_US_PER_S);
-    assert_int_equal(heard.result.error_code, RF_ERROR_FORBIDDEN); /* never replaced */
-    alice2->side = 1;
-    set_side(P10, P80, BOB, 1);
-    sn_run(&net, 60 * RF_US_PER_S);
-    static const char *const here[] = {"west-a", "west-b", "west-c"}, *const there[] = {"east-a", "east-b"};
-    for (size_t i = 0; i < 3; i++)
-        store_ok(ALICE, &alice_id, KIND_LOG, append, here[i]);
-    for (size_t i = 0; i < 2; i++)
-        store_ok(alice2->number, &alice_id, KIND_LOG, append, there[i]);
-    alice2->side = 0;
-    set_side(P10, P80, BOB, 0);
-    sn_run(&net, 300 * RF_US_PER_S);
-    char home[2048];
-    snprintf(home, sizeof(home), "%s", kit_look(&net, node(P80), &alice_id, KIND_LOG));
-    assert_non_null(strstr(home, "0=common"));
-    assert_int_equal(occurrences(home, "="), 6);
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal(occurrences(home, here[i]), 1);
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(occurrences(home, there[i]), 1);
-    assert_string_equal(kit_look(&net, node(PC0), &alice_id, KIND_LOG), home);
-    assert_string_equal(kit_look(&net, node(P10), &alice_id, KIND_LOG), home);
-    size_t sent = net.sent[RF_CODE_STORE_REQ];
-    sn_run(&net, 600 * RF_US_PER_S);
-    assert_int_equal(net.sent[RF_CODE_STORE_REQ], sent);
-    /* and it can be removed from, and goes on */
-    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\1", 4), NULL);
-    store_ok(ALICE, &alice_id, KIND_LOG, append, "after");
-    assert_non_null(strstr(kit_look(&net, node(P80), &alice_id, KIND_LOG), "6=after"));
-}
-
-static void test_removal_wins_over_older(void **state)
-{
-    (void)state;
-    struct heard heard;
-    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "before");
-    sn_run(&net, RF_US_PER_S);
-    set_side(P10, P80, BOB, 1);
-    start_store(ALICE, &alice_id, KIND_SINGLE, none(), NULL, 10, &heard); /* removed on one side only */
-    sn_run(&net, 20 * RF_US_PER_S);
-    assert_true(heard.done && heard.result.error == 0);
-    set_side(P10, P80, BOB, 0);
-    sn_run(&net, 180 * RF_US_PER_S);
-    holders(&alice_id, KIND_SINGLE, "-", (bool[]){true, false, true, true}); /* not "before" again */
-}
-
-/* ---- restarts ---- */
-
-static void test_restart(void **state)
-{
-    (void)state;
-    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "kept");
-    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\7", 4), "log");
-    sn_run(&net, RF_US_PER_S);
-    sn_restart(node(P80));
-    sn_ring_changed(&net, node(P80), NULL);
-    assert_string_equal(look(P80, &alice_id, KIND_SINGLE), "kept");
-    assert_string_equal(look(P80, &alice_id, KIND_LOG), "7=log");
-    sn_run(&net, 60 * RF_US_PER_S);
-    holders(&alice_id, KIND_SINGLE, "kept", (bool[]){true, false, true, true});
-    /* the counter goes on */
-    struct heard heard;
-    const struct sn_record *on = RF_LIST_ENTRY(node(P80)->disk.next, struct sn_record, list);
-    uint64_t generation = on->record.generation;
-    start_store(ALICE, &alice_id, KIND_SINGLE, none(), "after", 3600, &heard);
-    sn_run(&net, RF_US_PER_S);
-    assert_true(heard.result.generation > generation);
-}
-
-static void test_disk_was_tampered_with(void **state)
-{
-    (void)state;
-    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "true");
-    sn_run(&net, RF_US_PER_S);
-    struct sn_record *on = RF_LIST_ENTRY(node(P80)->disk.next, struct sn_record, list);
-    uint8_t *value = on->bytes + (on->record.stored_data.p - on->bytes) + 16 + 5;
-    assert_memory_equal(value, "true", 4);
-    memcpy(value, "lies", 4);
-    sn_restart(node(P80));
-    assert_string_equal(look(P80, &alice_id, KIND_SINGLE), "-!"); /* found out at its first use */
-    sn_run(&net, RF_US_PER_S);
-    assert_true(rf_list_empty(&node(P80)->disk));
-    sn_ring_changed(&net, node(P80), NULL);
-    struct sn_reply reply;
-    struct kit_want want = {.kind = KIND_SINGLE};
-    kit_fetch(&net, node(BOB), node(P80), false, &alice_id, &want, 1,
-              &reply); /* as home it asks its successor first */
-    assert_string_equal(look(P80, &alice_id, KIND_SINGLE), "true");
-}
-
-static void test_expired_while_down(void **state)
-{
-    (void)state;
-    struct heard heard;
-    start_store(ALICE, &alice_id, KIND_SINGLE, none(), "short", 30, &heard);
-    sn_run(&net, RF_US_PER_S);
-    node(P80)->alive = false;
-    net.wall_base_ms += 40000;
-    sn_run(&net, 1000);
-    sn_restart(node(P80));
-    struct rf_store_stats stats;
-    rf_store_stats(node(P80)->store, &stats);
-    assert_int_equal(stats.value_count, 0);
-}
-
-/* ---- intermediate certificates ---- */
-
-/* alice's certificate comes from an authority that the root has appointed. */
-static void appoint(struct rf_key **key, struct rf_x509 *authority, struct rf_identity *alice)
-{
-    struct rf_crypto *c = net.pki.crypto;
-    struct rf_x509_spec spec = {.common_name = rf_view_str("branch"),
-                                .is_ca = true,
-                                .not_before_ms = RF_PKI_WALL_MS - 1000,
-                                .not_after_ms = RF_PKI_WALL_MS + UINT64_C(86400000),
-                                .serial_lo = 1000};
-    struct rf_cert_spec leaf = {.user = rf_view_str("alice@example.org"),
-                                .overlay = rf_view_str("example.org"),
-                                .node_ids = &alice->node_id,
-                                .node_id_count = 1,
-                                .not_before_ms = spec.not_before_ms,
-                                .not_after_ms = spec.not_after_ms,
-                                .serial_lo = 1001};
-    struct rf_buf spki, der;
-    rf_buf_init(&spki, rf_mem_system(), 4096);
-    rf_buf_init(&der, rf_mem_system(), 4096);
-    assert_int_equal(c->ops->key_generate(c, RF_KEY_P256, key), 0);
-    assert_int_equal(c->ops->key_spki(c, *key, &spki), 0);
-    assert_int_equal(c->ops->x509_issue(c, &spec, rf_buf_view(&spki), &net.pki.ca, net.pki.ca_key, &der), 0);
-    assert_int_equal(c->ops->x509_decode(c, rf_buf_view(&der), authority), 0);
-    rf_buf_reset(&spki);
-    rf_buf_reset(&der);
-    assert_int_equal(c->ops->key_spki(c, alice->key, &spki), 0);
-    assert_int_equal(rf_cert_issue(c, &leaf, rf_buf_view(&spki), authority, *key, &der), 0);
-    rf_cert_release(alice->cert);
-    assert_int_equal(rf_trust_cert(node(ALICE)->trust, rf_buf_view(&der), &authority->der, 1, RF_PKI_WALL_MS,
-                                   &alice->cert),
-                     0);
-    assert_int_equal(alice->cert->chain_count, 1);
-    struct rf_identity renamed; /* its SignerIdentity names the new certificate */
-    assert_int_equal(rf_identity_init(&renamed, c, alice->key, alice->cert, &alice->node_id), 0);
-    rf_cert_release(alice->cert);
-    *alice = renamed;
-    rf_buf_deinit(&spki);
-    rf_buf_deinit(&der);
-}
-
-static void on_fetched(void *arg, const struct rf_fetch_result *result)
-{
-    size_t *good = arg;
-    *good = result->error == 0 && result->dropped_count == 0 ? result->value_count : 99;
-}
-
-static void test_intermediates(void **state)
-{
-    (void)state;
-    struct rf_key *key = NULL;
-    struct rf_x509 authority;
-    appoint(&key, &authority, &node(ALICE)->identity);
-    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "kept");
-    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\0", 4), "log");
-    sn_run(&net, RF_US_PER_S);
-    for (int restarted = 0; restarted < 2; restarted++) {
-        holders(&alice_id, KIND_SINGLE, "kept", (bool[]){true, false, true, true});
-        assert_int_equal(rf_conf_trust(net.pki.conf, node(BOB)->trust), 0); /* who never saw the authority */
-        size_t good = 0;
-        assert_int_equal(
-            rf_store_client_fetch(node(BOB)->store, &alice_id, KIND_LOG, NULL, 0, on_fetched, &good), 0);
-        sn_run(&net, RF_US_PER_S);
-        assert_int_equal(good, 1);
-        for (size_t i = 0; i < 4; i++)
-            assert_int_equal(rf_conf_trust(net.pki.conf, node(i)->trust), 0);
-        sn_restart(node(P80));
-        sn_ring_changed(&net, node(P80), NULL);
-        sn_run(&net, 60 * RF_US_PER_S);
-    }
-    net.pki.crypto->ops->x509_deinit(net.pki.crypto, &authority);
-    net.pki.crypto->ops->key_free(net.pki.crypto, key);
-}
-
-/* ---- a new document ---- */
-
-static void revoke(struct rf_conf *draft, void *arg)
-{
-    draft->bad_nodes = arg;
-    draft->bad_node_count = 1;
-}
-
-static void test_revoked(void **state)
-{
-    (void)state;
-    struct rf_conf *next = NULL;
-    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "hers");
-    store_ok(ALICE, &alice_id, KIND_LOG, rf_view_of("\0\0\0\1", 4), "hers");
-    store_ok(BOB, &bob_id, KIND_SINGLE, none(), "his");
-    struct rf_id bad = node(ALICE)->identity.node_id;
-    assert_int_equal(rf_pki_document(&net.pki, 9, revoke, &bad, &next), 0);
-    for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(rf_conf_trust(next, node(i)->trust), 0);
-        assert_int_equal(rf_store_configure(node(i)->store, next), 0);
-    }
-    rf_conf_release(next);
-    for (size_t i = 0; i < 4; i++) {
-        assert_string_equal(look(i, &alice_id, KIND_SINGLE), "-!");
-        assert_string_equal(look(i, &alice_id, KIND_LOG), "0=-!");
-    }
-    assert_string_equal(look(sn_owner(&net, &bob_id, 0)->number, &bob_id, KIND_SINGLE), "his");
-    sn_run(&net, RF_US_PER_S);
-    size_t left = 0;
-    for (size_t i = 0; i < 4; i++)
-        RF_LIST_EACH(&node(i)->disk, it)
-        {
-            left++;
-        }
-    assert_int_equal(left, 3); /* bob's three copies */
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -969,14 +594,6 @@ int main(void)
         TEST(test_joiner_takes_before_its_place),
         TEST(test_new_home_asks_the_former),
         TEST(test_pieces),
-        TEST(test_partition_heals),
-        TEST(test_logs_are_joined),
-        TEST(test_removal_wins_over_older),
-        TEST(test_restart),
-        TEST(test_disk_was_tampered_with),
-        TEST(test_expired_while_down),
-        TEST(test_intermediates),
-        TEST(test_revoked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,8 +159,8 @@ static void test_one_of_several(void **state)
 
 /* ---- chains ---- */
 
-#define KIND   UINT32_C(0xf0000004)
-#define OTHER  UINT32_C(0xf0000005)
+#define KIND  UINT32_C(0xf0000004)
+#define OTHER UINT32_C(0xf0000005)
 
 struct item {
     int signer;

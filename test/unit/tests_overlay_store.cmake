@@ -5,6 +5,9 @@ rf_test(test_overlay_store_tree SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_overl
 rf_test(test_overlay_store_ring
   SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_ring.c ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_kit.c
   ROOMS base storenet)
+rf_test(test_overlay_store_heal
+  SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_heal.c ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_kit.c
+  ROOMS base storenet)
 rf_test(test_overlay_store_client
   SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_client.c ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_kit.c
   ROOMS base storenet)

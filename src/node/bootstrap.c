@@ -67,12 +67,9 @@ static bool declare_first(struct rf_node *node)
     return true;
 }
 
-static void round_failed(struct rf_node *node)
+static void tell_unreachable(struct rf_node *node)
 {
-    struct bootstrap *b = &node->bootstrap;
-    b->active = false;
-    if (declare_first(node))
-        return;
+    const struct bootstrap *b = &node->bootstrap;
     char text[RF_ADDR_TEXT_LEN];
     if (b->todo_count == 0)
         node_event(node, RF_NODE_EVENT_UNREACHABLE, NULL, NULL, RF_EUNREACHABLE,
@@ -81,6 +78,16 @@ static void round_failed(struct rf_node *node)
         node_event(node, RF_NODE_EVENT_UNREACHABLE, NULL, &b->last_addr, b->last_error,
                    "none of %zu supernodes answers; the last one tried was %s: %s", b->todo_count,
                    rf_addr_text(&b->last_addr, text), rf_error_text(b->last_error));
+}
+
+static void round_failed(struct rf_node *node)
+{
+    struct bootstrap *b = &node->bootstrap;
+    b->active = false;
+    if (declare_first(node))
+        return;
+    if (!node->joined) /* else it was a partition check: nothing is lost */
+        tell_unreachable(node);
     rf_overlay_bootstrap_failed(node->overlay);
 }
 

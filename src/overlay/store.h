@@ -4,9 +4,10 @@
  * A Store with replica_number 0 runs so: checked (4.3, order of the reference) -> applied in memory, counter up -> written to disk
  * (host.persist, ended by rf_store_persisted) and at the same time sent to the replicas -> acknowledged to the writer when the disk has
  * it and one replica confirmed, or the ring has no other peer. Until then reads do show it (they may see what is not yet
- * acknowledged; never the reverse). If the disk fails: Error to the writer, the change is taken back. If no replica confirms: the next
- * successor is tried; after the request lifetime the writer gets Error_Request_Timeout and the data stay (the writer may repeat).
- * Handover (5.5, 5.7), expiry, merge after partitions (4.3) live in store_*.c of this folder.
+ * acknowledged; never the reverse). If the disk fails: Error_Request_Timeout to the writer, the change is taken back. If no replica
+ * confirms: the next successor is tried; after 4.5 overlay-reliability-timers the writer gets Error_Request_Timeout and the data stay (he
+ * may repeat). Handover (5.5, 5.7), expiry, merge after partitions (4.3) live in store_*.c of this folder; docs/protocol/storage.md
+ * says what of it others can see.
  */
 #ifndef RF_OVERLAY_STORE_H
 #define RF_OVERLAY_STORE_H
@@ -48,7 +49,8 @@ struct rf_store_host {
     void *ctx;
     /*
      * persist: make these changes durable, all or none; the views are borrowed during the call. The end is told by rf_store_persisted with
-     * the same token, in the order of the calls. Returns 0 or RF_ENOMEM/RF_EDATABASE (then nothing follows).
+     * the same token, in the order of the calls and never from inside one. Returns 0 or RF_ENOMEM/RF_EDATABASE (then nothing follows).
+     * NULL: there is no disk, everything is durable at once.
      */
     int (*persist)(void *ctx, uint64_t token, const struct rf_persist_op *ops, size_t op_count);
 };
@@ -73,7 +75,10 @@ int rf_store_configure(struct rf_store *store,
                        struct rf_conf *conf); /* a new document: revoked signers' values go */
 const struct rf_store_counters *rf_store_counters(const struct rf_store *store);
 
-/* rf_store_load puts back a record read from disk at start; verifies its signature again lazily at first use. RF_EEXPIRED: ignored. */
+/*
+ * rf_store_load puts back a record read from disk before the node joins; its signature is verified at its first use.
+ * Errors: RF_EEXPIRED (ignore it), RF_EUNKNOWN Kind, RF_EFORMAT, those of rf_trust_cert for its certificate, RF_ENOMEM.
+ */
 int rf_store_load(struct rf_store *store, const struct rf_record *record);
 void rf_store_persisted(struct rf_store *store, uint64_t token, int error);
 /* rf_store_range_changed: the topology says so: hand over, replicate anew, drop. */

@@ -161,7 +161,9 @@ size_t store_successors(struct rf_store *store, struct rf_id *out, size_t max)
 {
     struct rf_topology *t;
     const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
-    size_t count = topology->replicas(t, out, max < STORE_REPLICAS ? max : STORE_REPLICAS);
+    size_t count = topology->replicas(t, out, max);
+    if (count == max)
+        return count;
     struct rf_topology_status_entry entries[256];
     size_t entry_count = topology->status(t, entries, RF_COUNT(entries));
     for (unsigned rank = 1; rank <= STORE_MAX_SUCCESSORS && count < max; rank++)

@@ -154,7 +154,9 @@ static void write_replicate(struct store_write *write)
         return;
     }
     struct rf_id nodes[STORE_MAX_SUCCESSORS];
-    size_t count = store_successors(write->store, nodes, RF_COUNT(nodes));
+    /* the first two, and as many more as have failed */
+    size_t want = write->copy_count + STORE_REPLICAS;
+    size_t count = store_successors(write->store, nodes, want < RF_COUNT(nodes) ? want : RF_COUNT(nodes));
     for (size_t i = 0;
          i < count && write->sent_count < STORE_REPLICAS && write->copy_count < RF_COUNT(write->copies); i++)
         if (!tried(write, &nodes[i]) && send_copy(write, &nodes[i], (uint8_t)(i + 1)) != 0)

@@ -251,8 +251,9 @@ static void transmit(struct sn_call *call)
         return; /* nobody hears it */
     net->sent[call->code]++;
     if (getenv("SN_TRACE") != NULL)
-        fprintf(stderr, "%.3f %zu -> %02x%s code %x try %u\n", (double)net->now.mono_us / 1e6, call->from->number,
-                call->dest.id.b[0], call->dest.type == RF_DEST_NODE ? "" : "(resource)", call->code, call->tries);
+        fprintf(stderr, "%.3f %zu -> %02x%s code %x try %u\n", (double)net->now.mono_us / 1e6,
+                call->from->number, call->dest.id.b[0], call->dest.type == RF_DEST_NODE ? "" : "(resource)",
+                call->code, call->tries);
     if (to == NULL && call->dest.type == RF_DEST_RESOURCE)
         to = sn_owner(net, &call->dest.id, call->from->side);
     for (size_t i = 0; i < net->count && to == NULL && call->dest.type == RF_DEST_NODE; i++)

@@ -1,4 +1,5 @@
 /* cli_init.c - `ringfolk init`: gets the configuration document and a certificate, and makes the home. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,12 @@ static const char *take_options(struct init_options *o, int argc, char **argv)
     return NULL;
 }
 
+/* the system's own words where it refused: "No space left on device" */
+static const char *why(int error)
+{
+    return error == RF_ESYSTEM ? strerror(errno) : rf_error_text(error);
+}
+
 /* ---- the steps ---- */
 
 static int read_password(struct init *init)
@@ -156,7 +163,7 @@ static int make_key(struct init *init, const char *key_path)
     if (pem.p != NULL)
         rf_wipe(pem.p, pem.cap);
     rf_buf_deinit(&pem);
-    return error == 0 ? 0 : cli_error(key_path, rf_error_text(error), NULL);
+    return error == 0 ? 0 : cli_error(key_path, why(error), NULL);
 }
 
 static int enrol(struct init *init, uint64_t wall_ms)
@@ -179,7 +186,7 @@ static int write_file(const struct init *init, const char *name, struct rf_view 
     int error = home_path(init->cli->home, name, path, sizeof(path));
     if (error == 0)
         error = rf_file_write(path, bytes, mode);
-    return error == 0 ? 0 : cli_error(path, rf_error_text(error), NULL);
+    return error == 0 ? 0 : cli_error(path, why(error), NULL);
 }
 
 static int copy_ca(const struct init *init)

@@ -1,4 +1,5 @@
 /* daemon_start.c - from a home directory to a running node, and what is said when that fails. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static int take_lock(struct daemon *d)
         return daemon_say(d->home, why, "end it with: ringfolk --home DIR shutdown");
     }
     if (error != 0)
-        return daemon_say(path, rf_error_text(error), NULL);
+        return daemon_say(path, error == RF_ESYSTEM ? strerror(errno) : rf_error_text(error), NULL);
     d->locked = true;
     return 0;
 }
@@ -266,9 +267,7 @@ int daemon_start(struct daemon *d, const char *capture_path)
     d->task = (struct rf_loop_task){.turn = daemon_turn, .arg = d};
     rf_loop_task_add(d->loop, &d->task);
     rf_node_start(d->node, now);
-    rf_node_register(
-        d->node,
-        d->config.role != RF_NODE_SUPERNODE || d->config.service_count > 0 || d->config.sip.family != 0, now);
+    rf_node_register(d->node, true, now);
     return 0;
 }
 

@@ -88,6 +88,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "ringfolk: %s: no such command\n  see: ringfolk help\n", argv[1]);
         return CLI_USAGE;
     }
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        printf("usage: ringfolk [--home DIR] [--json] %s\n  %s\n", command->usage, command->help);
+        return CLI_OK;
+    }
     char *own_home = NULL;
     if (cli.home == NULL)
         cli.home = own_home = default_home();

@@ -6,7 +6,7 @@
 
 /* One stored value. All views are borrowed for the call that carries the record. */
 struct rf_record {
-    struct rf_view resource;    /* raw Resource-ID */
+    struct rf_view resource; /* raw Resource-ID */
     uint32_t kind;
     struct rf_view slot;        /* SINGLE: empty; ARRAY: u32 index big-endian; DICTIONARY: the key */
     uint64_t generation;        /* of the (resource, kind) after this change */
@@ -14,7 +14,8 @@ struct rf_record {
     uint64_t expires_ms;        /* wall clock */
     uint8_t replica_number;     /* 0: we were responsible when it came */
     struct rf_view stored_data; /* the whole StoredData as received (real array index filled in) */
-    struct rf_view cert;        /* the value signer's certificate, DER, followed by the intermediates that it needs */
+    struct rf_view
+        cert; /* the value signer's certificate, DER, followed by the intermediates that it needs */
 };
 
 enum rf_persist_type {

@@ -64,7 +64,7 @@ class Overlay(NetworkTest):
 
     def test_capture_decodes(self):
         """tshark, which we did not write, finds no malformed item in a session's frames."""
-        carol = self.net.add("carol", "carol", "client")
+        carol = self.net.add("carol", "carol", "supernode", free_port())  # joins the ring, and leaves it again
         self.net.enrol_cli("user", "add", "carol", "--password-stdin", stdin="pw-carol-123\n")
         carol.enrol("--password-stdin", stdin="pw-carol-123\n")
         carol.start("--capture", str(self.capture))
@@ -82,7 +82,7 @@ class Overlay(NetworkTest):
         self.assertGreater(len(codes), 12)
         self.assertNotIn("Malformed Packet", out)
         seen = {int(c, 0) for c in codes}
-        for code, name in ((3, "attach"), (7, "store_req"), (8, "store_ans"), (9, "fetch_req"), (10, "fetch_ans"),
+        for code, name in ((3, "attach_req"), (4, "attach_ans"), (15, "join_req"), (19, "update_req"), (7, "store_req"), (8, "store_ans"), (9, "fetch_req"), (10, "fetch_ans"),
                            (23, "ping_req"), (24, "ping_ans")):
             self.assertIn(code, seen, name)
 

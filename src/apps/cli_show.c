@@ -106,7 +106,16 @@ static void show_fetch_result(const json_t *r)
 
 static void show_message(const json_t *r)
 {
-    printf("delivered to %lld of %lld devices\n", num(r, "delivered"), num(r, "devices"));
+    printf("delivered to %lld of %lld devices", num(r, "delivered"), num(r, "devices"));
+    if (num(r, "kept") > 0)
+        printf("; %lld of them keep it until somebody listens", num(r, "kept"));
+    putchar('\n');
+}
+
+static void show_phone(const json_t *p)
+{
+    printf("%s  %s  %s  for %lld s\n", str(p, "transport"), str(p, "address"), str(p, "contact"),
+           num(p, "expires_s"));
 }
 
 static void show_call(const json_t *c)
@@ -203,6 +212,12 @@ static int run_calls(const struct cli *cli, const struct cli_command *self, int 
     return no_args(cli, self, argc, show_call, NULL);
 }
 
+static int run_phones(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
+{
+    (void)argv;
+    return no_args(cli, self, argc, show_phone, NULL);
+}
+
 static int run_counters(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
 {
     (void)argv;
@@ -241,6 +256,7 @@ const struct cli_command cli_commands[] = {
     {"answer", "answer CALL [--play WAV] [--record WAV] [--for SECONDS]", "answer a call", cli_call},
     {"hangup", "hangup CALL", "end a call", run_hangup},
     {"calls", "calls", "the calls under way", run_calls},
+    {"phones", "phones", "the phones registered here", run_phones},
     {"counters", "counters", "every counter of every room", run_counters},
     {"refresh", "refresh", "ask for a newer configuration document now", run_refresh},
     {"shutdown", "shutdown", "end the daemon politely", run_shutdown},

@@ -98,7 +98,8 @@ static void on_rtp(const struct sa *src, const struct rtp_header *hdr, struct mb
     struct media *m = arg;
     struct rf_view payload = {mbuf_buf(mb), mbuf_get_left(mb)};
 
-    if (!m->settled || !sa_cmp(src, sdp_media_raddr(m->audio), SA_ADDR)) {
+    /* a program on this host may send from 127.0.0.1 though its SDP names another of the host's addresses */
+    if (!m->settled || (!sa_cmp(src, sdp_media_raddr(m->audio), SA_ADDR) && !sa_is_loopback(src))) {
         COUNT(m->core, rtp_foreign);
         return;
     }

@@ -8,6 +8,7 @@
 #include "sip/registrar.h"
 #include "sip/side.h"
 
+#define TEXT_COUNT_MS  3000  /* so long the other devices of a command's text may take when one has it */
 #define TEXT_ANSWER_MS 20000 /* an answer goes back before the sender's transaction ends (32 s) */
 
 struct send {
@@ -59,10 +60,25 @@ static void finish(struct text *t, int code)
     tmr_start(&t->reap, 1, text_reap, t);
 }
 
+static void too_late(void *arg)
+{
+    struct text *t = arg;
+    finish(t, t->delivered > 0 ? 200 : t->kept > 0 ? 202 : 408);
+}
+
 static void check(struct text *t)
 {
-    if (t->done || t->expected > 0)
+    if (t->done)
         return;
+    if (t->expected > 0) {
+        if (t->delivered > 0 && t->control == 0)
+            finish(t, 200); /* one has it: the sender need not wait for the others, which go on */
+        else if (t->delivered > 0 && !t->hurry) {
+            t->hurry = true; /* a command counts the devices, but not for long */
+            tmr_start(&t->limit, TEXT_COUNT_MS, too_late, t);
+        }
+        return;
+    }
     if (t->delivered > 0 || (t->kept > 0 && !t->incoming)) {
         finish(t, t->delivered > 0 ? 200 : 202);
     } else if (t->kept > 0) {
@@ -76,12 +92,6 @@ static void check(struct text *t)
             COUNT(t->core, texts_limited);
         finish(t, fork_final(t->best));
     }
-}
-
-static void too_late(void *arg)
-{
-    struct text *t = arg;
-    finish(t, t->delivered > 0 ? 200 : t->kept > 0 ? 202 : 408);
 }
 
 static struct text *text_new(struct core *core, const char *peer, bool incoming)

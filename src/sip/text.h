@@ -23,7 +23,7 @@ struct text {
     struct rf_list list; /* in core->texts */
     struct core *core;
     uint64_t token;
-    bool incoming, asked_to_keep, done;
+    bool incoming, asked_to_keep, hurry, done;
     char peer[AOR_MAX];
     struct sip_msg *msg; /* NULL: a command's */
     struct sip_strans *st;

@@ -322,21 +322,41 @@ void bridge_data(struct core *core, rf_link_id id, struct rf_view bytes)
 
 /* ---- keep-alive ---- */
 
+/* What nobody has used for long, and no call lives on. Who made it closes it; the other side only much later. */
+static bool is_idle(struct bridge_conn *conn)
+{
+    uint64_t limit_s = conn->outgoing ? BRIDGE_IDLE_S : 5 * BRIDGE_IDLE_S;
+    return conn->state == UP && tmr_jiffies() > conn->used_ms + limit_s * 1000 &&
+           !calls_use_conn(conn->core, conn->id);
+}
+
+static void close_idle(struct core *core)
+{
+    for (bool again = true; again;) { /* the list is another one after each end */
+        again = false;
+        RF_LIST_EACH(&core->bridge->conns, it)
+        {
+            struct bridge_conn *conn = RF_LIST_ENTRY(it, struct bridge_conn, list);
+            again = is_idle(conn);
+            if (again) {
+                conn_end(conn, true);
+                break;
+            }
+        }
+    }
+}
+
 static void tick(void *arg)
 {
     struct core *core = arg;
-    uint64_t now = tmr_jiffies();
 
     tmr_start(&core->bridge->tick, BRIDGE_KEEPALIVE_S * 1000, tick, core);
+    close_idle(core);
     RF_LIST_EACH_SAFE(&core->bridge->conns, it)
     {
         struct bridge_conn *conn = RF_LIST_ENTRY(it, struct bridge_conn, list);
         if (conn->state != UP)
             continue;
-        if (conn->outgoing && now > conn->used_ms + BRIDGE_IDLE_S * 1000 && !calls_use_conn(core, conn->id)) {
-            conn_end(conn, true);
-            return; /* the list may be another now; the rest waits for the next tick */
-        }
         struct mbuf *mb = mbuf_alloc(4);
         if (mb != NULL && mbuf_write_str(mb, "\r\n\r\n") == 0) {
             mb->pos = 0;

@@ -6,7 +6,7 @@
  * States of a connection: WAITING (others are being made; the listener's queue is short) -> OPENING (connect) -> PROVING (CR LF CR LF sent:
  * libre's pong tells that it has accepted us, so that it will find this very connection for requests) -> UP -> gone.
  * Events: up, data, down from the node; readable, closed from the socket. Timer: every 30 s a keep-alive in both directions; after
- * BRIDGE_IDLE_S without a message and without a dialog a connection that we made is closed.
+ * BRIDGE_IDLE_S without a message and without a call a connection that we made is closed, five times later also one that others made.
  */
 #ifndef RF_SIP_BRIDGE_H
 #define RF_SIP_BRIDGE_H

@@ -264,8 +264,11 @@ int rf_sip_new(const struct rf_sip_config *config, struct rf_sip **out, char *er
     struct rf_sip *sip = rf_zalloc(config->mem, sizeof(*sip));
     int error;
 
-    if (sip == NULL)
+    if (sip == NULL) {
+        if (error_text != NULL)
+            snprintf(error_text, error_len, "the SIP side cannot start: %s", rf_error_text(RF_ENOMEM));
         return RF_ENOMEM;
+    }
     sip->why = error_text != NULL && error_len > 0 ? error_text : unused;
     sip->why_len = error_text != NULL && error_len > 0 ? error_len : sizeof(unused);
     sip->why[0] = '\0';

@@ -27,11 +27,17 @@ struct sip_node {
 };
 
 struct sip_net *net_new(void);
+/* net_starve: from now on every `one_in`th allocation of the nodes' SIP sides is refused (0: none), in an order that `seed` draws. */
+void net_starve(struct sip_net *net, unsigned one_in, unsigned seed);
 void net_free(struct sip_net *net);
 /* net_add makes a node of `user` with a phone side (password "secret"). max_calls: 0 default. */
 struct sip_node *net_add(struct sip_net *net, const char *user, bool echo);
 void net_remove(struct sip_net *net,
                 struct sip_node *node); /* rf_sip_free and all; its device is unknown then */
+/* net_start makes a second rf_sip beside that of a node, without control, from `mem`; net_stop ends it. */
+int net_start(struct sip_net *net, struct sip_node *node, struct rf_mem *mem, struct rf_addr listen,
+              struct rf_sip **out, char *why, size_t why_len);
+void net_stop(struct sip_net *net, struct rf_sip *sip);
 /* net_hide: the user has a certificate but no device is registered. net_break closes all its connections. */
 void net_hide(struct sip_node *node, bool hidden);
 void net_break(struct sip_net *net, struct sip_node *node);

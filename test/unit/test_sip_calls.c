@@ -264,6 +264,27 @@ static void caller_cancels(void **state)
     world_free(&w);
 }
 
+/* CANCEL and 200 cross: who answered is thanked and sent home */
+static void cancel_meets_answer(void **state)
+{
+    struct world w = world_new(false, false);
+    struct phone_call out, in;
+    (void)state;
+    phone_invite(w.alice, &out, "bob", SDP_A);
+    assert_true(phone_take(w.bob, &in, 2000));
+    phone_reply(w.bob, in.invite, 180, "Ringing", in.to_tag, "");
+    assert_non_null(phone_wait(w.alice, "SIP/2.0 180", 2000));
+    phone_cancel(w.alice, &out, "bob");
+    assert_non_null(phone_wait(w.bob, "CANCEL", 2000));
+    phone_reply(w.bob, in.invite, 200, "OK", in.to_tag, SDP_B);
+    assert_non_null(phone_wait(w.bob, "ACK", 2000));
+    assert_non_null(phone_wait(w.bob, "BYE", 2000));
+    assert_non_null(phone_wait(w.alice, "SIP/2.0 487", 2000));
+    phone_ack(w.alice, &out, out.branch);
+    assert_true(phone_quiet(w.alice, "SIP/2.0 200 OK\r\nContact", 100));
+    world_free(&w);
+}
+
 static void nobody_answers(void **state)
 {
     struct world w = world_new(false, false);
@@ -465,6 +486,7 @@ int test_sip_calls(void)
         cmocka_unit_test(both_answer),
         cmocka_unit_test(all_devices_decide),
         cmocka_unit_test(caller_cancels),
+        cmocka_unit_test(cancel_meets_answer),
         cmocka_unit_test(nobody_answers),
         cmocka_unit_test(answer_is_repeated_until_confirmed),
         cmocka_unit_test(session_changes_pass),

@@ -243,13 +243,43 @@ static void too_many_calls(void **state)
     world_free(&w);
 }
 
+/* memory is refused now and then, everywhere: calls and texts fail, nothing breaks, and afterwards all is well */
+static void memory_is_short(void **state)
+{
+    struct world w = world_new();
+    struct phone *bob = phone_new(w.net, w.b, "bob", false);
+    (void)state;
+    for (unsigned seed = 0; seed < 40; seed++) {
+        struct phone_call out, in;
+        net_starve(w.net, 6 + seed, seed);
+        (void)phone_register(bob, "secret", 600);
+        phone_invite(w.alice, &out, "bob", SDP_A);
+        net_command(w.net, w.a, "{\"id\":1,\"cmd\":\"message\",\"args\":{\"name\":\"bob\",\"text\":\"x\"}}");
+        net_command(w.net, w.b, "{\"id\":1,\"cmd\":\"call\",\"args\":{\"name\":\"alice\",\"for\":1}}");
+        if (phone_take(bob, &in, 60)) {
+            phone_reply(bob, in.invite, 200, "OK", in.to_tag, SDP_B);
+            if (phone_wait(w.alice, "SIP/2.0 200", 60) != NULL) {
+                phone_answered(w.alice, &out);
+                phone_ack(w.alice, &out, "z9hG4bKack");
+            }
+        }
+        if (seed % 8 == 0)
+            net_break(w.net, w.b);
+        net_turn(w.net, -1, 20);
+    }
+    net_starve(w.net, 0, 0);
+    assert_int_equal(phone_register(bob, "secret", 0), 200);
+    phone_free(bob);
+    world_free(&w);
+}
+
 int test_sip_hostile(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(datagrams),         cmocka_unit_test(streams),
         cmocka_unit_test(members),           cmocka_unit_test(flood_of_a_member),
         cmocka_unit_test(wrong_certificate), cmocka_unit_test(stranger_at_the_inner_port),
-        cmocka_unit_test(too_many_calls),
+        cmocka_unit_test(too_many_calls),    cmocka_unit_test(memory_is_short),
     };
     return cmocka_run_group_tests_name("sip hostile", tests, NULL, NULL);
 }

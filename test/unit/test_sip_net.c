@@ -46,7 +46,29 @@ struct sip_net {
     int wake;
     char *sniffed;
     size_t sniffed_len;
+    struct rf_mem mem; /* of the SIP sides: the system's, with refusals */
+    unsigned one_in, draw;
 };
+
+/* used by several threads: the draw is atomic, its order need not be */
+static void *starving_resize(void *ctx, void *ptr, size_t size)
+{
+    struct sip_net *net = ctx;
+    unsigned one_in = __atomic_load_n(&net->one_in, __ATOMIC_RELAXED);
+    if (one_in != 0 && size != 0) {
+        unsigned x = __atomic_add_fetch(&net->draw, 0x9e3779b9, __ATOMIC_RELAXED);
+        x = (x ^ x >> 16) * 0x7feb352d;
+        if ((x ^ x >> 15) % one_in == 0)
+            return NULL;
+    }
+    return rf_mem_system()->resize(rf_mem_system()->ctx, ptr, size);
+}
+
+void net_starve(struct sip_net *net, unsigned one_in, unsigned seed)
+{
+    __atomic_store_n(&net->draw, seed, __ATOMIC_RELAXED);
+    __atomic_store_n(&net->one_in, one_in, __ATOMIC_RELAXED);
+}
 
 static void post(void *ctx, void (*fn)(void *arg), void *arg)
 {
@@ -411,6 +433,7 @@ struct sip_net *net_new(void)
     struct sip_net *net = calloc(1, sizeof(*net));
     assert_non_null(net);
     net->last = &net->first;
+    net->mem = (struct rf_mem){starving_resize, net};
     pthread_mutex_init(&net->lock, NULL);
     net->wake = eventfd(0, EFD_CLOEXEC);
     assert_true(net->wake >= 0);
@@ -434,7 +457,7 @@ struct sip_node *net_add(struct sip_net *net, const char *user, bool echo)
     node->node->id = (struct rf_id){.len = 16, .b = {++net->next_node}};
     assert_int_equal(rf_control_new(&env, node->node, &host, &node->control), 0);
     const struct rf_sip_config config = {
-        .mem = rf_mem_system(),
+        .mem = &net->mem,
         .node = node->node,
         .control = node->control,
         .poster = {post, net},
@@ -452,6 +475,28 @@ struct sip_node *net_add(struct sip_net *net, const char *user, bool echo)
     node->phones = rf_sip_listening(node->sip);
     net->nodes[net->node_count++] = node;
     return node;
+}
+
+int net_start(struct sip_net *net, struct sip_node *node, struct rf_mem *mem, struct rf_addr listen,
+              struct rf_sip **out, char *why, size_t why_len)
+{
+    const struct rf_sip_config config = {
+        .mem = mem,
+        .node = node->node,
+        .poster = {post, net},
+        .now = now_of,
+        .listen = listen,
+        .user = node->node->user,
+        .password = "secret",
+        .software = "x",
+    };
+    return rf_sip_new(&config, out, why, why_len);
+}
+
+void net_stop(struct sip_net *net, struct rf_sip *sip)
+{
+    rf_sip_free(sip);
+    run_jobs(net);
 }
 
 void net_break(struct sip_net *net, struct sip_node *node)

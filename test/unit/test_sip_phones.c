@@ -2,6 +2,7 @@
 #include "test_sip.h"
 #include <stdio.h>
 #include <string.h>
+#include "base/error.h"
 #include "sip/registrar.h"
 
 struct world {
@@ -193,7 +194,7 @@ static void several_phones(void **state)
     world_free(&w);
 }
 
-static void no_phone_side(void **state)
+static void told_in_words(void **state)
 {
     struct sip_net *net = net_new();
     struct sip_node *a = net_add(net, "alice@example.org", false);
@@ -217,6 +218,35 @@ static void no_phone_side(void **state)
     net_free(net);
 }
 
+/* every allocation of the start refused in turn: an error, nothing left behind; the port is free again */
+static void memory_runs_out_at_the_start(void **state)
+{
+    struct sip_net *net = net_new();
+    struct sip_node *a = net_add(net, "alice@example.org", false);
+    struct rf_addr listen = {.family = 4, .ip = {127, 0, 0, 1}};
+    int error = RF_ENOMEM;
+    size_t allowed = 0;
+    (void)state;
+    for (; error != 0 && allowed < 100; allowed++) {
+        struct rf_mem_test mem;
+        struct rf_sip *sip = NULL;
+        char why[200] = "";
+        rf_mem_test_init(&mem);
+        mem.allowed = allowed;
+        error = net_start(net, a, &mem.mem, listen, &sip, why, sizeof(why));
+        if (error != 0) {
+            assert_int_equal(error, RF_ENOMEM);
+            assert_true(why[0] != '\0');
+        } else {
+            net_stop(net, sip);
+        }
+        assert_int_equal(mem.live_count, 0);
+    }
+    assert_int_equal(error, 0);
+    assert_true(allowed > 5);
+    net_free(net);
+}
+
 int test_sip_phones(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,7 +256,8 @@ int test_sip_phones(void)
         cmocka_unit_test(out_of_order),
         cmocka_unit_test(requests_without_password),
         cmocka_unit_test(several_phones),
-        cmocka_unit_test(no_phone_side),
+        cmocka_unit_test(told_in_words),
+        cmocka_unit_test(memory_runs_out_at_the_start),
     };
     return cmocka_run_group_tests_name("sip phones", tests, NULL, NULL);
 }

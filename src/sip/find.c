@@ -11,6 +11,7 @@ struct target {
     bool self;
     int state;
     rf_link_id conn; /* OPENING: the bridge makes its loopback socket */
+    bool again;      /* it was gone already, and was asked for a second time */
 };
 
 struct find {
@@ -120,11 +121,20 @@ void find_looked_up(struct core *core, uint64_t token, int error, bool exists,
     }
 }
 
-/* reports a target whose connection is UP or gone; waits on otherwise */
+/* Reports a target whose connection is UP or gone; waits on otherwise. One that the bridge does not know (any more) is asked for once more. */
 static void check_conn(struct find *f, size_t index)
 {
+    struct target *t = &f->targets[index];
     struct flow flow;
-    int error = bridge_ready(f->core, f->targets[index].conn, &flow);
+    int error = bridge_ready(f->core, t->conn, &flow);
+
+    if (error == RF_ECLOSED && !t->again) {
+        t->again = true;
+        t->state = ATTACHING;
+        side_conn_close(f->core, t->conn);
+        if (side_attach(f->core, f->token, index, &t->node, f->aor) == 0)
+            return;
+    }
     if (error != RF_EAGAIN)
         report(f, index, error, error == 0 ? &flow : NULL);
 }

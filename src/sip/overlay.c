@@ -101,7 +101,9 @@ static void on_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struc
 
     if (n == NULL) {
         rf_free(sip->config.mem, c);
-        return; /* its bytes will be dropped, and the find that waits for it fails */
+        rf_node_app_close(sip->config.node, conn,
+                          now_of(sip)); /* else it would be found again and lead nowhere */
+        return;
     }
     c->id = conn;
     c->tokens = CONN_BURST;

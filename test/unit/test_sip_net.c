@@ -177,7 +177,7 @@ static struct end *join(struct rf_node *from, struct rf_node *to)
     b->other = a;
     if (from->has_app)
         from->app.up(from->app.ctx, a->id, &to->id, rf_view_str(to->shown), true);
-    if (to->has_app)
+    if (to->has_app && b->node != NULL) /* the first one may have closed it already */
         to->app.up(to->app.ctx, b->id, &from->id, rf_view_str(from->shown), false);
     return a;
 }

@@ -463,12 +463,6 @@ void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link)
     }
 }
 
-void node_attach_link_down(struct rf_node *node, const struct rf_link_info *link, int reason)
-{
-    /* An answerer's dial that failed is the requester's time-out; nothing to tell here. */
-    (void)node, (void)link, (void)reason;
-}
-
 int node_attach_init(struct rf_node *node)
 {
     int error = rf_overlay_handle(node->overlay, RF_CODE_ATTACH_REQ, on_attach, node);

@@ -80,7 +80,6 @@ static void link_down(void *ctx, const struct rf_link_info *link, int reason)
 {
     struct rf_node *node = ctx;
     bool was_up = link->node_id.len != 0;
-    node_attach_link_down(node, link, reason);
     if (link->purpose == RF_LINK_APP) {
         node_app_down(node, link, reason);
         return;

@@ -142,7 +142,6 @@ void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, cons
 int node_attach_app(struct rf_node *node, const struct rf_id *target, struct rf_view user,
                     uint16_t application, void (*done)(void *arg, int error, rf_link_id conn), void *arg);
 void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link);
-void node_attach_link_down(struct rf_node *node, const struct rf_link_info *link, int reason);
 
 /* app.c */
 const struct rf_node_app *node_app_find(struct rf_node *node, uint16_t application);

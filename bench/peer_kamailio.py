@@ -6,21 +6,17 @@ usage: peer_kamailio.py [--users N] [--seconds S]; prints "NAME VALUE" lines as 
 import argparse
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent / "kamailio"
+sys.path.insert(0, str(HERE.parent.parent / "tools"))
+from network import free_port  # noqa: E402  (needs the path above)
+
 RATES = {"register": (8000, 4000), "query": (8000, 4000), "call": (4000, 2000, 1000, 500)}  # per second: the first that loses none
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def pinned(core, argv):

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -21,10 +22,29 @@ def check(condition, text):
         raise Failed(text)
 
 
+PORTS_GIVEN = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens at, TCP or UDP, outside the range from which the system takes ports for outgoing connections: such a
+    connection would take it before our program does."""
+    try:
+        low = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    except OSError:
+        low = 32768
+    for _ in range(1000):
+        port = random.randrange(10000, max(low, 20000))
+        if port in PORTS_GIVEN:
+            continue
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        PORTS_GIVEN.add(port)
+        return port
+    raise Failed("no free port on loopback")
 
 
 class Process:

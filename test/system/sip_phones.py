@@ -28,18 +28,12 @@ def add_phone_user(net, name, user=None):
     return node
 
 
-def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Sipp:
     """One phone: SIPp runs its scenarios one after the other on the same port."""
 
     def __init__(self, directory, node, peer, tcp=False, password=None):
         self.directory, self.node, self.peer, self.tcp = directory, node, peer, tcp
-        self.port = free_udp_port()
+        self.port = free_port()
         self.password = password or node.password
 
     def start(self, scenario, calls=1, at_once=1, rate=50, seconds=20):
@@ -183,7 +177,7 @@ class Baresip:
         self.dir = net.dir / f"baresip-{node.name}"
         self.dir.mkdir()
         self.control = free_port()
-        sip_port = free_udp_port()
+        sip_port = free_port()
         (self.dir / "config").write_text(
             f"sip_listen 127.0.0.1:{sip_port}\naudio_source ausine,440\naudio_player aubridge,x\naudio_alert aubridge,y\n"
             f"ausrc_srate 48000\nausrc_channels 2\nauplay_srate 8000\nauplay_channels 1\nrtp_ports 20000-29998\nctrl_tcp_listen 127.0.0.1:{self.control}\n"

@@ -50,9 +50,11 @@ struct rf_x509 {
     struct rf_view issuer, subject; /* DER Names */
     struct rf_view serial;
     bool subject_empty;
-    bool is_ca;             /* basicConstraints cA */
-    int path_len;           /* pathLenConstraint, -1 = none */
-    uint8_t key_usage;      /* RF_KEY_USAGE_...; 0xff without the extension: everything */
+    bool is_ca;        /* basicConstraints cA */
+    int path_len;      /* pathLenConstraint, -1 = none */
+    uint8_t key_usage; /* RF_KEY_USAGE_...; 0xff without the extension: everything */
+    struct rf_view
+        subject_key_id;     /* what certificates below this one call its key; empty without the extension */
     uint64_t not_before_ms; /* since 1970 UTC */
     uint64_t not_after_ms;
     struct rf_view *
@@ -141,7 +143,8 @@ struct rf_crypto_ops {
     /*
      * x509_issue appends a DER certificate for `spki`, signed by `key`. `issuer` NULL: self-signed (spki must
      * be key's own). Certificates that are no CA and have no common name: empty subject, critical
-     * subjectAltName (reload.md 2.9).
+     * subjectAltName (reload.md 2.9). CAs get a subjectKeyIdentifier, what has an issuer an authorityKeyIdentifier (RFC 5280, section
+     * 4.2.1.1); OpenSSL's -x509_strict accepts all but self-signed node certificates, whose issuer RELOAD wants to be empty.
      */
     int (*x509_issue)(struct rf_crypto *c, const struct rf_x509_spec *spec, struct rf_view spki,
                       const struct rf_x509 *issuer, const struct rf_key *key, struct rf_buf *out);

@@ -11,6 +11,8 @@
 #define EXT_USAGE_SERVER                                                                                     \
     "\x30\x13\x06\x03\x55\x1d\x25\x04\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01"
 
+#define OID_AUTHORITY_KEY_ID "\x55\x1d\x23"
+
 #define TBS_MAX_LEN ((size_t)RF_X509_MAX_LEN)
 
 static void put_literal(struct rf_buf *out, const char *bytes, size_t len)
@@ -63,13 +65,65 @@ static void put_alt_names(struct rf_buf *out, const struct rf_x509_spec *spec)
     rf_der_close(out, extension);
 }
 
-static void put_extensions(struct rf_buf *out, const struct rf_x509_spec *spec)
+/* key_hash is the usual name of a key: SHA-1 of its own bytes (RFC 5280, section 4.2.1.2, method 1). */
+static int key_hash(struct rf_crypto *c, struct rf_view spki, uint8_t out[RF_SHA1_LEN])
+{
+    enum rf_key_type type;
+    struct rf_view key;
+    int r = rf_spki_type(spki, &type, &key);
+
+    return r == 0 ? rf_sha1(c, key, out) : r;
+}
+
+/*
+ * put_key_id writes the name of a key: of a CA's own key (subjectKeyIdentifier), or of the key that signs (authorityKeyIdentifier), as the
+ * issuer's certificate has it. RFC 5280 wants both; a node's certificate leaves its own key unnamed: nothing is issued below it, and it
+ * travels in every message.
+ */
+static void put_key_id(struct rf_buf *out, const char *oid, size_t oid_len, uint8_t tag, bool inside,
+                       struct rf_view id)
+{
+    size_t extension = rf_der_open(out, RF_DER_SEQUENCE), value, sequence = 0;
+
+    rf_der_put(out, RF_DER_OID, rf_view_of(oid, oid_len));
+    value = rf_der_open(out, RF_DER_OCTET_STRING);
+    if (inside)
+        sequence = rf_der_open(out, RF_DER_SEQUENCE);
+    rf_der_put(out, tag, id);
+    if (inside)
+        rf_der_close(out, sequence);
+    rf_der_close(out, value);
+    rf_der_close(out, extension);
+}
+
+static int put_key_ids(struct rf_crypto *c, struct rf_buf *out, const struct rf_x509_spec *spec,
+                       struct rf_view spki, const struct rf_x509 *issuer)
+{
+    uint8_t hash[RF_SHA1_LEN];
+    int r = 0;
+
+    if (spec->is_ca && (r = key_hash(c, spki, hash)) == 0)
+        put_key_id(out, RF_OID_SUBJECT_KEY_ID, sizeof(RF_OID_SUBJECT_KEY_ID) - 1, RF_DER_OCTET_STRING, false,
+                   rf_view_of(hash, sizeof(hash)));
+    if (r != 0 || issuer == NULL)
+        return r;
+    struct rf_view id = issuer->subject_key_id;
+    if (id.len == 0 && (r = key_hash(c, issuer->spki, hash)) == 0)
+        id = rf_view_of(hash, sizeof(hash));
+    if (r == 0)
+        put_key_id(out, OID_AUTHORITY_KEY_ID, sizeof(OID_AUTHORITY_KEY_ID) - 1, RF_DER_CONTEXT(0), true, id);
+    return r;
+}
+
+static int put_extensions(struct rf_crypto *c, struct rf_buf *out, const struct rf_x509_spec *spec,
+                          struct rf_view spki, const struct rf_x509 *issuer)
 {
     bool server = spec->dns_name_count + spec->ip_address_count > 0;
     size_t outer, list;
+    int r;
 
-    if (!has_alt_names(spec) && !spec->is_ca)
-        return;
+    if (!has_alt_names(spec) && !spec->is_ca && issuer == NULL)
+        return 0;
     outer = rf_der_open(out, RF_DER_CONTEXT_CONSTRUCTED(3));
     list = rf_der_open(out, RF_DER_SEQUENCE);
     if (spec->is_ca) {
@@ -83,15 +137,18 @@ static void put_extensions(struct rf_buf *out, const struct rf_x509_spec *spec)
         PUT_LITERAL(out, EXT_USAGE_SERVER);
     if (has_alt_names(spec))
         put_alt_names(out, spec);
+    r = put_key_ids(c, out, spec, spki, issuer);
     rf_der_close(out, list);
     rf_der_close(out, outer);
+    return r;
 }
 
-static void put_tbs(struct rf_buf *out, const struct rf_x509_spec *spec, struct rf_view spki,
-                    const struct rf_x509 *issuer, enum rf_sig_alg alg)
+static int put_tbs(struct rf_crypto *c, struct rf_buf *out, const struct rf_x509_spec *spec,
+                   struct rf_view spki, const struct rf_x509 *issuer, enum rf_sig_alg alg)
 {
     size_t tbs = rf_der_open(out, RF_DER_SEQUENCE), validity;
     uint8_t serial[16];
+    int r;
 
     for (int i = 0; i < 8; i++) {
         serial[i] = (uint8_t)(spec->serial_hi >> (56 - 8 * i));
@@ -110,8 +167,9 @@ static void put_tbs(struct rf_buf *out, const struct rf_x509_spec *spec, struct 
     rf_der_close(out, validity);
     put_name(out, spec->common_name);
     rf_buf_view_put(out, spki);
-    put_extensions(out, spec);
+    r = put_extensions(c, out, spec, spki, issuer);
     rf_der_close(out, tbs);
+    return r != 0 ? r : rf_buf_error(out);
 }
 
 int rf_x509_sign(struct rf_crypto *c, const struct rf_key *key, struct rf_view tbs, struct rf_buf *out)
@@ -143,8 +201,7 @@ int rf_x509_issue(struct rf_crypto *c, const struct rf_x509_spec *spec, struct r
     if (spec->not_after_ms < spec->not_before_ms || (spec->common_name.len == 0 && !has_alt_names(spec)))
         return RF_EINVAL;
     rf_buf_init(&tbs, c->mem, TBS_MAX_LEN);
-    put_tbs(&tbs, spec, spki, issuer, rf_sig_alg_of(c->ops->key_type(key)));
-    r = rf_buf_error(&tbs);
+    r = put_tbs(c, &tbs, spec, spki, issuer, rf_sig_alg_of(c->ops->key_type(key)));
     if (r == 0)
         r = rf_x509_sign(c, key, rf_buf_view(&tbs), out);
     rf_buf_deinit(&tbs);

@@ -162,6 +162,14 @@ static int read_key_usage(struct rf_view value, struct rf_x509 *out)
     return 0;
 }
 
+static int read_subject_key_id(struct rf_view value, struct rf_x509 *out)
+{
+    if (rf_der_take(&value, RF_DER_OCTET_STRING, &out->subject_key_id) != 0 || value.len != 0 ||
+        out->subject_key_id.len == 0)
+        return RF_EFORMAT;
+    return 0;
+}
+
 int rf_x509_extension_take(struct rf_view *in, struct rf_x509_extension *out)
 {
     struct rf_view at = *in, body;
@@ -186,6 +194,8 @@ static int read_extension(const struct rf_x509_extension *e, struct rf_x509 *out
         return read_basic_constraints(e->value, out);
     if (RF_OID_IS(e->oid, OID_KEY_USAGE))
         return read_key_usage(e->value, out);
+    if (RF_OID_IS(e->oid, RF_OID_SUBJECT_KEY_ID) && !e->critical) /* it must not be (RFC 5280) */
+        return read_subject_key_id(e->value, out);
     /* extKeyUsage speaks of TLS, which checks it itself */
     if (e->critical && !RF_OID_IS(e->oid, OID_EXT_KEY_USAGE))
         out->unknown_critical = out->other_names = true;

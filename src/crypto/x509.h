@@ -42,5 +42,6 @@ int rf_x509_extension_take(struct rf_view *in, struct rf_x509_extension *out);
 bool rf_x509_oid_is(struct rf_view oid, const char *bytes, size_t len);
 #define RF_OID_IS(oid, literal) rf_x509_oid_is((oid), (literal), sizeof(literal) - 1)
 #define RF_OID_SUBJECT_ALT_NAME "\x55\x1d\x11"
+#define RF_OID_SUBJECT_KEY_ID   "\x55\x1d\x0e"
 
 #endif

@@ -151,7 +151,10 @@ class Enrolment(unittest.TestCase):
         text = run("openssl", "x509", "-in", str(data / "tls.pem"), "-noout", "-text")
         for name in ("DNS:localhost", "DNS:example.org", "IP Address:127.0.0.1"):
             self.assertIn(name, text)
-        run("openssl", "verify", "-CAfile", self.server.ca, "-purpose", "sslserver", str(data / "tls.pem"))
+        strict = ("openssl", "verify", "-x509_strict", "-CAfile", self.server.ca)
+        run(*strict, "-purpose", "sslserver", str(data / "tls.pem"))
+        run(*strict, str(data / "signer.pem"))
+        run(*strict, self.server.ca)
         self.assertIn("CA:TRUE", run("openssl", "x509", "-in", self.server.ca, "-noout", "-text"))
 
     def test_document(self):
@@ -191,7 +194,7 @@ class Enrolment(unittest.TestCase):
         status, headers, _ = self.server.enrol(device, "username=alice", "password=" + PASSWORD)
         self.assertEqual(status, 200)
         self.assertEqual(headers["content-type"], "application/pkix-cert")
-        run("openssl", "verify", "-CAfile", self.server.ca, device.pem)
+        run("openssl", "verify", "-x509_strict", "-CAfile", self.server.ca, device.pem)
         text = device.text()
         self.assertRegex(text, r"Subject: *\n")
         self.assertRegex(text, r"Subject Alternative Name: critical")

@@ -152,6 +152,84 @@ static void issued_certificates_are_good_for_others(void **state)
     fixture_deinit(&f);
 }
 
+/* strictly verifies as `openssl verify -x509_strict` does; returns OpenSSL's error. */
+static int strictly(X509 *root, X509 *cert)
+{
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    X509_STORE_add_cert(store, root);
+    X509_STORE_set_flags(store, X509_V_FLAG_X509_STRICT);
+    assert_int_equal(X509_STORE_CTX_init(ctx, store, cert, NULL), 1);
+    X509_STORE_CTX_set_time(ctx, 0, (time_t)(ISSUED_MS / 1000 + 1));
+    (void)X509_verify_cert(ctx);
+    int error = X509_STORE_CTX_get_error(ctx);
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    return error;
+}
+
+static X509 *issued_for(struct fixture *f, const struct rf_x509_spec *spec, const struct rf_x509 *issuer,
+                        const struct rf_key *ca_key, struct rf_buf *der)
+{
+    struct rf_buf spki;
+    const uint8_t *p;
+    rf_buf_init(&spki, &f->mem.mem, 1 << 14);
+    spki_of(f->c, ca_key, &spki);
+    rf_buf_reset(der);
+    assert_int_equal(f->c->ops->x509_issue(f->c, spec, rf_buf_view(&spki), issuer, ca_key, der), 0);
+    rf_buf_deinit(&spki);
+    p = der->p;
+    return d2i_X509(NULL, &p, (long)der->len);
+}
+
+/* What a strict reader of RFC 5280 wants: keys have names, and certificates say which one signed them. */
+static void certificates_are_strictly_good(void **state)
+{
+    struct rf_view uri = VIEW("reload://0110a1@x/"), other = VIEW("another name of that key");
+    struct rf_x509_spec ca_spec = {.common_name = VIEW("a CA"),
+                                   .is_ca = true,
+                                   .serial_lo = 1,
+                                   .not_before_ms = ISSUED_MS,
+                                   .not_after_ms = ISSUED_MS + YEAR_MS};
+    struct rf_x509_spec spec = {.email = VIEW("a@x"),
+                                .uris = &uri,
+                                .uri_count = 1,
+                                .serial_lo = 5,
+                                .not_before_ms = ISSUED_MS,
+                                .not_after_ms = ISSUED_MS + YEAR_MS};
+    struct fixture f;
+    struct rf_key *key;
+    struct rf_buf der;
+    struct rf_x509 ca;
+    (void)state;
+    fixture_init(&f);
+    rf_buf_init(&der, &f.mem.mem, 1 << 14);
+    assert_int_equal(f.c->ops->key_generate(f.c, RF_KEY_P256, &key), 0);
+    X509 *root = issued_for(&f, &ca_spec, NULL, key, &der);
+    assert_int_equal(f.c->ops->x509_decode(f.c, rf_buf_view(&der), &ca), 0);
+    assert_int_equal(ca.subject_key_id.len, RF_SHA1_LEN);
+    assert_int_equal(strictly(root, root), X509_V_OK);
+    struct rf_view own = ca.subject_key_id,
+                   ids[] = {own, {0}, other}; /* its name; a CA of old, without; another */
+    for (size_t i = 0; i < 3; i++) {
+        struct rf_view wanted = i == 2 ? other : own;
+        ca.subject_key_id = ids[i];
+        X509 *leaf = issued_for(&f, &spec, &ca, key, &der);
+        const ASN1_OCTET_STRING *names = X509_get0_authority_key_id(leaf);
+        assert_non_null(names);
+        assert_true(rf_view_equal(rf_view_of(ASN1_STRING_get0_data(names), (size_t)ASN1_STRING_length(names)),
+                                  wanted));
+        if (i < 2)
+            assert_int_equal(strictly(root, leaf), X509_V_OK);
+        X509_free(leaf);
+    }
+    X509_free(root);
+    f.c->ops->x509_deinit(f.c, &ca);
+    f.c->ops->key_free(f.c, key);
+    rf_buf_deinit(&der);
+    fixture_deinit(&f);
+}
+
 static void server_certificates_name_hosts(void **state)
 {
     struct rf_x509_spec spec = {.common_name = VIEW("enrol.example.org"),
@@ -330,6 +408,13 @@ static const struct pieces broken[] = {
      .extensions = EXT("\x30\x0c\x06\x03\x55\x1d\x13\x04\x05\x30\x03\x02\x01\x00"),
      .error = RF_EFORMAT},
     {.what = "basicConstraints of no CA", .extensions = EXT("\x30\x09\x06\x03\x55\x1d\x13\x04\x02\x30\x00")},
+    {.what = "subjectKeyIdentifier", .extensions = EXT("\x30\x0a\x06\x03\x55\x1d\x0e\x04\x03\x04\x01k")},
+    {.what = "empty subjectKeyIdentifier",
+     .extensions = EXT("\x30\x09\x06\x03\x55\x1d\x0e\x04\x02\x04\x00"),
+     .error = RF_EFORMAT},
+    {.what = "bytes behind the subjectKeyIdentifier",
+     .extensions = EXT("\x30\x0b\x06\x03\x55\x1d\x0e\x04\x04\x04\x01kk"),
+     .error = RF_EFORMAT},
     {.what = "extension without a value",
      .extensions = EXT("\x30\x05\x06\x03\x55\x1d\x13"),
      .error = RF_EFORMAT},
@@ -373,6 +458,9 @@ static void unknown_critical_extensions_are_told(void **state)
         {.what = "unknown and critical",
          .extensions = EXT("\x30\x0a\x06\x01\x2a\x01\x01\xff\x04\x02"
                            "ab"),
+         .error = 3},
+        {.what = "a critical subjectKeyIdentifier",
+         .extensions = EXT("\x30\x0d\x06\x03\x55\x1d\x0e\x01\x01\xff\x04\x03\x04\x01k"),
          .error = 3},
         {.what = "a DNS name",
          .extensions = EXT("\x30\x0e\x06\x03\x55\x1d\x11\x04\x07\x30\x05\x82\x03"
@@ -459,6 +547,7 @@ int test_crypto_x509(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(vector_certificates_are_read),
         cmocka_unit_test(issued_certificates_are_good_for_others),
+        cmocka_unit_test(certificates_are_strictly_good),
         cmocka_unit_test(server_certificates_name_hosts),
         cmocka_unit_test(broken_certificates_are_refused),
         cmocka_unit_test(unknown_critical_extensions_are_told),

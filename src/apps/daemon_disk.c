@@ -37,35 +37,19 @@ struct file_job {
 
 /* ---- records ---- */
 
-static struct rf_view keep(struct rf_region *region, struct rf_view v, bool *refused)
-{
-    struct rf_view copy = rf_region_copy(region, v);
-    *refused |= v.len > 0 && copy.p == NULL;
-    return copy;
-}
-
 static struct batch *batch_new(const struct rf_node_out *out)
 {
     struct batch *b = calloc(1, sizeof(*b));
     if (b == NULL)
         return NULL;
     rf_region_init(&b->region, rf_mem_system(), (size_t)256 * 1024 * 1024);
-    struct rf_persist_op *ops = rf_region_array(&b->region, out->op_count, sizeof(*ops));
-    bool refused = ops == NULL;
-    for (size_t i = 0; i < out->op_count && !refused; i++) {
-        ops[i] = out->ops[i];
-        struct rf_record *r = &ops[i].record;
-        r->resource = keep(&b->region, r->resource, &refused);
-        r->slot = keep(&b->region, r->slot, &refused);
-        r->stored_data = keep(&b->region, r->stored_data, &refused);
-        r->cert = keep(&b->region, r->cert, &refused);
-    }
-    b->batch = (struct rf_node_batch){.token = out->token, .ops = ops, .op_count = out->op_count};
-    if (refused) {
+    struct rf_persist_op *ops;
+    if (rf_persist_copy(&b->region, out->ops, out->op_count, &ops) != 0) {
         rf_region_deinit(&b->region);
         free(b);
         return NULL;
     }
+    b->batch = (struct rf_node_batch){.token = out->token, .ops = ops, .op_count = out->op_count};
     return b;
 }
 

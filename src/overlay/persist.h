@@ -2,6 +2,7 @@
 #ifndef RF_OVERLAY_PERSIST_H
 #define RF_OVERLAY_PERSIST_H
 
+#include "base/region.h"
 #include "base/view.h"
 
 /* One stored value. All views are borrowed for the call that carries the record. */
@@ -26,5 +27,13 @@ struct rf_persist_op {
     enum rf_persist_type type;
     struct rf_record record;
 };
+
+/*
+ * rf_persist_copy copies changes with all that they point to.
+ * out   on success an array of op_count, in `region`, as are the bytes
+ * Errors: RF_ENOMEM (what was copied by then stays in the region).
+ */
+int rf_persist_copy(struct rf_region *region, const struct rf_persist_op *ops, size_t op_count,
+                    struct rf_persist_op **out);
 
 #endif

@@ -15,7 +15,7 @@
  */
 int rf_enrol_db_open(struct rf_mem *mem, const char *where, bool create, struct rf_enrol_store **out,
                      char *error, size_t error_len);
-/* rf_enrol_db_error: what the database said at the last failure (borrowed until the next call; never NULL). For logs. */
+/* rf_enrol_db_error: what the database said when the last call failed, empty if it did not (borrowed until the next call). For logs. */
 const char *rf_enrol_db_error(const struct rf_enrol_store *store);
 
 #endif

@@ -7,10 +7,13 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include "base/assert.h"
 #include "db/enrol_sql.h"
 
-#define LOCK_KEY  "5930762001957" /* any number that others do not use in the same database */
+#define LOCK_KEY "5930762001957" /* any number that others do not use in the same database */
+#define RETRY_MS                                                                                             \
+    3000 /* after a connection that could not be made: until then nothing waits for another try */
 #define OID_INT8  20
 #define OID_BYTEA 17
 #define OID_TEXT  25
@@ -19,6 +22,7 @@ struct postgres_db {
     struct sql sql;
     PGconn *conn;
     bool in_transaction;
+    uint64_t retry_ms; /* monotonic: no new connection before */
 };
 
 static struct postgres_db *of(struct sql *s)
@@ -66,13 +70,29 @@ static int setup(struct postgres_db *d)
     return simple(d, text);
 }
 
-/* alive makes the connection anew if it broke earlier. */
+static uint64_t mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/*
+ * alive makes the connection anew if it broke earlier. Everybody waits for that, up to the connect_timeout: so while the database is away
+ * it is tried now and then only.
+ */
 static int alive(struct postgres_db *d)
 {
     if (PQstatus(d->conn) == CONNECTION_OK)
         return RF_OK;
+    if (mono_ms() < d->retry_ms) {
+        note(d, PQerrorMessage(d->conn));
+        return RF_EDATABASE;
+    }
     PQreset(d->conn);
-    return setup(d);
+    int e = setup(d);
+    d->retry_ms = e == RF_OK ? 0 : mono_ms() + RETRY_MS;
+    return e;
 }
 
 static int begin_once(struct postgres_db *d)
@@ -211,17 +231,15 @@ static void db_close(struct sql *s)
     rf_free(s->mem, of(s));
 }
 
-static const struct sql_driver driver = {db_begin, db_commit, db_rollback, db_run, db_close};
-
 static void ignore_notice(void *arg, const PGresult *result)
 {
     (void)arg;
     (void)result;
 }
 
-/* table_version: 0 when there are no tables yet. */
-static int table_version(struct postgres_db *d, int *out)
+static int db_version(struct sql *s, int64_t *out)
 {
+    struct postgres_db *d = of(s);
     PGresult *result = PQexec(d->conn, "SELECT to_regclass('enrol_meta') IS NULL");
     bool none = PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
     int e = succeeded(result) ? RF_OK : failed(d, result);
@@ -238,40 +256,29 @@ static int table_version(struct postgres_db *d, int *out)
     return e;
 }
 
-/* make_tables runs in a transaction of its own, so that of two processes only one makes them. */
-static int make_tables(struct postgres_db *d, bool create)
+static int db_make_tables(struct sql *s, struct rf_buf *schema)
 {
-    int version = 0;
-    struct rf_buf text;
-    rf_buf_init(&text, d->sql.mem, 8192);
-    int e = db_begin(&d->sql);
-    if (e == RF_OK)
-        e = table_version(d, &version);
-    if (e == RF_OK && version == 0 && !create) {
-        note(d, "the database has no tables of the enrolment server");
-        e = RF_ENOTFOUND;
-    } else if (e == RF_OK && version == 0) {
-        sql_schema(&text, "BYTEA");
-        rf_buf_u8(&text, 0);
-        e = rf_buf_error(&text) == RF_OK ? simple(d, (const char *)text.p) : RF_ENOMEM;
-    } else if (e == RF_OK && version > SQL_SCHEMA_VERSION) {
-        note(d, "the database was made by a newer version of this program");
-        e = RF_EVERSION;
-    }
-    if (e == RF_OK)
-        e = db_commit(&d->sql);
-    else
-        db_rollback(&d->sql);
-    rf_buf_deinit(&text);
-    return e;
+    rf_buf_u8(schema, 0);
+    return rf_buf_error(schema) == RF_OK ? simple(of(s), (const char *)schema->p) : RF_ENOMEM;
 }
+
+static const struct sql_driver driver = {
+    .begin = db_begin,
+    .commit = db_commit,
+    .rollback = db_rollback,
+    .run = db_run,
+    .version = db_version,
+    .blob = "BYTEA",
+    .make_tables = db_make_tables,
+    .close = db_close,
+};
 
 int sql_postgres_open(struct rf_mem *mem, const char *url, bool create, struct sql **out)
 {
     /* what stands in the URL wins over what stands before it */
     const char *const keys[] = {"connect_timeout", "tcp_user_timeout", "application_name",
                                 "client_encoding", "dbname",           NULL};
-    const char *const values[] = {"5", "10000", "ringfolk-enrol", "UTF8", url, NULL};
+    const char *const values[] = {"3", "10000", "ringfolk-enrol", "UTF8", url, NULL};
     struct postgres_db *d = rf_zalloc(mem, sizeof(*d));
     if (!d)
         return RF_ENOMEM;
@@ -282,5 +289,5 @@ int sql_postgres_open(struct rf_mem *mem, const char *url, bool create, struct s
         return RF_ENOMEM;
     PQsetNoticeReceiver(d->conn, ignore_notice, NULL);
     int e = setup(d);
-    return e == RF_OK ? make_tables(d, create) : e;
+    return e == RF_OK ? sql_tables(&d->sql, create) : e;
 }

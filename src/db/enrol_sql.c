@@ -42,7 +42,7 @@ const char *const sql_statements[SQL_STATEMENT_COUNT] = {
         " ON CONFLICT DO NOTHING",
 };
 
-void sql_schema(struct rf_buf *out, const char *blob)
+static void put_schema(struct rf_buf *out, const char *blob)
 {
     /* names are told apart by their bytes; sorting is by the database's bytes too */
     rf_buf_printf(out, "CREATE TABLE enrol_meta(key TEXT PRIMARY KEY, value BIGINT NOT NULL);"
@@ -66,6 +66,37 @@ void sql_schema(struct rf_buf *out, const char *blob)
                   " created_ms BIGINT NOT NULL, xml %s NOT NULL);"
                   "INSERT INTO enrol_meta(key, value) VALUES('version', %d);",
                   blob, blob, blob, SQL_SCHEMA_VERSION);
+}
+
+static int sql_says(struct sql *s, int error, const char *text)
+{
+    snprintf(s->error, sizeof(s->error), "%s", text);
+    return error;
+}
+
+/* In a transaction of its own, so that of two processes only one makes them. */
+int sql_tables(struct sql *s, bool create)
+{
+    int64_t version = 0;
+    struct rf_buf schema;
+    rf_buf_init(&schema, s->mem, 8192);
+    int e = s->driver->begin(s);
+    if (e == RF_OK)
+        e = s->driver->version(s, &version);
+    if (e == RF_OK && version > SQL_SCHEMA_VERSION)
+        e = sql_says(s, RF_EVERSION, "the database was made by a newer version of this program");
+    else if (e == RF_OK && version == 0 && !create)
+        e = sql_says(s, RF_ENOTFOUND, "the database has no tables of the enrolment server");
+    else if (e == RF_OK && version == 0) {
+        put_schema(&schema, s->driver->blob);
+        e = s->driver->make_tables(s, &schema);
+    }
+    if (e == RF_OK)
+        e = s->driver->commit(s);
+    else
+        s->driver->rollback(s);
+    rf_buf_deinit(&schema);
+    return e;
 }
 
 /* ---- values ---- */
@@ -171,6 +202,14 @@ struct reader {
     void *ctx;
 };
 
+/* run is the driver's, after forgetting what an earlier call said. */
+static int run(struct sql *s, enum sql_statement statement, const struct sql_value *params, size_t count,
+               sql_each *each, void *ctx, uint64_t *changed)
+{
+    s->error[0] = '\0';
+    return s->driver->run(s, statement, params, count, each, ctx, changed);
+}
+
 static int damaged(struct sql *s, const char *table)
 {
     snprintf(s->error, sizeof(s->error), "the table %s holds a row that this program cannot read", table);
@@ -207,7 +246,7 @@ static int get(struct sql *s, enum sql_statement statement, struct sql_value key
                struct reader *r)
 {
     r->s = s;
-    int e = s->driver->run(s, statement, &key, 1, each, r, NULL);
+    int e = run(s, statement, &key, 1, each, r, NULL);
     if (e == RF_OK && r->seen == 0)
         return RF_ENOTFOUND;
     return e;
@@ -215,14 +254,14 @@ static int get(struct sql *s, enum sql_statement statement, struct sql_value key
 
 static int put(struct sql *s, enum sql_statement statement, const struct sql_value *params, size_t count)
 {
-    return s->driver->run(s, statement, params, count, NULL, NULL, NULL);
+    return run(s, statement, params, count, NULL, NULL, NULL);
 }
 
 /* add inserts a row that must not be there. */
 static int add(struct sql *s, enum sql_statement statement, const struct sql_value *params, size_t count)
 {
     uint64_t changed = 0;
-    int e = s->driver->run(s, statement, params, count, NULL, NULL, &changed);
+    int e = run(s, statement, params, count, NULL, NULL, &changed);
     return e == RF_OK && changed == 0 ? RF_ECONFLICT : e;
 }
 
@@ -235,11 +274,13 @@ static void op_free(struct rf_enrol_store *store)
 
 static int op_begin(struct rf_enrol_store *store)
 {
+    of(store)->error[0] = '\0';
     return of(store)->driver->begin(of(store));
 }
 
 static int op_commit(struct rf_enrol_store *store)
 {
+    of(store)->error[0] = '\0';
     return of(store)->driver->commit(of(store));
 }
 
@@ -268,7 +309,7 @@ static int op_user_each(struct rf_enrol_store *store,
                         int (*each)(void *ctx, const struct rf_enrol_user *user), void *ctx)
 {
     struct reader r = {.s = of(store), .each_user = each, .ctx = ctx};
-    return r.s->driver->run(r.s, SQL_USER_EACH, NULL, 0, on_user, &r, NULL);
+    return run(r.s, SQL_USER_EACH, NULL, 0, on_user, &r, NULL);
 }
 
 static int op_invite_get(struct rf_enrol_store *store, const uint8_t hash[RF_ENROL_HASH_LEN],
@@ -338,9 +379,9 @@ static int op_device_each(struct rf_enrol_store *store, const char *user,
 {
     struct reader r = {.s = of(store), .each_device = each, .ctx = ctx};
     if (!user)
-        return r.s->driver->run(r.s, SQL_DEVICE_EACH, NULL, 0, on_device, &r, NULL);
+        return run(r.s, SQL_DEVICE_EACH, NULL, 0, on_device, &r, NULL);
     const struct sql_value name = of_text(user);
-    return r.s->driver->run(r.s, SQL_DEVICE_EACH_OF, &name, 1, on_device, &r, NULL);
+    return run(r.s, SQL_DEVICE_EACH_OF, &name, 1, on_device, &r, NULL);
 }
 
 static int op_cert_put(struct rf_enrol_store *store, const struct rf_enrol_cert *cert)
@@ -381,7 +422,7 @@ static int op_document_get(struct rf_enrol_store *store, uint64_t known, struct 
 {
     struct sql *s = of(store);
     struct document_reader r = {.s = s, .document = out, .xml = xml};
-    int e = s->driver->run(s, SQL_DOCUMENT_NUMBER, NULL, 0, on_document, &r, NULL);
+    int e = run(s, SQL_DOCUMENT_NUMBER, NULL, 0, on_document, &r, NULL);
     if (e != RF_OK || !r.seen)
         return e != RF_OK ? e : RF_ENOTFOUND;
     if (out->number == known)
@@ -389,7 +430,7 @@ static int op_document_get(struct rf_enrol_store *store, uint64_t known, struct 
     const struct sql_value number = of_int(out->number);
     r.document = NULL;
     r.seen = false;
-    e = s->driver->run(s, SQL_DOCUMENT_GET, &number, 1, on_document, &r, NULL);
+    e = run(s, SQL_DOCUMENT_GET, &number, 1, on_document, &r, NULL);
     return e == RF_OK && !r.seen ? RF_EDATABASE : e;
 }
 

@@ -54,6 +54,10 @@ struct sql_driver {
     /* run executes one statement; `each` (may be NULL) sees its rows; *changed (may be NULL) counts rows written. */
     int (*run)(struct sql *s, enum sql_statement statement, const struct sql_value *params, size_t count,
                sql_each *each, void *ctx, uint64_t *changed);
+    /* version of the tables, 0: there are none. make_tables runs `schema`, to which it may add. Both inside a transaction. */
+    int (*version)(struct sql *s, int64_t *out);
+    const char *blob; /* the database's type for bytes */
+    int (*make_tables)(struct sql *s, struct rf_buf *schema);
     void (*close)(struct sql *s); /* frees s too */
 };
 /* The front of both implementations. */
@@ -61,12 +65,12 @@ struct sql {
     struct rf_enrol_store store;
     const struct sql_driver *driver;
     struct rf_mem *mem;
-    char error[SQL_ERROR_SIZE];
+    char error[SQL_ERROR_SIZE]; /* what the database said; empty after a call that succeeded */
 };
 /* sql_init fills in the operations. */
 void sql_init(struct sql *s, struct rf_mem *mem, const struct sql_driver *driver);
-/* sql_schema writes the statements that make the tables; `blob` is the database's type for bytes. */
-void sql_schema(struct rf_buf *out, const char *blob);
+/* sql_tables makes the tables if there are none and `create`. Errors as rf_enrol_db_open. */
+int sql_tables(struct sql *s, bool create);
 
 /* Open one sort; s->error is set when *out is set although the call failed (then the caller closes it). */
 int sql_sqlite_open(struct rf_mem *mem, const char *path, bool create, struct sql **out);

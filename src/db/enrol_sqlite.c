@@ -2,10 +2,10 @@
  * enrol_sqlite.c - runs the statements of enrol_sql.c on SQLite: WAL, so that the server reads while the command line writes, and
  * synchronous=FULL, so that a commit is on the disk.
  */
-#include <sqlite3.h>
 #include <stdio.h>
 #include "base/assert.h"
 #include "db/enrol_sql.h"
+#include "db/sqlite.h"
 
 #define APPLICATION_ID 0x52464e45 /* "RFNE", in the file's header */
 
@@ -23,28 +23,18 @@ static struct sqlite_db *of(struct sql *s)
 static int failed(struct sqlite_db *d, int rc)
 {
     snprintf(d->sql.error, sizeof(d->sql.error), "%s", d->db ? sqlite3_errmsg(d->db) : sqlite3_errstr(rc));
-    switch (rc & 0xff) {
-    case SQLITE_NOMEM:
-        return RF_ENOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return RF_EBUSY;
-    case SQLITE_CANTOPEN:
-        return RF_ENOTFOUND;
-    default:
-        return RF_EDATABASE;
-    }
+    return (rc & 0xff) == SQLITE_CANTOPEN ? RF_ENOTFOUND : sqlite_error(rc);
 }
 
-static int exec(struct sqlite_db *d, const char *text)
+static int db_exec(struct sql *s, const char *text)
 {
-    int rc = sqlite3_exec(d->db, text, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? RF_OK : failed(d, rc);
+    int rc = sqlite3_exec(of(s)->db, text, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? RF_OK : failed(of(s), rc);
 }
 
 static int db_begin(struct sql *s)
 {
-    return exec(of(s), "BEGIN IMMEDIATE");
+    return db_exec(s, "BEGIN IMMEDIATE");
 }
 
 static void db_rollback(struct sql *s)
@@ -55,7 +45,7 @@ static void db_rollback(struct sql *s)
 
 static int db_commit(struct sql *s)
 {
-    int e = exec(of(s), "COMMIT");
+    int e = db_exec(s, "COMMIT");
     if (e != RF_OK)
         db_rollback(s);
     return e;
@@ -69,9 +59,8 @@ static int bind(sqlite3_stmt *st, int at, const struct sql_value *value)
     case SQL_TEXT:
         return sqlite3_bind_text64(st, at, (const char *)value->v.p, value->v.len, SQLITE_STATIC,
                                    SQLITE_UTF8);
-    case SQL_BLOB: /* a NULL pointer would bind NULL instead of no bytes */
-        return sqlite3_bind_blob64(st, at, value->v.len > 0 ? (const void *)value->v.p : "", value->v.len,
-                                   SQLITE_STATIC);
+    case SQL_BLOB:
+        return sqlite_bind_bytes(st, at, value->v);
     case SQL_NULL:
         break;
     }
@@ -139,50 +128,30 @@ static void db_close(struct sql *s)
     rf_free(s->mem, d);
 }
 
-static const struct sql_driver driver = {db_begin, db_commit, db_rollback, db_run, db_close};
-
-static int pragma_int(struct sqlite_db *d, const char *text, int *out)
+static int db_version(struct sql *s, int64_t *out)
 {
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(d->db, text, -1, &st, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        *out = sqlite3_column_int(st, 0);
-    sqlite3_finalize(st);
-    return rc == SQLITE_ROW ? RF_OK : failed(d, rc);
+    int rc = sqlite_int(of(s)->db, "PRAGMA user_version", out);
+    return rc == SQLITE_OK ? RF_OK : failed(of(s), rc);
 }
 
-/* make_tables runs in a transaction of its own, so that of two processes only one makes them. */
-static int make_tables(struct sqlite_db *d, bool create)
+static int db_make_tables(struct sql *s, struct rf_buf *schema)
 {
-    int version = 0;
-    struct rf_buf text;
-    rf_buf_init(&text, d->sql.mem, 8192);
-    int e = exec(d, "BEGIN IMMEDIATE");
-    if (e == RF_OK)
-        e = pragma_int(d, "PRAGMA user_version", &version);
-    if (e == RF_OK && version == 0 && !create) {
-        snprintf(d->sql.error, sizeof(d->sql.error), "the database is empty");
-        e = RF_ENOTFOUND;
-    } else if (e == RF_OK && version == 0) {
-        sql_schema(&text, "BLOB");
-        rf_buf_printf(&text, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID,
-                      SQL_SCHEMA_VERSION);
-        rf_buf_u8(&text, 0);
-        e = rf_buf_error(&text) == RF_OK ? exec(d, (const char *)text.p) : RF_ENOMEM;
-    } else if (e == RF_OK && version > SQL_SCHEMA_VERSION) {
-        snprintf(d->sql.error, sizeof(d->sql.error),
-                 "the database was made by a newer version of this program");
-        e = RF_EVERSION;
-    }
-    if (e == RF_OK)
-        e = db_commit(&d->sql);
-    else
-        db_rollback(&d->sql);
-    rf_buf_deinit(&text);
-    return e;
+    rf_buf_printf(schema, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID,
+                  SQL_SCHEMA_VERSION);
+    rf_buf_u8(schema, 0);
+    return rf_buf_error(schema) == RF_OK ? db_exec(s, (const char *)schema->p) : RF_ENOMEM;
 }
+
+static const struct sql_driver driver = {
+    .begin = db_begin,
+    .commit = db_commit,
+    .rollback = db_rollback,
+    .run = db_run,
+    .version = db_version,
+    .blob = "BLOB",
+    .make_tables = db_make_tables,
+    .close = db_close,
+};
 
 int sql_sqlite_open(struct rf_mem *mem, const char *path, bool create, struct sql **out)
 {
@@ -198,6 +167,6 @@ int sql_sqlite_open(struct rf_mem *mem, const char *path, bool create, struct sq
         return failed(d, rc);
     sqlite3_extended_result_codes(d->db, 1);
     sqlite3_busy_timeout(d->db, SQL_BUSY_MS);
-    int e = exec(d, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
-    return e == RF_OK ? make_tables(d, create) : e;
+    int e = db_exec(&d->sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+    return e == RF_OK ? sql_tables(&d->sql, create) : e;
 }

@@ -5,10 +5,10 @@
  * WAL with synchronous=FULL: a commit that returned is on the disk. The database is locked as long as it is open, so that two daemons
  * can never share one home. What ended long ago and certificates that no value needs any more go when the database is opened.
  */
-#include <sqlite3.h>
 #include <stdio.h>
 #include "base/assert.h"
 #include "db/node.h"
+#include "db/sqlite.h"
 
 #define NODE_APPLICATION_ID 0x52464e44 /* "RFND", in the file's header */
 #define NODE_SCHEMA_VERSION 1
@@ -93,31 +93,12 @@ static const char *advice(int rc)
     }
 }
 
-static int error_of(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_NOMEM:
-        return RF_ENOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return RF_EBUSY;
-    default:
-        return RF_EDATABASE;
-    }
-}
-
 /* Notes what failed for error_text and returns our error number. */
 static int node_failed(struct node_sqlite *s, const char *what, int rc)
 {
     snprintf(s->error, sizeof(s->error), "%s: %s (%s)", what, advice(rc),
              s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
-    return error_of(rc);
-}
-
-static void bind_view(sqlite3_stmt *st, int column, struct rf_view v)
-{
-    /* a NULL pointer would bind NULL instead of the empty blob */
-    sqlite3_bind_blob64(st, column, v.len > 0 ? (const void *)v.p : "", v.len, SQLITE_STATIC);
+    return sqlite_error(rc);
 }
 
 static struct rf_view column_view(sqlite3_stmt *st, int column)
@@ -142,12 +123,12 @@ static void rollback(struct node_sqlite *s)
 
 static int cert_id(struct node_sqlite *s, struct rf_view der, sqlite3_int64 *id)
 {
-    bind_view(s->st[ST_CERT_ADD], 1, der);
+    sqlite_bind_bytes(s->st[ST_CERT_ADD], 1, der);
     int rc = step(s, ST_CERT_ADD);
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_stmt *st = s->st[ST_CERT_ID];
-    bind_view(st, 1, der);
+    sqlite_bind_bytes(st, 1, der);
     rc = sqlite3_step(st);
     if (rc == SQLITE_ROW) {
         *id = sqlite3_column_int64(st, 0);
@@ -166,24 +147,24 @@ static int put(struct node_sqlite *s, const struct rf_record *record)
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_stmt *st = s->st[ST_PUT];
-    bind_view(st, 1, record->resource);
+    sqlite_bind_bytes(st, 1, record->resource);
     sqlite3_bind_int64(st, 2, record->kind);
-    bind_view(st, 3, record->slot);
+    sqlite_bind_bytes(st, 3, record->slot);
     sqlite3_bind_int64(st, 4, (sqlite3_int64)record->generation);
     sqlite3_bind_int64(st, 5, (sqlite3_int64)record->storage_time_ms);
     sqlite3_bind_int64(st, 6, (sqlite3_int64)record->expires_ms);
     sqlite3_bind_int(st, 7, record->replica_number);
     sqlite3_bind_int64(st, 8, cert);
-    bind_view(st, 9, record->stored_data);
+    sqlite_bind_bytes(st, 9, record->stored_data);
     return step(s, ST_PUT);
 }
 
 static int delete (struct node_sqlite *s, const struct rf_record *record)
 {
     sqlite3_stmt *st = s->st[ST_DELETE];
-    bind_view(st, 1, record->resource);
+    sqlite_bind_bytes(st, 1, record->resource);
     sqlite3_bind_int64(st, 2, record->kind);
-    bind_view(st, 3, record->slot);
+    sqlite_bind_bytes(st, 3, record->slot);
     return step(s, ST_DELETE);
 }
 
@@ -264,7 +245,7 @@ static int sqlite_put(struct rf_node_store *store, const char *key, struct rf_vi
     enum node_statement which = value.len > 0 ? ST_STATE_PUT : ST_STATE_DELETE;
     sqlite3_bind_text(s->st[which], 1, key, -1, SQLITE_STATIC);
     if (value.len > 0)
-        bind_view(s->st[which], 2, value);
+        sqlite_bind_bytes(s->st[which], 2, value);
     int rc = step(s, which);
     return rc == SQLITE_OK ? 0 : node_failed(s, "write the node's state", rc);
 }
@@ -299,20 +280,6 @@ static int exec(struct node_sqlite *s, const char *sql)
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
 
-static int pragma_int(struct node_sqlite *s, const char *sql, int64_t *out)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW) {
-        *out = sqlite3_column_int64(st, 0);
-        rc = SQLITE_OK;
-    }
-    sqlite3_finalize(st);
-    return rc;
-}
-
 /* quick_check answers with one row "ok", or with what is wrong. */
 static int check_pages(struct node_sqlite *s)
 {
@@ -332,11 +299,11 @@ static int check_pages(struct node_sqlite *s)
 static int open_schema(struct node_sqlite *s)
 {
     int64_t application = 0, version = 0, tables = 0;
-    int rc = pragma_int(s, "PRAGMA application_id", &application);
+    int rc = sqlite_int(s->db, "PRAGMA application_id", &application);
     if (rc == SQLITE_OK)
-        rc = pragma_int(s, "PRAGMA user_version", &version);
+        rc = sqlite_int(s->db, "PRAGMA user_version", &version);
     if (rc == SQLITE_OK)
-        rc = pragma_int(s, "SELECT count(*) FROM sqlite_master", &tables);
+        rc = sqlite_int(s->db, "SELECT count(*) FROM sqlite_master", &tables);
     if (rc != SQLITE_OK)
         return node_failed(s, "open the database", rc);
     if (tables > 0 && application != NODE_APPLICATION_ID) {

@@ -107,70 +107,11 @@ static void requests_of_others_are_read(void **state)
     fixture_deinit(&f);
 }
 
-static void only_the_owner_of_the_key_can_ask(void **state)
-{
-    struct fixture f;
-    struct rf_buf der;
-    struct rf_key *key;
-    struct rf_csr csr;
-    (void)state;
-    fixture_init(&f);
-    rf_buf_init(&der, &f.mem.mem, 1 << 14);
-    assert_int_equal(f.c->ops->key_generate(f.c, RF_KEY_ED25519, &key), 0);
-    assert_int_equal(f.c->ops->csr_create(f.c, key, VIEW("alice@example.org"), &der), 0);
-    for (size_t i = 0; i < der.len; i++) {
-        int r;
-
-        der.p[i] ^= 0x01;
-        r = f.c->ops->csr_decode(f.c, rf_buf_view(&der), &csr);
-        assert_true(r == RF_EFORMAT || r == RF_ESIGNATURE || r == RF_EUNKNOWN);
-        der.p[i] ^= 0x01;
-        assert_int_equal(f.c->ops->csr_decode(f.c, rf_view_of(der.p, i), &csr), RF_EFORMAT);
-    }
-    rf_buf_u8(&der, 0);
-    assert_int_equal(f.c->ops->csr_decode(f.c, rf_buf_view(&der), &csr), RF_EFORMAT);
-    f.c->ops->key_free(f.c, key);
-    rf_buf_deinit(&der);
-    fixture_deinit(&f);
-}
-
-static void refused_memory_is_reported(void **state)
-{
-    struct fixture f;
-    struct rf_key *key;
-    (void)state;
-    fixture_init(&f);
-    assert_int_equal(f.c->ops->key_generate(f.c, RF_KEY_ED25519, &key), 0);
-    for (size_t allowed = 0;; allowed++) {
-        struct rf_buf der;
-        struct rf_csr csr;
-        int r;
-
-        rf_buf_init(&der, &f.mem.mem, 1 << 14);
-        f.mem.allowed = allowed;
-        r = f.c->ops->csr_create(f.c, key, VIEW("alice@example.org"), &der);
-        if (r == 0)
-            r = f.c->ops->csr_decode(f.c, rf_buf_view(&der), &csr);
-        if (r == 0)
-            f.c->ops->csr_deinit(f.c, &csr);
-        f.mem.allowed = SIZE_MAX;
-        rf_buf_deinit(&der);
-        if (r == 0)
-            break;
-        assert_int_equal(r, RF_ENOMEM);
-        assert_true(allowed < 20);
-    }
-    f.c->ops->key_free(f.c, key);
-    fixture_deinit(&f);
-}
-
 int test_crypto_csr(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_good_for_others),
         cmocka_unit_test(requests_of_others_are_read),
-        cmocka_unit_test(only_the_owner_of_the_key_can_ask),
-        cmocka_unit_test(refused_memory_is_reported),
     };
     return cmocka_run_group_tests_name("csr", tests, NULL, NULL);
 }

@@ -1,0 +1,309 @@
+/*
+ * world.h - the inside of the simulator, shared by the files of this folder only.
+ *
+ *   world.c    birth and death of the world: overlay document, nodes, shards
+ *   shard.c    the event loop of a shard: heap of events, heap of wake-ups, who may run until when
+ *   host.c     a node's shell: starts and stops it, gives it events, drains its queue, charges its CPU
+ *   conns.c    connections: dialling, order, windows, bandwidth, cuts
+ *   net.c      latency model
+ *   engine.c   the link engine: handshake of the size and cost of TLS 1.3, records, message counts
+ *   disk.c     virtual disks
+ *   plan.c     steps of the scenario: starts, faults, churn; everything between two windows
+ *   work.c     operations and their outcomes
+ *   probe.c    ring check
+ *   stats.c    series, metrics, checks
+ *
+ * Ownership and threads. A node belongs to one shard (its index modulo the number of shards), with its connection ends, events, disk.
+ * While shards run, a shard touches its own nodes only and reads what the plan set (faults, users); what goes to a node of
+ * another shard is put into shard->mail[that shard] and handed over between two windows. A window ends at most net.min_latency_us after
+ * the earliest event, so mail always comes in time.
+ *
+ * Order. Events of one node are handled in the order (time, source node, the source's sequence number); a wake-up comes after the events of its
+ * time. Nothing else decides, so sharding changes no node's history.
+ *
+ * CPU. Each node has one core. Handling an event costs time (crypto, engine, a price per message and byte); until that is over
+ * (busy_until_us) whatever comes waits in its queue, and what it sends leaves at the end of it.
+ */
+#ifndef RF_SIM_WORLD_H
+#define RF_SIM_WORLD_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "node/node.h"
+#include "sim/sim.h"
+#include "sim/stream.h"
+
+#define SIM_EPOCH_MS     UINT64_C(1800000000000) /* wall clock at time 0 */
+#define SIM_MONO_BASE_US UINT64_C(1000000)
+#define SIM_PORT         6084
+#define SIM_CODES        48 /* message codes counted; the last is everything else */
+#define SIM_HOPS         32
+#define SIM_BUCKETS      256 /* of a latency histogram */
+
+/* What the CPU of a node is charged, microseconds. The crypto backend charges its own operations. */
+#define SIM_CPU_EVENT_NS   4000 /* a read or write of the system, epoll included */
+#define SIM_CPU_MESSAGE_NS 3000 /* a RELOAD message in or out without its signatures */
+#define SIM_CPU_BYTE_NS    3    /* per byte sent or received: copies, AES-GCM */
+#define SIM_CPU_HANDSHAKE_CLIENT_US                                                                          \
+    300 /* a full TLS 1.3 handshake with both certificates; see docs/benchmarks.md */
+#define SIM_CPU_HANDSHAKE_SERVER_US 370
+#define SIM_CPU_RESUMED_US          120 /* each side */
+
+enum sim_event_type {
+    SIM_EVENT_DIAL = 1,  /* SYN arrives at dst */
+    SIM_EVENT_ACCEPTED,  /* SYN-ACK arrives back */
+    SIM_EVENT_REFUSED,   /* RST to a dial */
+    SIM_EVENT_DATA,      /* bytes for an end */
+    SIM_EVENT_CLOSE,     /* FIN or RST for an end */
+    SIM_EVENT_CREDIT,    /* the other side has read `number` bytes */
+    SIM_EVENT_RETRY,     /* own: an end tries again what a cut held back */
+    SIM_EVENT_PERSISTED, /* own: a commit is done */
+    SIM_EVENT_RUN,       /* own: the CPU is free again */
+    SIM_EVENT_START,     /* own: a planned start, stop, operation (plan.c and host.c draw them) */
+    SIM_EVENT_STOP,
+    SIM_EVENT_OP,
+};
+
+/* A reference to a connection end in its shard's table; gen 0: none. */
+struct sim_ref {
+    uint32_t slot, gen;
+};
+
+struct sim_event {
+    uint64_t at_us;
+    uint32_t dst, src, seq;
+    uint8_t type;
+    uint8_t flag;  /* STOP: enum sim_stop; OP: enum rf_sim_op_type; CLOSE: the host is alive (reset) */
+    uint16_t life; /* own events: of which life of the node (START: any) */
+    struct sim_ref end, peer; /* dst's end, src's end */
+    union {
+        uint32_t len;    /* DATA: bytes that follow the struct */
+        uint32_t number; /* CREDIT, OP */
+    };
+    struct sim_event *next; /* in a node's queue, a free list, mail */
+    union {
+        uint8_t *bytes;            /* DATA: owned */
+        struct sim_commit *commit; /* PERSISTED: owned */
+    };
+};
+
+enum sim_end_state {
+    SIM_END_FREE = 0,
+    SIM_END_DIALLING,
+    SIM_END_OPEN,
+    SIM_END_DRAINING /* node said close, bytes are held */
+};
+/* One end of a connection. Slots are reused with another gen. */
+struct sim_end {
+    uint32_t gen;
+    uint32_t node, peer_node;
+    struct sim_ref peer;                            /* its end, once known */
+    uint32_t next_hash, next_of_node, prev_of_node; /* slot + 1; 0: none */
+    rf_link_id flow;
+    uint64_t last_us; /* when the newest delivery to the peer comes */
+    uint32_t latency_us;
+    uint32_t sent_len; /* sent and not known to be read */
+    uint32_t read_len; /* read by us and not told to the peer */
+    uint8_t state, tries;
+    bool retrying; /* a RETRY event is under way */
+    bool output;   /* the node has output that did not fit the window */
+};
+
+/* ---- disk.c ---- */
+
+struct sim_blob { /* interned bytes: certificates */
+    struct rf_map_node node;
+    uint32_t refs, len;
+    uint8_t bytes[];
+};
+struct sim_disk {
+    struct rf_map rows; /* struct sim_row */
+};
+struct sim_commit {
+    uint64_t token;
+    size_t count;
+    struct sim_row **rows; /* owned; a row without data: delete */
+};
+
+/* ---- nodes ---- */
+
+enum sim_stop { SIM_STOP_KILL = 1, SIM_STOP_POWER, SIM_STOP_LEAVE, SIM_STOP_WIPE = 8 };
+
+struct sim_node {
+    struct sim_shard *shard;
+    struct rf_node *node;                           /* NULL: down */
+    struct rf_mem mem;                              /* counts into held */
+    struct rf_rng rng;                              /* the node's secrets and jitter */
+    struct sim_stream inside, network, life_stream; /* what rng draws; delays; sessions and pauses */
+    struct sim_place place;
+    uint32_t index;
+    uint32_t seq;     /* of the next event it sends */
+    size_t wake_slot; /* in the shard's heap of wake-ups, 0: not in */
+    uint64_t wake_us;
+    uint64_t busy_until_us, up_free_us, down_free_us, disk_free_us;
+    uint64_t trace;
+    uint32_t first_end; /* slot + 1 */
+    uint32_t end_count;
+    struct sim_event *queue, *queue_tail; /* input that waits for the CPU */
+    uint32_t queue_len;
+    uint16_t life;
+    uint8_t side; /* of the partition it is in, 0: none */
+    bool super : 1, spare : 1, dialable : 1, started_once : 1, joined : 1, registered : 1, leaving : 1,
+        stopping : 1;
+    bool cut_out : 1, run_set : 1, dark : 1; /* dark: the host is off and answers nothing */
+    float slow;                              /* factor, 1 */
+    int32_t skew_ms, drift_ppb;
+    int64_t held; /* bytes of memory */
+    struct sim_disk *disk;
+    struct rf_addr peers[4]; /* remembered over restarts */
+    uint8_t peer_count;
+    uint64_t joined_us, registered_us;
+    struct { /* since the last sample */
+        uint64_t cpu_ns;
+        uint32_t bytes_out, messages_out, maintenance_bytes, maintenance_messages;
+    } now;
+};
+
+struct sim_histogram { /* of microseconds, logarithmic: 12 buckets per doubling from 100 us on */
+    uint32_t count[SIM_BUCKETS];
+};
+
+/* What a shard counts between two samples; stats.c merges and clears. */
+struct sim_tally {
+    uint64_t method_bytes[SIM_CODES], method_messages[SIM_CODES];
+    uint64_t keepalive_bytes, ack_bytes, handshake_bytes, client_bytes;
+    uint64_t op_started[RF_SIM_OP_COUNT], op_right[RF_SIM_OP_COUNT], op_wrong[RF_SIM_OP_COUNT],
+        op_failed[RF_SIM_OP_COUNT];
+    struct sim_histogram op_latency[RF_SIM_OP_COUNT];
+    uint64_t hops[SIM_HOPS];
+    uint64_t lost; /* supernodes that fell out of the ring by themselves */
+    uint64_t handshakes, resumed, refused;
+    uint64_t queue_max_us;
+};
+
+struct sim_wake {
+    uint64_t at_us;
+    struct sim_node *node;
+};
+
+struct sim_shard {
+    struct rf_sim *sim;
+    size_t index;
+    struct rf_crypto *crypto;
+    struct rf_conf *conf;
+    struct rf_key *ca_key;
+    struct rf_x509 ca;
+    uint64_t now_us;
+    struct sim_node *current; /* whom work is charged to; NULL: nobody */
+    uint64_t cost_ns;         /* of the running event */
+    struct sim_event **heap;  /* 1-based, ordered by (time, dst, src, seq) */
+    size_t heap_count, heap_cap;
+    struct sim_wake *wakes; /* 1-based */
+    size_t wake_count, wake_cap;
+    struct sim_event *free_events;
+    struct sim_event *mail[RF_SIM_MAX_SHARDS];
+    struct sim_end *ends;
+    size_t end_count, end_cap;
+    uint32_t free_end;  /* slot + 1 */
+    uint32_t *end_hash; /* slot + 1 by (node, flow) */
+    size_t end_hash_size;
+    struct rf_map blobs;
+    struct sim_out *outs; /* scratch of host.c: what the running event sends */
+    size_t out_count, out_cap;
+    uint64_t events, messages, bytes;
+    int64_t super_held, client_held;
+    size_t super_up, super_joined, client_up, client_joined, registered;
+    struct sim_tally tally;
+};
+
+struct rf_sim {
+    struct rf_sim_config config;
+    struct rf_sim_scenario scenario;
+    struct sim_node *nodes; /* supernodes first */
+    size_t node_count;
+    struct sim_shard *shards;
+    size_t shard_count;
+    uint64_t now_us, end_us;
+    struct sim_stream plan_stream, fault_stream, work_stream;
+    double loss;
+    bool partitioned;
+    struct sim_plan *plan;   /* plan.c */
+    struct sim_work *work;   /* work.c */
+    struct sim_stats *stats; /* stats.c */
+};
+
+/* ---- what the files call of each other ---- */
+
+/* net.c: see net.h. world.c */
+struct rf_addr sim_addr_of(const struct sim_node *n);
+struct sim_node *sim_node_at(const struct rf_sim *sim, const struct rf_addr *addr); /* NULL: nobody's */
+void sim_user_of(const struct sim_node *n, char out[48]);                           /* "u17@example.org" */
+struct rf_now sim_node_now(const struct sim_node *n, uint64_t now_us);
+
+/* shard.c */
+struct sim_event *sim_event_new(struct sim_shard *shard, enum sim_event_type type);
+void sim_event_free(struct sim_shard *shard, struct sim_event *e);
+/* sim_event_post fills in source and sequence and delivers at at_us: into the own heap, or as mail. */
+void sim_event_post(struct sim_node *src, struct sim_event *e, uint32_t dst, uint64_t at_us);
+void sim_heap_push(struct sim_shard *shard, struct sim_event *e);
+void sim_wake_set(struct sim_node *n, uint64_t at_us); /* RF_NEVER: none */
+uint64_t sim_shard_next(const struct sim_shard *shard);
+
+/* host.c */
+int sim_host_start(struct sim_node *n, uint64_t now_us);
+void sim_host_stop(struct sim_node *n, enum sim_stop how, uint64_t now_us);
+void sim_host_event(struct sim_node *n, struct sim_event *e); /* takes e */
+void sim_host_wake(struct sim_node *n);
+void sim_charge_us(void *shard, uint32_t us); /* rf_sim_crypto's charge */
+void sim_charge_ns(struct sim_shard *shard, uint64_t ns);
+void sim_host_enter(struct sim_node *n);
+void sim_host_leave(struct sim_node *n); /* drains, sends, sets busy and wake */
+struct sim_node *sim_host_of_rng(const struct rf_rng *rng);
+
+/* conns.c */
+void sim_conn_dial(struct sim_node *n, rf_link_id flow, const struct rf_addr *addr, uint64_t at_us);
+void sim_conn_output(struct sim_node *n, rf_link_id flow, uint64_t at_us);
+void sim_conn_close(struct sim_node *n, rf_link_id flow, uint64_t at_us);
+void sim_conn_cut_all(struct sim_node *n, bool silent, uint64_t at_us);        /* the process is gone */
+void sim_conn_event(struct sim_node *n, struct sim_event *e);                  /* DIAL .. RETRY; borrowed */
+struct sim_end *sim_end_at(const struct sim_shard *shard, struct sim_ref ref); /* NULL: gone */
+
+/* disk.c */
+struct sim_blob *sim_blob_get(struct sim_shard *shard, struct rf_view bytes); /* one reference */
+void sim_blob_put(struct sim_shard *shard, struct sim_blob *blob);
+struct sim_commit *sim_disk_prepare(struct sim_node *n, const struct rf_persist_op *ops, size_t count,
+                                    uint64_t token);
+void sim_disk_commit(struct sim_node *n, struct sim_commit *commit); /* takes the rows */
+void sim_commit_free(struct sim_node *n, struct sim_commit *commit);
+void sim_disk_load(struct sim_node *n);
+void sim_disk_wipe(struct sim_node *n);
+
+/* engine.c */
+extern const struct rf_engine_ops sim_engine;
+
+/* plan.c */
+int sim_plan_new(struct rf_sim *sim);
+void sim_plan_free(struct rf_sim *sim);
+uint64_t sim_plan_next(const struct rf_sim *sim);           /* when the plan wants to be asked again */
+void sim_plan_run(struct rf_sim *sim);                      /* everything due at sim->now_us */
+void sim_plan_started(struct sim_node *n, uint64_t now_us); /* churn draws the session's end */
+void sim_plan_stopped(struct sim_node *n, uint64_t now_us); /* and the pause's */
+
+/* work.c */
+int sim_work_new(struct rf_sim *sim);
+void sim_work_free(struct rf_sim *sim);
+void sim_work_begin(struct sim_node *n, enum rf_sim_op_type type, uint32_t target);
+void sim_work_node_gone(struct sim_node *n);
+
+/* probe.c: how many joined supernodes have wrong neighbors */
+size_t sim_probe_ring(const struct rf_sim *sim);
+
+/* stats.c */
+int sim_stats_new(struct rf_sim *sim);
+void sim_stats_free(struct rf_sim *sim);
+void sim_stats_sample(struct rf_sim *sim);
+void sim_stats_probe(struct rf_sim *sim);
+void sim_stats_mark(struct rf_sim *sim);
+void sim_histogram_add(struct sim_histogram *h, uint64_t us);
+
+#endif

@@ -45,12 +45,49 @@ static int live_device(struct rf_enrol *enrol, const struct rf_enrol_attempt *at
 
 /* ---- first look ---- */
 
-/* name_admit takes one of the name's tokens before a password is verified. */
+/* name_key: who is guessed at, and from where. */
+#define NAME_KEY_SIZE (16 + RF_ENROL_NAME_SIZE)
+static struct rf_view name_key(const struct rf_enrol_attempt *attempt, uint8_t out[NAME_KEY_SIZE])
+{
+    struct rf_view network = network_of(&attempt->peer);
+    size_t name_len = strlen(attempt->user);
+    memcpy(out, network.p, network.len);
+    memcpy(out + network.len, attempt->user, name_len);
+    return rf_view_of(out, network.len + name_len);
+}
+
+/*
+ * name_take takes the tokens of a name before a password is verified: of those for the attempt's network, then of those for all. Who guesses
+ * from one network shuts out that network only, and at its slow pace never uses up what all have.
+ */
+static int name_take(struct rf_enrol *enrol, const struct rf_enrol_attempt *attempt, const struct rf_now *now,
+                     uint64_t *wait_us)
+{
+    uint8_t bytes[NAME_KEY_SIZE];
+    struct rf_view key = name_key(attempt, bytes);
+    int e = rf_limit_take(&enrol->names, key, 1, now->mono_us, wait_us);
+    if (e != RF_OK)
+        return e;
+    e = rf_limit_take(&enrol->names_all, rf_view_str(attempt->user), 1, now->mono_us, wait_us);
+    if (e != RF_OK)
+        rf_limit_give(&enrol->names, key, 1, now->mono_us);
+    return e;
+}
+
+/* name_give puts them back: the password was right. */
+static void name_give(struct rf_enrol *enrol, const struct rf_enrol_attempt *attempt,
+                      const struct rf_now *now)
+{
+    uint8_t bytes[NAME_KEY_SIZE];
+    rf_limit_give(&enrol->names, name_key(attempt, bytes), 1, now->mono_us);
+    rf_limit_give(&enrol->names_all, rf_view_str(attempt->user), 1, now->mono_us);
+}
+
 static bool name_admit(struct rf_enrol *enrol, const struct rf_enrol_attempt *attempt,
                        const struct rf_now *now, struct rf_enrol_answer *answer)
 {
     uint64_t wait_us = 0;
-    int e = rf_limit_take(&enrol->names, rf_view_str(attempt->user), 1, now->mono_us, &wait_us);
+    int e = name_take(enrol, attempt, now, &wait_us);
     if (e == RF_OK)
         return true;
     if (e == RF_ELIMIT) {
@@ -413,7 +450,7 @@ void decide_issue(struct rf_enrol *enrol, struct rf_enrol_attempt *attempt, cons
             enrol->counters.issued++;
         enrol->counters.users_created += done.user_created;
         if (attempt->job.work == RF_PASSWORD_VERIFY)
-            rf_limit_give(&enrol->names, rf_view_str(attempt->user), 1, now->mono_us);
+            name_give(enrol, attempt, now);
         return;
     }
     rf_buf_reset(&answer->certificate);

@@ -73,7 +73,8 @@ static bool config_valid(const struct rf_enrol_config *c)
     return rf_domain_valid(rf_view_str(c->overlay)) && c->id_len >= RF_ID_MIN_LEN &&
            c->id_len <= RF_ID_MAX_LEN && c->validity_ms >= RF_MS_PER_S && c->cost.memory_kib >= 8 &&
            c->cost.passes >= 1 && l->address_burst >= COST_REFUSED && l->name_burst >= 1 &&
-           l->address_refill_us >= 1 && l->name_refill_us >= 1 && l->max_count >= 1;
+           l->name_all_burst >= 1 && l->address_refill_us >= 1 && l->name_refill_us >= 1 &&
+           l->name_all_refill_us >= 1 && l->max_count >= 1;
 }
 
 int rf_enrol_new(struct rf_mem *mem, struct rf_crypto *crypto, struct rf_enrol_store *store,
@@ -99,6 +100,8 @@ int rf_enrol_new(struct rf_mem *mem, struct rf_crypto *crypto, struct rf_enrol_s
     const struct rf_enrol_limits *l = &config->limits;
     rf_limit_init(&enrol->addresses, mem, config->seed, l->max_count, l->address_burst, l->address_refill_us);
     rf_limit_init(&enrol->names, mem, config->seed, l->max_count, l->name_burst, l->name_refill_us);
+    rf_limit_init(&enrol->names_all, mem, config->seed, l->max_count, l->name_all_burst,
+                  l->name_all_refill_us);
     int e = make_decoy(enrol);
     if (e != RF_OK) {
         rf_enrol_free(enrol);
@@ -114,6 +117,7 @@ void rf_enrol_free(struct rf_enrol *enrol)
         return;
     rf_limit_deinit(&enrol->addresses);
     rf_limit_deinit(&enrol->names);
+    rf_limit_deinit(&enrol->names_all);
     rf_free(enrol->mem, enrol);
 }
 
@@ -133,8 +137,7 @@ void rf_enrol_attempt_free(struct rf_enrol_attempt *attempt)
 
 /* ---- one address ---- */
 
-/* address_key: an IPv4 address, or the /64 that one customer has. */
-static struct rf_view address_key(const struct rf_addr *peer)
+struct rf_view network_of(const struct rf_addr *peer)
 {
     return rf_view_of(peer->ip, peer->family == 6 ? 8 : 4);
 }
@@ -143,7 +146,7 @@ static bool address_admit(struct rf_enrol *enrol, const struct rf_addr *peer, co
                           struct rf_enrol_answer *answer)
 {
     uint64_t wait_us = 0;
-    int e = rf_limit_take(&enrol->addresses, address_key(peer), COST_REFUSED, now->mono_us, &wait_us);
+    int e = rf_limit_take(&enrol->addresses, network_of(peer), COST_REFUSED, now->mono_us, &wait_us);
     if (e == RF_OK)
         return true;
     if (e != RF_ELIMIT) {
@@ -161,7 +164,7 @@ static void settle(struct rf_enrol *enrol, const struct rf_addr *peer, const str
                    const struct rf_enrol_answer *answer)
 {
     if (answer->status == 200 || answer->status >= 500)
-        rf_limit_give(&enrol->addresses, address_key(peer), COST_REFUSED - COST_ATTEMPT, now->mono_us);
+        rf_limit_give(&enrol->addresses, network_of(peer), COST_REFUSED - COST_ATTEMPT, now->mono_us);
 }
 
 /* ---- the form ---- */

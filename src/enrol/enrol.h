@@ -56,11 +56,14 @@ struct rf_enrol; /* owned; rf_enrol_free */
 struct rf_enrol_limits {
     uint32_t address_burst; /* tokens; an attempt costs 1, one that is refused 5 */
     uint64_t address_refill_us;
-    uint32_t name_burst; /* refused attempts */
+    uint32_t name_burst; /* wrong passwords for one name from one network (an IPv4 address, a /64) */
     uint64_t name_refill_us;
+    uint32_t name_all_burst; /* for one name from everywhere: a guesser alone cannot use these up */
+    uint64_t name_all_refill_us;
     size_t max_count; /* buckets of each sort */
 };
-#define RF_ENROL_LIMITS_DEFAULT ((struct rf_enrol_limits){200, 1000000, 10, 30 * 1000000ull, 65536})
+#define RF_ENROL_LIMITS_DEFAULT                                                                              \
+    ((struct rf_enrol_limits){200, RF_US_PER_S, 10, 30 * RF_US_PER_S, 100, 3 * RF_US_PER_S, 65536})
 
 struct rf_enrol_config {
     const char *overlay;  /* lower-case; copied */
@@ -132,7 +135,8 @@ void rf_enrol_attempt_free(struct rf_enrol_attempt *attempt); /* wipes; NULL all
 
 /*
  * rf_enrol_name makes the complete name of `text`: "Alice" or "alice@Example.ORG" -> "alice@example.org". ASCII letters are folded to
- * lower case, so that no two names differ in case only. The local part is 1..64 of a-z 0-9 . _ + -, the first a letter or digit.
+ * lower case, so that no two names differ in case only. The local part is 1..64 of a-z 0-9 . _ + -, the first a letter or digit, dots not
+ * at the end and not one after another.
  * Errors: RF_EFORMAT, RF_EMISMATCH another overlay's domain, RF_ELIMIT too long.
  */
 int rf_enrol_name(struct rf_view text, const char *overlay, char out[RF_ENROL_NAME_SIZE]);

@@ -26,8 +26,8 @@ struct rf_enrol {
     uint8_t id_len;
     uint64_t validity_ms;
     struct rf_password_cost cost;
-    struct rf_limit addresses, names;
-    char decoy[RF_ENROL_PASSWORD_SIZE]; /* an encoded hash that no password fits */
+    struct rf_limit addresses, names, names_all; /* by network; by name and network; by name */
+    char decoy[RF_ENROL_PASSWORD_SIZE];          /* an encoded hash that no password fits */
     struct rf_enrol_counters counters;
 };
 
@@ -36,6 +36,9 @@ void answer_refuse(struct rf_enrol_answer *answer, uint64_t *counter, int status
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* answer_failed completes an answer after an error of ours: 503 for the store, 500 else. */
 void answer_failed(struct rf_enrol *enrol, struct rf_enrol_answer *answer, int error);
+
+/* network_of: what one customer has: an IPv4 address, or an IPv6 /64. Borrowed. */
+struct rf_view network_of(const struct rf_addr *peer);
 
 /* decide_grant settles what entitles the attempt, as far as the store can tell now; false: `answer` is complete. */
 bool decide_grant(struct rf_enrol *enrol, struct rf_enrol_attempt *attempt, struct rf_view password,

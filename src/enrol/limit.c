@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 
-#define KEY_MAX_LEN 256
+#define KEY_MAX_LEN 300
 
 struct bucket {
     struct rf_map_node node;

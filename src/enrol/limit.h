@@ -23,7 +23,7 @@ void rf_limit_init(struct rf_limit *limit, struct rf_mem *mem, const uint64_t se
                    uint32_t burst, uint64_t refill_us);
 void rf_limit_deinit(struct rf_limit *limit);
 /*
- * rf_limit_take takes `cost` tokens (1..burst) for `key` (at most 256 bytes, copied).
+ * rf_limit_take takes `cost` tokens (1..burst) for `key` (at most 300 bytes, copied).
  * Errors: RF_ELIMIT too few are there, nothing is taken, and *wait_us tells after how long they would be; RF_ENOMEM.
  */
 int rf_limit_take(struct rf_limit *limit, struct rf_view key, uint32_t cost, uint64_t now_us,

@@ -10,11 +10,15 @@ static char lower(uint8_t c)
     return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
-static bool local_char(char c, size_t at)
+/* local_char: may c stand at `at` of a local part? Dots stand alone and inside, as in addresses of mail. */
+static bool local_char(const char *local, size_t at, size_t len)
 {
+    char c = local[at];
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
         return true;
-    return at > 0 && (c == '.' || c == '_' || c == '+' || c == '-');
+    if (c == '.')
+        return at > 0 && at + 1 < len && local[at - 1] != '.';
+    return at > 0 && (c == '_' || c == '+' || c == '-');
 }
 
 int rf_enrol_name(struct rf_view text, const char *overlay, char out[RF_ENROL_NAME_SIZE])
@@ -28,7 +32,7 @@ int rf_enrol_name(struct rf_view text, const char *overlay, char out[RF_ENROL_NA
         return RF_ELIMIT;
     for (size_t i = 0; i < local_len; i++) {
         out[i] = lower(text.p[i]);
-        if (!local_char(out[i], i))
+        if (!local_char(out, i, local_len))
             return RF_EFORMAT;
     }
     if (at) {

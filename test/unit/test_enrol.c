@@ -68,6 +68,8 @@ void world_init(struct world *w)
                    .address_refill_us = 1000,
                    .name_burst = 5,
                    .name_refill_us = 30000000,
+                   .name_all_burst = 12,
+                   .name_all_refill_us = 3000000,
                    .max_count = 64},
     };
     make_ca(w);

@@ -22,7 +22,18 @@ static const struct {
     {"-alice", RF_EFORMAT, NULL},
     {"al ice", RF_EFORMAT, NULL},
     {"alice\r\n", RF_EFORMAT, NULL},
+    {"alice.", RF_EFORMAT, NULL},
+    {"al..ice", RF_EFORMAT, NULL},
+    {"al.i.ce", RF_OK, "al.i.ce@example.org"},
+    {"alice.@example.org", RF_EFORMAT, NULL},
     {"\xc3\xa4lice", RF_EFORMAT, NULL},
+    {"\xd0\xb0lice", RF_EFORMAT, NULL},     /* a Cyrillic letter that looks like an a */
+    {"\xef\xbd\x81lice", RF_EFORMAT, NULL}, /* a wide one */
+    {"ali\xe2\x80\x8b"
+     "ce",
+     RF_EFORMAT, NULL}, /* a space without width */
+    {"alice';DROP TABLE enrol_user;--", RF_EFORMAT, NULL},
+    {"%61lice", RF_EFORMAT, NULL},
     {"alice;gr=1", RF_EFORMAT, NULL},
     {"sip:alice", RF_EFORMAT, NULL},
     {"alice@", RF_EMISMATCH, NULL},

@@ -156,34 +156,78 @@ static void limited(struct world *w, const struct ask *ask, const char *why, uin
     rf_enrol_answer_deinit(&answer);
 }
 
-/* Five wrong passwords for one name, from wherever: then even the right one has to wait. Successes cost nothing. */
+static void wrong(struct world *w, const char *name, const struct device *d, const char *peer)
+{
+    expect(w, &(struct ask){.username = name, .password = "x", .device = d, .peer = peer}, 403, AUTH, NULL,
+           NULL);
+}
+
+/* Five wrong passwords for one name from one network: then even the right one has to wait there. Successes cost nothing. */
 static void test_name_limit(void **state)
 {
     struct world w;
     struct device d;
-    char peer[32];
     (void)state;
     world_init(&w);
     device_init(&w, &d, RF_KEY_P256, NULL);
     const struct ask right = {.username = "alice", .password = PASSWORD, .device = &d};
+    struct ask elsewhere = right;
+    elsewhere.peer = "192.0.2.2";
     for (int i = 0; i < 20; i++)
         expect(&w, &right, 200, NULL, NULL, NULL);
-    for (int i = 0; i < 5; i++) {
-        snprintf(peer, sizeof(peer), "198.51.100.%d", i);
-        expect(&w, &(struct ask){.username = "ALICE", .password = "x", .device = &d, .peer = peer}, 403, AUTH,
-               NULL, NULL);
-    }
+    for (int i = 0; i < 5; i++)
+        wrong(&w, "ALICE", &d, NULL);
     limited(&w, &right, "this name", 30, 31);
-    expect(&w, &(struct ask){.username = "nobody1", .password = "x", .device = &d}, 403, AUTH, NULL, NULL);
+    expect(&w, &elsewhere, 200, NULL, NULL, NULL);
+    wrong(&w, "nobody1", &d, NULL);
     w.now.mono_us += 30000000;
     expect(&w, &right, 200, NULL, NULL, NULL);
     /* names that do not exist are limited in the same way */
-    for (int i = 0; i < 4; i++)
-        expect(&w, &(struct ask){.username = "nobody1", .password = "x", .device = &d}, 403, AUTH, NULL,
-               NULL);
-    expect(&w, &(struct ask){.username = "nobody1", .password = "x", .device = &d}, 403, AUTH, NULL, NULL);
+    for (int i = 0; i < 5; i++)
+        wrong(&w, "nobody1", &d, NULL);
     limited(&w, &(struct ask){.username = "nobody1", .password = "x", .device = &d}, "this name", 1, 31);
     assert_int_equal(rf_enrol_counters(w.enrol)->limited_name, 2);
+    device_deinit(&w, &d);
+    world_deinit(&w);
+}
+
+/*
+ * Whoever guesses a name's password from one network, for as long as he likes, does not keep its owner out. From many networks he does, as
+ * long as he goes on; but not those who have an invite, or a certificate to renew.
+ */
+static void test_nobody_is_locked_out(void **state)
+{
+    struct world w;
+    struct device d, second;
+    struct rf_enrol_answer answer;
+    char peer[32], code[RF_ENROL_INVITE_CODE_LEN + 1];
+    (void)state;
+    world_init(&w);
+    device_init(&w, &d, RF_KEY_P256, NULL);
+    device_init(&w, &second, RF_KEY_P256, NULL);
+    const struct ask right = {.username = "alice", .password = PASSWORD, .device = &d, .peer = "192.0.2.2"};
+    for (int i = 0; i < 300; i++) {
+        run(&w, &(struct ask){.username = "alice", .password = "x", .device = &d, .peer = "198.51.100.1"},
+            &answer);
+        assert_true(answer.status == 403 || answer.status == 429);
+        rf_enrol_answer_deinit(&answer);
+        w.now.mono_us += 1000000;
+        if (i % 50 == 49)
+            expect(&w, &right, 200, NULL, NULL, &d);
+    }
+    w.now.mono_us += 60000000;
+    for (int i = 0; i < 12; i++) {
+        snprintf(peer, sizeof(peer), "198.51.100.%d", 10 + i);
+        wrong(&w, "alice", &d, peer);
+    }
+    limited(&w, &right, "this name", 3, 4);
+    limited(&w, &right, "this name", 3, 4); /* and waiting in vain costs nothing */
+    expect(&w, &(struct ask){.device = &d, .certificate = &d}, 200, NULL, NULL, NULL);
+    world_invite(&w, "alice@" OVERLAY, 1, 0, WALL_MS + DAY_MS, code);
+    expect(&w, &(struct ask){.username = "alice", .invite = code, .device = &second}, 200, NULL, NULL, NULL);
+    w.now.mono_us += 3000000;
+    expect(&w, &right, 200, NULL, NULL, NULL);
+    device_deinit(&w, &second);
     device_deinit(&w, &d);
     world_deinit(&w);
 }
@@ -266,8 +310,8 @@ int test_enrol_races(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_invite_twice), cmocka_unit_test(test_changed_meanwhile),
         cmocka_unit_test(test_given_up),         cmocka_unit_test(test_decoy),
-        cmocka_unit_test(test_name_limit),       cmocka_unit_test(test_address_limit),
-        cmocka_unit_test(test_no_secrets),
+        cmocka_unit_test(test_name_limit),       cmocka_unit_test(test_nobody_is_locked_out),
+        cmocka_unit_test(test_address_limit),    cmocka_unit_test(test_no_secrets),
     };
     return cmocka_run_group_tests_name("enrol races and limits", tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,6 @@
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define DRAIN_MAX_LEN                                                                                        \
     ((size_t)1024 * 1024) /* of a body that is refused anyway: so that its sender reads the answer */
-#define REQUEST_MAX_US      (30 * RF_US_PER_S)  /* from the first header to the last byte of the body */
 #define CONN_MEMORY_LEN     ((size_t)32 * 1024) /* headers and buffers of one connection */
 #define CLIENT_CERT_MAX_LEN 8192
 
@@ -36,6 +36,15 @@ struct rf_https {
     struct MHD_Daemon *daemon;
     struct https_pool pool;
     uint16_t port;
+    pthread_mutex_t lock;       /* of `connections`: rf_https_tick may come from any thread */
+    struct rf_list connections; /* those whose request began first in front */
+};
+
+/* What the deadline of a connection needs; the library's own connection is not ours to touch from outside. */
+struct connection {
+    struct rf_list list;
+    int fd;
+    uint64_t since_us; /* accepted, or the last request done */
 };
 
 struct exchange {
@@ -109,12 +118,72 @@ static struct rf_view peer_certificate(struct MHD_Connection *connection)
     return rf_view_of(chain[0].data, chain[0].size);
 }
 
+/* ---- deadlines ---- */
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct rf_https *https = cls;
+    struct connection *c = *context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        c = info ? rf_zalloc(https->mem, sizeof(*c)) : NULL;
+        if (!c)
+            return; /* the idle timeout is left */
+        c->fd = info->connect_fd;
+        c->since_us = mono_us();
+        *context = c;
+        pthread_mutex_lock(&https->lock);
+        rf_list_push_back(&https->connections, &c->list);
+        pthread_mutex_unlock(&https->lock);
+    } else if (c) { /* the descriptor is closed after this call: so rf_https_tick never meets another's */
+        pthread_mutex_lock(&https->lock);
+        rf_list_remove(&c->list);
+        pthread_mutex_unlock(&https->lock);
+        rf_free(https->mem, c);
+        *context = NULL;
+    }
+}
+
+static void deadline_again(struct rf_https *https, struct connection *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&https->lock);
+    c->since_us = mono_us();
+    rf_list_remove(&c->list);
+    rf_list_push_back(&https->connections, &c->list);
+    pthread_mutex_unlock(&https->lock);
+}
+
+void rf_https_tick(struct rf_https *https)
+{
+    uint64_t now_us = mono_us(), limit_us = https->config.request_timeout_s * RF_US_PER_S;
+    pthread_mutex_lock(&https->lock);
+    RF_LIST_EACH(&https->connections, it)
+    {
+        const struct connection *c = RF_LIST_ENTRY(it, struct connection, list);
+        if (c->since_us + limit_us > now_us)
+            break;
+        shutdown(c->fd, SHUT_RDWR); /* the library notices, and tells on_connection */
+    }
+    pthread_mutex_unlock(&https->lock);
+}
+
+/* ---- exchanges ---- */
+
 static const char *header_of(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
-
-/* ---- exchanges ---- */
 
 static struct exchange *exchange_new(struct rf_https *https, struct MHD_Connection *connection,
                                      const char *path, const char *method)
@@ -141,8 +210,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 {
     struct rf_https *https = cls;
     struct exchange *x = *con_cls;
-    (void)connection;
     (void)code;
+    deadline_again(https, connection_of(connection));
     if (!x)
         return;
     if (https->config.closed)
@@ -240,7 +309,7 @@ static void room(struct exchange *x)
 /* more takes a piece of the body. */
 static enum MHD_Result more(struct exchange *x, const char *data, size_t *len)
 {
-    if (mono_us() - x->started_us > REQUEST_MAX_US || x->body_seen_len + *len > 2 * DRAIN_MAX_LEN)
+    if (x->body_seen_len + *len > 2 * DRAIN_MAX_LEN)
         return MHD_NO;
     if (x->body_seen_len == 0)
         room(x);
@@ -338,6 +407,7 @@ static struct MHD_Daemon *start_daemon(struct rf_https *https, int fd)
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)c->idle_timeout_s, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONN_MEMORY_LEN, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, https},
         {c->client_ca_pem ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
          (void *)(uintptr_t)c->client_ca_pem},
         {MHD_OPTION_END, 0, NULL},
@@ -351,13 +421,15 @@ static struct MHD_Daemon *start_daemon(struct rf_https *https, int fd)
 
 int rf_https_start(struct rf_mem *mem, const struct rf_https_config *config, struct rf_https **out)
 {
-    RF_ASSERT(config->workers >= 1 && config->workers <= 64);
+    RF_ASSERT(config->workers >= 1 && config->workers <= 64 && config->request_timeout_s >= 1);
     int fd = -1;
     struct rf_https *https = rf_zalloc(mem, sizeof(*https));
     if (!https)
         return RF_ENOMEM;
     https->mem = mem;
     https->config = *config;
+    pthread_mutex_init(&https->lock, NULL);
+    rf_list_init(&https->connections);
     int e = credentials_valid(config) ? listen_on(&config->listen, &fd, &https->port) : RF_EFORMAT;
     if (e == RF_OK)
         e = https_pool_init(&https->pool, mem, config->workers, config->queue_max);
@@ -373,6 +445,7 @@ int rf_https_start(struct rf_mem *mem, const struct rf_https_config *config, str
     if (fd >= 0)
         close(fd);
     https_pool_deinit(&https->pool);
+    pthread_mutex_destroy(&https->lock);
     rf_free(mem, https);
     return e;
 }
@@ -384,6 +457,7 @@ void rf_https_stop(struct rf_https *https)
     https_pool_drain(&https->pool); /* no connection is suspended after that, as the library demands */
     MHD_stop_daemon(https->daemon);
     https_pool_deinit(&https->pool);
+    pthread_mutex_destroy(&https->lock);
     rf_free(https->mem, https);
 }
 

@@ -48,6 +48,8 @@ struct rf_https_config {
     size_t body_max_len;            /* longer bodies get 413 and never reach the handler */
     unsigned connections_max, connections_per_address_max;
     unsigned idle_timeout_s;
+    unsigned
+        request_timeout_s; /* from the connection, or the request before, to the end of the answer: see rf_https_tick */
     unsigned workers;   /* computations at once, 1..64 */
     unsigned queue_max; /* computations waiting; more: rf_https_work says RF_EBUSY */
 
@@ -65,6 +67,11 @@ struct rf_https_config {
 int rf_https_start(struct rf_mem *mem, const struct rf_https_config *config, struct rf_https **out);
 /* rf_https_stop finishes running work, closes everything and frees. NULL allowed. */
 void rf_https_stop(struct rf_https *https);
+/*
+ * rf_https_tick closes the connections whose request takes longer than request_timeout_s: those who send or read a byte now and then are
+ * never idle, and would hold their places for ever. Call it once a second or so, from any thread.
+ */
+void rf_https_tick(struct rf_https *https);
 uint16_t rf_https_port(const struct rf_https *https);
 /*
  * rf_https_work, called inside handle(), runs `work(arg)` in a worker thread; handle() must then return RF_EAGAIN. `arg` must stay until

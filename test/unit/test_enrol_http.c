@@ -202,6 +202,7 @@ static void server_init(struct server *s, const char *dns, const char *client_ca
         .connections_max = 50,
         .connections_per_address_max = 50,
         .idle_timeout_s = 10,
+        .request_timeout_s = 1,
         .workers = 2,
         .queue_max = 1,
         .ctx = s,
@@ -387,6 +388,39 @@ static void test_clients_leave(void **state)
     server_deinit(&s);
 }
 
+/*
+ * One byte every 20 ms, in a TLS hello that never ends: never idle, and yet over when its time is. A client that keeps its connection for many
+ * requests is none of these.
+ */
+static void test_slow_clients_end(void **state)
+{
+    struct server s;
+    struct rf_http_reply reply;
+    (void)state;
+    server_init(&s, "localhost", NULL);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(rf_https_port(s.https)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0), sent = 0;
+    assert_int_equal(connect(fd, (void *)&to, sizeof(to)), 0);
+    assert_int_equal(write(fd, "\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb", 9), 9);
+    bool over = false;
+    while (!over && sent < 500) {
+        char byte = 0;
+        rf_https_tick(s.https);
+        over = recv(fd, &byte, 1, MSG_DONTWAIT) == 0 || send(fd, &byte, 1, MSG_NOSIGNAL) != 1;
+        sent++;
+        usleep(20000);
+    }
+    assert_true(over);
+    assert_true(sent >= 40); /* not before its second was over */
+    close(fd);
+    assert_int_equal(ask(&s, "/echo", "x", &reply), RF_OK);
+    assert_int_equal(reply.status, 200);
+    rf_http_reply_deinit(&reply);
+    server_deinit(&s);
+}
+
 static void expect_error(const struct rf_http_config *config, const char *url, int error, const char *part)
 {
     struct rf_http_reply reply;
@@ -515,7 +549,7 @@ int main(void)
         cmocka_unit_test(test_work),          cmocka_unit_test(test_stop_while_working),
         cmocka_unit_test(test_clients_leave), cmocka_unit_test(test_trouble),
         cmocka_unit_test(test_overlay_name),  cmocka_unit_test(test_client_certificate),
-        cmocka_unit_test(test_start_fails),
+        cmocka_unit_test(test_start_fails),   cmocka_unit_test(test_slow_clients_end),
     };
     authority_init(&ca);
     authority_init(&other_ca);

@@ -1,7 +1,7 @@
 /*
  * daemon_web.c - what the daemon asks of the enrolment server by itself: a renewed certificate at two thirds of the old one's life, and a
- * newer configuration document: at start, every few minutes (supernodes) or once a day (clients), when no supernode answers, and on
- * the command `refresh`. The web thread waits; the loop does not.
+ * newer configuration document: at start, every few minutes (supernodes) or once a day (clients), before it expires, when no supernode
+ * answers, and on the command `refresh`. The web thread waits; the loop does not.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,10 +170,8 @@ void daemon_web_turn(struct daemon *d)
         web_post(d, true);
     } else if (now_ms >= d->refresh_at_ms) {
         uint64_t every_ms = d->config.role == RF_NODE_SUPERNODE ? REFRESH_SUPERNODE_MS : REFRESH_CLIENT_MS;
-        uint64_t expires_ms = rf_node_conf(d->node)->expiration_ms;
-        if (expires_ms > now_ms && expires_ms - now_ms < 2 * every_ms)
-            every_ms = (expires_ms - now_ms) / 2 + 1000;
-        d->refresh_at_ms = now_ms + every_ms + rf_rng_below(&d->jitter.rng, every_ms / 4);
+        d->refresh_at_ms = rf_enrol_client_refresh_at(rf_node_conf(d->node)->expiration_ms, every_ms, now_ms,
+                                                      &d->jitter.rng);
         d->refreshed_ms = now_ms;
         web_post(d, false);
     }

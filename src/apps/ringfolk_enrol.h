@@ -18,11 +18,13 @@
 
 enum { ENROL_OK = 0, ENROL_FAILED = 1, ENROL_USAGE = 2 };
 
-#define ENROL_DAY_MS    ((uint64_t)24 * 3600 * 1000)
-#define ENROL_CA_DAYS   ((uint64_t)20 * 365)
-#define ENROL_TLS_DAYS  ((uint64_t)365)
-#define ENROL_DAYS      90 /* default life of the certificates of nodes */
-#define ENROL_NAMES_MAX 2  /* of --name */
+#define ENROL_DAY_MS        ((uint64_t)24 * 3600 * 1000)
+#define ENROL_CA_DAYS       ((uint64_t)20 * 365)
+#define ENROL_TLS_DAYS      ((uint64_t)365)
+#define ENROL_DAYS          90 /* default life of the certificates of nodes */
+#define ENROL_DOCUMENT_DAYS 30 /* default life of the configuration document */
+#define ENROL_DAYS_MAX      3650
+#define ENROL_NAMES_MAX     2 /* of --name */
 
 /* What main understood of the options that every command takes. */
 struct enrol_cli {
@@ -88,6 +90,8 @@ void data_close(struct enrol_data *data);
 int data_base(struct enrol_data *data, const struct enrol_cli *cli);
 /* data_open_store opens the database. */
 int data_open_store(struct enrol_data *data, const char *db, bool create);
+/* data_open_signer reads signer.key and signer.pem. */
+int data_open_signer(struct enrol_data *data);
 /* data_path writes DIR/name. */
 #define ENROL_PATH_SIZE 1024
 int data_path(const struct enrol_cli *cli, const char *name, char out[ENROL_PATH_SIZE]);

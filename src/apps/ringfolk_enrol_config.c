@@ -6,6 +6,8 @@
 #include "enrol/admin.h"
 
 #define OVERLAY_PORT 6084
+#define EXPIRATION   "expiration-days"
+#define OWN_KEYS     EXPIRATION ", certificate-days" /* beside rf_admin_conf_keys */
 
 /* load reads the newest document: its text, and parsed if `conf` is not NULL. */
 static int load(struct enrol_data *data, struct rf_buf *xml, struct rf_conf **conf)
@@ -57,8 +59,9 @@ static json_t *kind_list(const struct rf_conf *conf)
 
 static void show_json(const struct enrol_data *data, const struct rf_conf *conf)
 {
+    char expires[ENROL_TIME_SIZE];
     enrol_print(json_pack(
-        "{s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:s*}",
         "overlay", data->settings.overlay, "sequence", conf->sequence, "self_signed", conf->self_signed != 0,
         "max_message_size", (int)conf->max_message_size, "initial_ttl", conf->initial_ttl,
         "overlay_reliability_timer", (int)conf->reliability_timer_ms, "chord_update_interval",
@@ -68,7 +71,8 @@ static void show_json(const struct enrol_data *data, const struct rf_conf *conf)
         (int)data->settings.certificate_days, "bootstrap", addr_list(conf), "enrollment_servers",
         url_list(conf), "configuration_signers",
         id_list(conf->configuration_signers, conf->configuration_signer_count), "bad_nodes",
-        id_list(conf->bad_nodes, conf->bad_node_count), "kinds", kind_list(conf)));
+        id_list(conf->bad_nodes, conf->bad_node_count), "kinds", kind_list(conf), "expires",
+        conf->expiration_ms == UINT64_MAX ? NULL : enrol_time(conf->expiration_ms, expires)));
 }
 
 /* show prints the document itself for people: it is text, and what everybody else gets. */
@@ -107,20 +111,35 @@ static int change(struct enrol_data *data, rf_admin_change *function, void *ctx,
 
 struct set {
     const char *key, *value;
+    uint64_t wall_ms;
 };
+
+/* parse_days reads min to ENROL_DAYS_MAX. */
+static bool parse_days(const char *text, long min, long *out)
+{
+    char *end;
+    *out = strtol(text, &end, 10);
+    return end != text && *end == '\0' && *out >= min && *out <= ENROL_DAYS_MAX;
+}
 
 static int change_set(void *ctx, struct rf_conf *draft, struct rf_region *region)
 {
     const struct set *set = ctx;
+    if (strcmp(set->key, EXPIRATION) == 0) {
+        long days;
+        if (!parse_days(set->value, 0, &days))
+            return RF_EINVAL;
+        draft->expiration_ms = days == 0 ? UINT64_MAX : set->wall_ms + (uint64_t)days * ENROL_DAY_MS;
+        return RF_OK;
+    }
     return rf_admin_conf_set(draft, set->key, set->value, region);
 }
 
 /* set_days changes what stands in enrol.json: it is the server's business, not the overlay's. */
 static int set_days(struct enrol_data *data, const char *value)
 {
-    char *end;
-    long days = strtol(value, &end, 10);
-    if (*end != '\0' || days < 1 || days > 3650)
+    long days;
+    if (!parse_days(value, 1, &days))
         return enrol_fail("certificate-days", "1 to 3650");
     json_object_set_new(data->settings.json, "certificate_days", json_integer(days));
     int status = data_write_settings(data);
@@ -133,7 +152,7 @@ static int set_days(struct enrol_data *data, const char *value)
 
 static int config_set(struct enrol_data *data, const char *key, const char *value)
 {
-    struct set set = {key, value};
+    struct set set = {key, value, enrol_wall_ms()};
     uint16_t sequence;
     char why[400];
     if (strcmp(key, "certificate-days") == 0)
@@ -144,7 +163,7 @@ static int config_set(struct enrol_data *data, const char *key, const char *valu
         return ENROL_OK;
     }
     if (e == RF_EUNKNOWN) {
-        snprintf(why, sizeof(why), "no such value; there are %s, certificate-days", rf_admin_conf_keys());
+        snprintf(why, sizeof(why), "no such value; there are %s, " OWN_KEYS, rf_admin_conf_keys());
         return enrol_fail(key, why);
     }
     return e == RF_EINVAL ? enrol_fail(key, "this value is out of range") : enrol_fail_db(data, key, e);
@@ -156,9 +175,9 @@ int enrol_config(const struct enrol_cli *cli, const struct enrol_command *self, 
     bool shows = argc == 1 && strcmp(argv[0], "show") == 0, sets = argc == 3 && strcmp(argv[0], "set") == 0;
     if (argc == 1 && strcmp(argv[0], "keys") == 0) {
         if (cli->json)
-            enrol_print(json_pack("{s:s++}", "keys", rf_admin_conf_keys(), ", ", "certificate-days"));
+            enrol_print(json_pack("{s:s++}", "keys", rf_admin_conf_keys(), ", ", OWN_KEYS));
         else
-            printf("%s, certificate-days\n", rf_admin_conf_keys());
+            printf("%s, " OWN_KEYS "\n", rf_admin_conf_keys());
         return ENROL_OK;
     }
     if (!shows && !sets)

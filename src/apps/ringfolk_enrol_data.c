@@ -82,7 +82,7 @@ static int read_settings(struct enrol_data *data)
             json_unpack(s->json, "{s:s, s:s, s:s, s?s, s:b, s:i}", "overlay", &s->overlay, "listen",
                         &s->listen, "url", &s->url, "db", &s->db, "self_signed", &self_signed,
                         "certificate_days", &days) != 0 ||
-            days < 1 || days > 3650)
+            days < 1 || days > ENROL_DAYS_MAX)
             status = enrol_fail("enrol.json", "it is damaged; restore it from a backup");
         s->self_signed = self_signed != 0;
         s->certificate_days = (uint32_t)days;
@@ -143,7 +143,7 @@ static int open_ca(struct enrol_data *data)
     return status;
 }
 
-static int open_signer(struct enrol_data *data)
+int data_open_signer(struct enrol_data *data)
 {
     struct rf_key *key = NULL;
     struct rf_cert *cert = NULL;
@@ -177,7 +177,7 @@ int data_open(struct enrol_data *data, const struct enrol_cli *cli, unsigned par
     if (status == ENROL_OK && (parts & ENROL_CA))
         status = open_ca(data);
     if (status == ENROL_OK && (parts & ENROL_SIGNER))
-        status = open_signer(data);
+        status = data_open_signer(data);
     if (status == ENROL_OK && (parts & ENROL_STORE))
         status = data_open_store(data, cli->db ? cli->db : data->settings.db, false);
     return status;

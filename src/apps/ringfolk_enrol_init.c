@@ -67,7 +67,7 @@ static int parse_option(int option, struct wish *wish, const char *usage)
         wish->self_signed = true;
         return ENROL_OK;
     case 'd':
-        if (sscanf(optarg, "%d", &wish->days) != 1 || wish->days < 1 || wish->days > 3650)
+        if (sscanf(optarg, "%d", &wish->days) != 1 || wish->days < 1 || wish->days > ENROL_DAYS_MAX)
             return enrol_usage(usage, "--certificate-days %s: 1 to 3650", optarg);
         return ENROL_OK;
     default:
@@ -173,6 +173,7 @@ static int make_document(struct enrol_data *data, const struct wish *wish, const
     rf_conf_draft(&draft);
     draft.overlay = rf_view_str(wish->overlay);
     draft.sequence = 1;
+    draft.expiration_ms = wall_ms + ENROL_DOCUMENT_DAYS * ENROL_DAY_MS;
     draft.id_len = RF_ID_MIN_LEN;
     draft.no_ice = true;
     draft.max_message_size =

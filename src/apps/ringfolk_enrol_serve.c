@@ -3,9 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include "apps/ringfolk_enrol.h"
 #include "base/assert.h"
+#include "db/enrol.h"
+#include "enrol/admin.h"
 #include "enrol/door.h"
 #include "io/clock.h"
 #include "io/https.h"
@@ -14,6 +18,9 @@
 #define CONNECTIONS_MAX             2000
 #define CONNECTIONS_PER_ADDRESS_MAX 200
 #define IDLE_TIMEOUT_S              30
+#define REQUEST_TIMEOUT_S           60
+#define OTHER_FILES                 64 /* descriptors for all but connections */
+#define DOCUMENT_EVERY_S            3600
 #define HASH_WORKERS_MAX            4 /* argon2 computations at once: each takes a core and 19 MiB */
 #define HASH_QUEUE_MAX              64
 #define BUSY_RETRY_S                2
@@ -23,6 +30,7 @@ struct server {
     struct rf_enrol *enrol;
     struct rf_door door;
     struct rf_https *https;
+    bool database_fails; /* as was last logged */
 };
 
 /* One request between the handler's calls. */
@@ -86,6 +94,18 @@ static void fill(const struct rf_door_answer *answer, struct rf_https_response *
     rf_https_header(out, "Cache-Control", "%s", answer->etag[0] ? "no-cache" : "no-store");
 }
 
+/* watch_database logs when the database begins to fail, and when it is back; requests tell only that something is wrong. */
+static void watch_database(struct server *server)
+{
+    const char *why = rf_enrol_db_error(server->data.store);
+    bool fails = why[0] != '\0';
+    if (fails && !server->database_fails)
+        rf_log_write(&server->data.log.log, RF_LOG_ERROR, "database", "it fails: %s", why);
+    else if (!fails && server->database_fails)
+        rf_log_write(&server->data.log.log, RF_LOG_INFO, "database", "it works again");
+    server->database_fails = fails;
+}
+
 static int on_request(void *ctx, struct rf_https_request *in, struct rf_https_response *out)
 {
     struct server *server = ctx;
@@ -96,12 +116,15 @@ static int on_request(void *ctx, struct rf_https_request *in, struct rf_https_re
         in->user = p = rf_zalloc(server->data.mem, sizeof(*p));
         if (!p)
             return RF_ENOMEM;
-        if (begin(server, in, p, &now) == RF_EAGAIN)
-            return RF_EAGAIN;
+        int e = begin(server, in, p, &now);
+        watch_database(server);
+        if (e != RF_OK)
+            return e;
     } else if (p->attempt) {
         struct rf_enrol_attempt *attempt = p->attempt;
         p->attempt = NULL;
         rf_door_finish(&server->door, attempt, &now, &p->answer);
+        watch_database(server);
     }
     fill(&p->answer, out);
     return RF_OK;
@@ -189,6 +212,19 @@ static unsigned hash_workers(void)
     return cores < 1 ? 1 : cores > HASH_WORKERS_MAX ? HASH_WORKERS_MAX : (unsigned)cores;
 }
 
+/* connections_max raises the limit of open files as far as the system lets us, and stays below it. */
+static unsigned connections_max(void)
+{
+    struct rlimit files;
+    rlim_t wanted = CONNECTIONS_MAX + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return CONNECTIONS_MAX;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        getrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur > 2 * OTHER_FILES ? (unsigned)files.rlim_cur - OTHER_FILES : OTHER_FILES;
+}
+
 static int read_text(struct enrol_data *data, const char *name, struct rf_buf *out)
 {
     rf_buf_init(out, data->mem, 65536);
@@ -211,9 +247,10 @@ static int start_https(struct server *server, const struct rf_addr *listen)
             .key_pem = (const char *)key.p,
             .client_ca_pem = data->settings.self_signed ? NULL : (const char *)ca.p,
             .body_max_len = RF_DOOR_BODY_MAX_LEN,
-            .connections_max = CONNECTIONS_MAX,
+            .connections_max = connections_max(),
             .connections_per_address_max = CONNECTIONS_PER_ADDRESS_MAX,
             .idle_timeout_s = IDLE_TIMEOUT_S,
+            .request_timeout_s = REQUEST_TIMEOUT_S,
             .workers = hash_workers(),
             .queue_max = HASH_QUEUE_MAX,
             .ctx = server,
@@ -238,17 +275,46 @@ static int start_https(struct server *server, const struct rf_addr *listen)
     return status;
 }
 
-/* run says that it is ready and waits for the signal. */
-static int run(const struct server *server, const sigset_t *signals)
+/*
+ * renew_document signs the configuration document anew when half of its life is over. With a store of its own, for the server's belongs to the
+ * thread that answers; the signer's key is read only when it is needed, so it may be elsewhere.
+ */
+static void renew_document(struct server *server)
 {
-    int number = 0;
+    struct enrol_data data;
+    uint16_t sequence = 0;
+    struct rf_log *log = &server->data.log.log;
+    uint64_t wall_ms = enrol_wall_ms();
+    int e = data_open(&data, server->data.cli, ENROL_STORE) == ENROL_OK ? RF_OK : RF_EDATABASE;
+    if (e == RF_OK)
+        e = rf_admin_document_due(data.store, data.crypto, data.mem, wall_ms);
+    if (e == RF_OK && data_open_signer(&data) != ENROL_OK)
+        e = RF_ENOTFOUND;
+    if (e == RF_OK)
+        e = rf_admin_document_renew(data.store, data.crypto, data.mem, &data.signer, wall_ms, &sequence);
+    if (e == RF_OK)
+        rf_log_write(log, RF_LOG_INFO, "serve", "the configuration document is signed anew: %u", sequence);
+    else if (e != RF_EEXIST)
+        rf_log_write(log, RF_LOG_ERROR, "serve", "the configuration document cannot be signed anew: %s",
+                     rf_error_text(e));
+    data_close(&data);
+}
+
+/* run says that it is ready and does what time asks for until the signal. */
+static int run(struct server *server, const sigset_t *signals)
+{
+    const struct timespec second = {.tv_sec = 1};
     if (server->data.cli->json)
         enrol_print(json_pack("{s:s}", "ready", server->data.settings.url));
     else
         printf("ready %s\n", server->data.settings.url);
     if (fflush(stdout) != 0)
         return enrol_fail("serve", "standard output is closed");
-    sigwait(signals, &number);
+    for (unsigned s = 0; sigtimedwait(signals, NULL, &second) < 0; s++) {
+        rf_https_tick(server->https);
+        if (s % DOCUMENT_EVERY_S == 0)
+            renew_document(server);
+    }
     return ENROL_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 
 #define CHANGE_REGION_MAX_LEN ((size_t)4 * 1024 * 1024)
+#define MINUTE_MS             (60 * RF_MS_PER_S)
 #define SEQUENCE_COUNT        65535 /* 65535 itself is none (reload.md 1.6) */
 
 /* finish ends a transaction: commits after RF_OK, else rolls back and keeps the first error. */
@@ -174,23 +175,45 @@ static int prune_bad_nodes(struct rf_enrol_store *store, struct rf_conf *draft, 
     return RF_OK;
 }
 
+/* read_document gets the newest document, and parsed; `conf` is to be released also after an error, if it is not NULL. */
+static int read_document(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
+                         struct rf_enrol_document *document, struct rf_conf **conf)
+{
+    struct rf_buf xml;
+    *conf = NULL;
+    rf_buf_init(&xml, mem, RF_CONF_MAX_LEN);
+    int e = store->ops->document_get(store, 0, document, &xml);
+    if (e == RF_OK)
+        e = rf_conf_parse(crypto, mem, rf_buf_view(&xml), (struct rf_view){0}, conf, NULL, 0);
+    rf_buf_deinit(&xml);
+    return e;
+}
+
+/* life_of: how long a document was to live when it was signed; 0: it does not expire. In whole minutes: the document has no milliseconds. */
+static uint64_t life_of(const struct rf_conf *conf, const struct rf_enrol_document *document)
+{
+    if (conf->expiration_ms == UINT64_MAX)
+        return 0;
+    uint64_t ms = conf->expiration_ms > document->created_ms ? conf->expiration_ms - document->created_ms : 1;
+    return (ms + MINUTE_MS - 1) / MINUTE_MS * MINUTE_MS;
+}
+
 /* change_document does a change inside a transaction that the caller holds. */
 static int change_document(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
                            struct rf_identity *signer, rf_admin_change *change, void *ctx, uint64_t wall_ms,
                            uint16_t *sequence)
 {
     struct rf_enrol_document document;
-    struct rf_conf *current = NULL, draft;
-    struct rf_buf xml;
+    struct rf_conf *current, draft;
     struct rf_region region;
-    rf_buf_init(&xml, mem, RF_CONF_MAX_LEN);
     rf_region_init(&region, mem, CHANGE_REGION_MAX_LEN);
-    int e = store->ops->document_get(store, 0, &document, &xml);
-    if (e == RF_OK)
-        e = rf_conf_parse(crypto, mem, rf_buf_view(&xml), (struct rf_view){0}, &current, NULL, 0);
+    int e = read_document(store, crypto, mem, &document, &current);
     if (e != RF_OK)
         goto out;
     draft = *current;
+    uint64_t life_ms = life_of(current, &document);
+    if (life_ms != 0)
+        draft.expiration_ms = (wall_ms + life_ms) / RF_MS_PER_S * RF_MS_PER_S;
     e = prune_bad_nodes(store, &draft, &region, wall_ms);
     if (e == RF_OK)
         e = change(ctx, &draft, &region);
@@ -204,7 +227,6 @@ out:
     if (current)
         rf_conf_release(current);
     rf_region_deinit(&region);
-    rf_buf_deinit(&xml);
     return e;
 }
 
@@ -216,6 +238,39 @@ int rf_admin_document_change(struct rf_enrol_store *store, struct rf_crypto *cry
     if (e != RF_OK)
         return e;
     return finish(store, change_document(store, crypto, mem, signer, change, ctx, wall_ms, sequence));
+}
+
+int rf_admin_document_due(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
+                          uint64_t wall_ms)
+{
+    struct rf_enrol_document document;
+    struct rf_conf *conf;
+    int e = read_document(store, crypto, mem, &document, &conf);
+    if (e == RF_OK && conf->expiration_ms - life_of(conf, &document) / 2 > wall_ms)
+        e = RF_EEXIST;
+    if (conf)
+        rf_conf_release(conf);
+    return e;
+}
+
+static int no_change(void *ctx, struct rf_conf *draft, struct rf_region *region)
+{
+    (void)ctx;
+    (void)draft;
+    (void)region;
+    return RF_OK;
+}
+
+int rf_admin_document_renew(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
+                            struct rf_identity *signer, uint64_t wall_ms, uint16_t *sequence)
+{
+    int e = store->ops->begin(store);
+    if (e != RF_OK)
+        return e;
+    e = rf_admin_document_due(store, crypto, mem, wall_ms);
+    if (e == RF_OK)
+        e = change_document(store, crypto, mem, signer, no_change, NULL, wall_ms, sequence);
+    return finish(store, e);
 }
 
 /* ---- revocation ---- */

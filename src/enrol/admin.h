@@ -48,6 +48,16 @@ int rf_admin_document_change(struct rf_enrol_store *store, struct rf_crypto *cry
                              struct rf_identity *signer, rf_admin_change *change, void *ctx, uint64_t wall_ms,
                              uint16_t *sequence);
 /*
+ * rf_admin_document_due: is less than half of the newest document's life left? Its life is what it had when it was
+ * signed; every later version gets the same (a change may set draft->expiration_ms to another).
+ * rf_admin_document_renew signs it anew, as above, if it is due: nodes fetch a document before it expires (reload.md 6.2).
+ * Errors: RF_EEXIST it is not due, or does not expire; and those of rf_admin_document_change.
+ */
+int rf_admin_document_due(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
+                          uint64_t wall_ms);
+int rf_admin_document_renew(struct rf_enrol_store *store, struct rf_crypto *crypto, struct rf_mem *mem,
+                            struct rf_identity *signer, uint64_t wall_ms, uint16_t *sequence);
+/*
  * rf_admin_revoke marks devices as revoked and puts their Node-IDs as bad-node into a new document, in one transaction.
  * A self-signed overlay knows no devices: there any Node-ID can be revoked.
  * Errors: RF_ENOTFOUND no such device, RF_EEXIST all are revoked already, RF_EFORBIDDEN the signer itself, and those above.

@@ -7,9 +7,10 @@
 #include "enrol/enrol.h"
 #include "enrol/multipart.h"
 
-#define CONFIG_PATH  "/.well-known/reload-config"
-#define BOUNDARY_LEN 32 /* hex digits */
-#define CSR_MAX_LEN  4096
+#define CONFIG_PATH      "/.well-known/reload-config"
+#define BOUNDARY_LEN     32 /* hex digits */
+#define CSR_MAX_LEN      4096
+#define REFRESH_LEAST_MS ((uint64_t)10 * 60 * RF_MS_PER_S)
 
 /* ---- URLs ---- */
 
@@ -269,4 +270,15 @@ uint64_t rf_enrol_client_renew_at(const struct rf_cert *cert, struct rf_rng *jit
 {
     uint64_t from_ms = cert->x509.not_before_ms, life_ms = cert->x509.not_after_ms - from_ms;
     return from_ms + life_ms / 3 * 2 + rf_rng_below(jitter, life_ms / 10 + 1);
+}
+
+uint64_t rf_enrol_client_refresh_at(uint64_t expiration_ms, uint64_t every_ms, uint64_t wall_ms,
+                                    struct rf_rng *jitter)
+{
+    uint64_t at_ms = wall_ms + every_ms + rf_rng_below(jitter, every_ms / 4);
+    if (expiration_ms <= wall_ms || at_ms < expiration_ms)
+        return at_ms;
+    uint64_t least_ms = every_ms < REFRESH_LEAST_MS ? every_ms : REFRESH_LEAST_MS;
+    at_ms = wall_ms + 1 + rf_rng_below(jitter, expiration_ms - wall_ms);
+    return at_ms > wall_ms + least_ms ? at_ms : wall_ms + least_ms;
 }

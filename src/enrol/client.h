@@ -68,5 +68,13 @@ int rf_enrol_client_self_signed(struct rf_crypto *crypto, const struct rf_key *k
 
 /* rf_enrol_client_renew_at: when to renew a certificate, at two thirds of its life plus up to a tenth by `jitter`. */
 uint64_t rf_enrol_client_renew_at(const struct rf_cert *cert, struct rf_rng *jitter);
+/*
+ * rf_enrol_client_refresh_at: when to ask for a newer document: every_ms from now, plus up to a quarter of that by `jitter`; but a document that
+ * expires earlier is asked for at a random time before (reload.md 6.2), not twice within ten minutes (or every_ms, if that is less). One that
+ * has expired goes on to be used, for its server may be away: it is asked for as any other.
+ * expiration_ms: UINT64_MAX if it does not expire; every_ms at least 4.
+ */
+uint64_t rf_enrol_client_refresh_at(uint64_t expiration_ms, uint64_t every_ms, uint64_t wall_ms,
+                                    struct rf_rng *jitter);
 
 #endif

@@ -5,6 +5,7 @@ enrol_https.py - the enrolment server as a process, with curl and openssl as wit
 
 With RF_TEST_DB in the environment (enrol_postgres.sh sets it) the server works on that database instead of SQLite.
 """
+import calendar
 import concurrent.futures
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -505,6 +507,52 @@ class Restart(unittest.TestCase):
         server.cli("revoke", node_id)
         self.assertIn(node_id, server.curl("/.well-known/reload-config")[2].decode())
         self.assertEqual(server.stop(signal.SIGINT), 0)
+
+    @unittest.skipIf(DB or not RINGFOLK.exists(), "the same on every database, and only where ringfolk is built")
+    def test_overlay_name(self):
+        """The enrolment server is met at an address that its TLS certificate does not name: the overlay's name will do (D25)."""
+        server = Server(self.tmp / "name", "example.org", "--listen", "0.0.0.0:0", "--name", "localhost")
+        self.addCleanup(server.close)
+        invite = server.ask("user", "add", "alice")[0]["invite"]
+        server.cli("config", "set", "enrollment-server", server.url.replace("localhost", "127.0.0.2") + "/enrol")
+        command = (str(RINGFOLK), "--home", str(self.tmp / "home"), "init", server.url, "--ca", server.ca, "--user", "alice")
+        run(*command, "--invite", invite)
+        stranger = Server(self.tmp / "stranger", "example.com")  # another overlay's certificate, whatever signs it, will not
+        self.addCleanup(stranger.close)
+        for name in ("tls.pem", "tls.key"):
+            shutil.copy(stranger.data / name, server.data / name)
+        server.stop()
+        server.start()
+        said = run(*command[:2], str(self.tmp / "home2"), *command[3:], "--password-stdin", stdin="x\n", status=1)
+        self.assertIn("not trusted", said)
+
+    @unittest.skipIf(DB, "the same on every database")
+    def test_expiration(self):
+        server = Server(self.tmp / "expires")
+        self.addCleanup(server.close)
+        expires = lambda: calendar.timegm(time.strptime(server.ask("config", "show")[0]["expires"], "%Y-%m-%dT%H:%M:%SZ"))
+        self.assertAlmostEqual(expires() - time.time(), 30 * 86400, delta=60)
+        self.assertIn(b' expiration="', server.curl("/.well-known/reload-config")[2])
+        server.cli("config", "set", "expiration-days", "2")
+        self.assertAlmostEqual(expires() - time.time(), 2 * 86400, delta=60)
+        server.cli("config", "set", "initial-ttl", "50")  # what changes for another reason lives as long again
+        self.assertAlmostEqual(expires() - time.time(), 2 * 86400, delta=60)
+        # made to look old: a server that starts signs it anew
+        before = server.ask("config", "show")[0]["sequence"]
+        server.stop()
+        db = sqlite3.connect(server.data / "enrol.db")
+        db.execute("UPDATE enrol_document SET created_ms = created_ms - 3 * 86400000")
+        db.commit()
+        db.close()
+        server.start()
+        deadline = time.monotonic() + 10
+        while server.ask("config", "show")[0]["sequence"] == before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(server.ask("config", "show")[0]["sequence"], before + 1)
+        self.assertAlmostEqual(expires() - time.time(), 5 * 86400, delta=60)
+        server.cli("config", "set", "expiration-days", "0")
+        self.assertNotIn("expires", server.ask("config", "show")[0])
+        self.assertIn("range", server.cli("config", "set", "expiration-days", "-1", status=1))
 
     @unittest.skipIf(DB, "the same on every database")
     def test_certificate_days(self):

@@ -351,6 +351,59 @@ static void test_sequence_wraps(void **state)
     office_deinit(&o);
 }
 
+static int set_expiration(void *ctx, struct rf_conf *draft, struct rf_region *region)
+{
+    (void)region;
+    draft->expiration_ms = *(const uint64_t *)ctx;
+    return RF_OK;
+}
+
+static int renew(struct office *o, uint64_t wall_ms, uint16_t *sequence)
+{
+    return rf_admin_document_renew(&o->store->store, o->pki.crypto, rf_mem_system(), &o->pki.signer, wall_ms,
+                                   sequence);
+}
+
+/* check_expires: the newest document expires so many days after RF_PKI_WALL_MS, in whole seconds. */
+static void check_expires(struct office *o, uint64_t days)
+{
+    struct rf_conf *conf = newest(o);
+    assert_in_range(conf->expiration_ms, RF_PKI_WALL_MS + days * DAY_MS - 999,
+                    RF_PKI_WALL_MS + days * DAY_MS);
+    rf_conf_release(conf);
+}
+
+/* A document that expires is signed anew when half of its life is over, and lives as long again; so does every other change of it. */
+static void test_document_renewal(void **state)
+{
+    struct office o;
+    struct rf_addr addr;
+    uint16_t first, sequence = 0;
+    uint64_t until_ms = RF_PKI_WALL_MS + 10 * DAY_MS, never_ms = UINT64_MAX;
+    (void)state;
+    office_init(&o, 0);
+    assert_int_equal(renew(&o, RF_PKI_WALL_MS + 1000 * DAY_MS, &sequence),
+                     RF_EEXIST); /* it does not expire */
+    assert_int_equal(change(&o, set_expiration, &until_ms, &first), RF_OK);
+    check_expires(&o, 10);
+    assert_int_equal(renew(&o, RF_PKI_WALL_MS + 5 * DAY_MS - 1000, &sequence), RF_EEXIST);
+    assert_int_equal(o.store->now.document_count, 2);
+    assert_int_equal(renew(&o, RF_PKI_WALL_MS + 6 * DAY_MS, &sequence), RF_OK);
+    assert_int_equal(sequence, first + 1);
+    check_expires(&o, 16);
+    assert_int_equal(renew(&o, RF_PKI_WALL_MS + 7 * DAY_MS, &sequence),
+                     RF_EEXIST); /* another process was here */
+    assert_int_equal(renew(&o, RF_PKI_WALL_MS + 20 * DAY_MS + 1, &sequence),
+                     RF_OK); /* nobody served meanwhile */
+    check_expires(&o, 30);
+    assert_int_equal(rf_addr_parse("127.0.0.2:1", 0, &addr), RF_OK);
+    assert_int_equal(change(&o, add_bootstrap, &addr, &sequence), RF_OK); /* at RF_PKI_WALL_MS */
+    check_expires(&o, 10);
+    assert_int_equal(change(&o, set_expiration, &never_ms, &sequence), RF_OK);
+    assert_int_equal(renew(&o, RF_PKI_WALL_MS + 1000 * DAY_MS, &sequence), RF_EEXIST);
+    office_deinit(&o);
+}
+
 /* A signer that the document does not name must not be able to put a document there. */
 static void test_foreign_signer(void **state)
 {
@@ -405,7 +458,7 @@ int test_enrol_admin(void)
         cmocka_unit_test(test_bootstraps),     cmocka_unit_test(test_chain_of_documents),
         cmocka_unit_test(test_revoke),         cmocka_unit_test(test_revoke_self_signed),
         cmocka_unit_test(test_sequence_wraps), cmocka_unit_test(test_foreign_signer),
-        cmocka_unit_test(test_store_fails),
+        cmocka_unit_test(test_store_fails),    cmocka_unit_test(test_document_renewal),
     };
     return cmocka_run_group_tests_name("enrol admin", tests, NULL, NULL);
 }

@@ -151,6 +151,38 @@ static void test_enrol_and_renew(void **state)
     pair_deinit(&p);
 }
 
+/* A document is asked for at the usual pace, or before it expires if that is earlier, and never in a hurry. */
+static void test_refresh_at(void **state)
+{
+    static const struct {
+        uint64_t expires_ms, every_ms, from_ms, to_ms;
+    } rows[] = {
+        {UINT64_MAX, DAY_MS, DAY_MS, DAY_MS * 5 / 4},
+        {WALL_MS + 30 * DAY_MS, DAY_MS, DAY_MS, DAY_MS * 5 / 4},
+        {WALL_MS + DAY_MS, DAY_MS, 600000, DAY_MS},
+        {WALL_MS + 3600000, DAY_MS, 600000, 3600000},
+        {WALL_MS + 5, DAY_MS, 600000, 600000},
+        {WALL_MS + 5, 60000, 60000, 60000},
+        {WALL_MS, DAY_MS, DAY_MS, DAY_MS * 5 / 4}, /* expired: its server may be away */
+        {1, 300000, 300000, 375000},
+    };
+    struct rf_rng_seeded rng;
+    (void)state;
+    rf_rng_seeded_init(&rng, 11);
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        uint64_t least = UINT64_MAX, most = 0;
+        for (int n = 0; n < 200; n++) {
+            uint64_t at_ms =
+                rf_enrol_client_refresh_at(rows[i].expires_ms, rows[i].every_ms, WALL_MS, &rng.rng);
+            assert_in_range(at_ms, WALL_MS + rows[i].from_ms, WALL_MS + rows[i].to_ms);
+            least = at_ms < least ? at_ms : least;
+            most = at_ms > most ? at_ms : most;
+        }
+        uint64_t range = rows[i].to_ms - rows[i].from_ms; /* and not all at once */
+        assert_true(most - least >= range / 2);
+    }
+}
+
 static const struct {
     int status;
     const char *body, *reason;
@@ -300,9 +332,10 @@ static void test_self_signed(void **state)
 int test_enrol_client(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_urls),       cmocka_unit_test(test_enrol_and_renew),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_wrong_certificates),
-        cmocka_unit_test(test_bad_wishes), cmocka_unit_test(test_self_signed),
+        cmocka_unit_test(test_refresh_at),         cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_enrol_and_renew),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_wrong_certificates), cmocka_unit_test(test_bad_wishes),
+        cmocka_unit_test(test_self_signed),
     };
     return cmocka_run_group_tests_name("enrol client", tests, NULL, NULL);
 }

@@ -205,7 +205,7 @@ static void node_start(struct node *node, size_t index, struct rf_trust *trust)
     config.keepalive_us = 0;
     rf_buf_init(&pem, rf_mem_system(), 10000);
     must(pki.crypto->ops->key_to_pem(pki.crypto, node->identity.key, &pem), "key");
-    must(shell.engine->engine_new(&shell.env, node->identity.cert->x509.der, rf_buf_view(&pem),
+    must(shell.engine->engine_new(&shell.env, &node->identity.cert->x509.der, 1, rf_buf_view(&pem),
                                   &config.engine),
          "engine");
     rf_buf_deinit(&pem);

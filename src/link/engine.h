@@ -10,6 +10,8 @@
 #include "base/env.h"
 #include "base/view.h"
 
+#define RF_ENGINE_CERTS_MAX 4 /* of our own: the node's, and those between it and the root */
+
 enum rf_channel_state { RF_CHANNEL_HANDSHAKE, RF_CHANNEL_UP, RF_CHANNEL_CLOSED, RF_CHANNEL_FAILED };
 
 struct rf_engine;  /* shared per node: credentials, ticket keys, session cache */
@@ -18,18 +20,21 @@ struct rf_channel; /* one connection */
 struct rf_engine_ops {
     const char *name; /* "gnutls-tls13", "plain" */
     /*
-     * engine_new: cert (DER) and key (PKCS#8 PEM) of this node, copied. The engine asks for and hands over
-     * the peer's certificate but does not judge it: link/ does, with ident/. Errors: RF_ECRYPTO, RF_ENOMEM.
+     * engine_new: certs (DER, 1..RF_ENGINE_CERTS_MAX: the node's own, then the intermediates that lead from it
+     * to the root, its issuer's first; all are shown in every handshake) and key (PKCS#8 PEM) of this node,
+     * copied. The engine asks for and hands over the peer's certificates but does not judge them: link/ does,
+     * with ident/. Errors: RF_ECRYPTO, RF_EINVAL no or too many certificates, RF_ENOMEM.
      */
-    int (*engine_new)(const struct rf_env *env, struct rf_view cert_der, struct rf_view key_pem,
-                      struct rf_engine **out);
+    int (*engine_new)(const struct rf_env *env, const struct rf_view *certs, size_t cert_count,
+                      struct rf_view key_pem, struct rf_engine **out);
     void (*engine_free)(struct rf_engine *engine); /* after all its channels */
     /*
-     * engine_set_identity: from now on new channels show this certificate (renewed before the old one ran
+     * engine_set_identity: from now on new channels show these certificates (renewed before the old one ran
      * out). Channels that live are not touched; sessions remembered for resumption are forgotten. Errors as
      * engine_new (then nothing changed).
      */
-    int (*engine_set_identity)(struct rf_engine *engine, struct rf_view cert_der, struct rf_view key_pem);
+    int (*engine_set_identity)(struct rf_engine *engine, const struct rf_view *certs, size_t cert_count,
+                               struct rf_view key_pem);
     /*
      * channel_new: server or client. alpn: protocols offered (client) or accepted (server), at most 4;
      * resume_key: client only, names the peer for session resumption (its Node-ID or address text; empty:

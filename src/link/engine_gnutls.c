@@ -29,7 +29,7 @@
     ":+SIGN-RSA-SHA256:+CTYPE-X509:+ECDHE-PSK"
 
 #define RECORD_MAX_LEN    16384                 /* plain bytes of one record, RFC 8446 section 5.1 */
-#define HANDSHAKE_MAX_LEN 16384                 /* one handshake message; certificates are <= 4096 each */
+#define HANDSHAKE_MAX_LEN 20480                 /* one handshake message: 4 certificates of 4096 and more */
 #define TICKET_KEY_US     (86400 * RF_US_PER_S) /* a day */
 #define SAVED_MAX         256                   /* sessions remembered, about 2 kB each */
 #define SAVED_MAX_LEN     16384                 /* bytes of one */
@@ -86,35 +86,43 @@ static void creds_release(struct rf_mem *mem, struct creds *creds)
     rf_free(mem, creds);
 }
 
-static int creds_load(struct creds *creds, struct rf_view cert_der, struct rf_view key_pem)
+static int creds_load(struct creds *creds, const struct rf_view *certs, size_t cert_count,
+                      struct rf_view key_pem)
 {
-    gnutls_datum_t der = {(unsigned char *)(uintptr_t)cert_der.p, (unsigned)cert_der.len};
     gnutls_datum_t pem = {(unsigned char *)(uintptr_t)key_pem.p, (unsigned)key_pem.len};
-    gnutls_x509_crt_t crt = NULL;
+    gnutls_x509_crt_t crts[RF_ENGINE_CERTS_MAX] = {NULL};
     gnutls_x509_privkey_t key = NULL;
     int err = RF_ECRYPTO;
 
-    if (gnutls_x509_crt_init(&crt) < 0 || gnutls_x509_privkey_init(&key) < 0)
-        goto out;
-    if (gnutls_x509_crt_import(crt, &der, GNUTLS_X509_FMT_DER) < 0 ||
+    for (size_t i = 0; i < cert_count; i++) {
+        gnutls_datum_t der = {(unsigned char *)(uintptr_t)certs[i].p, (unsigned)certs[i].len};
+        if (gnutls_x509_crt_init(&crts[i]) < 0 ||
+            gnutls_x509_crt_import(crts[i], &der, GNUTLS_X509_FMT_DER) < 0)
+            goto out;
+    }
+    if (gnutls_x509_privkey_init(&key) < 0 ||
         gnutls_x509_privkey_import2(key, &pem, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN) < 0)
         goto out;
-    if (gnutls_certificate_set_x509_key(creds->x509, &crt, 1, key) < 0)
+    if (gnutls_certificate_set_x509_key(creds->x509, crts, (int)cert_count, key) < 0)
         goto out;
     err = 0;
 out:
-    if (crt)
-        gnutls_x509_crt_deinit(crt);
+    for (size_t i = 0; i < cert_count && crts[i]; i++)
+        gnutls_x509_crt_deinit(crts[i]);
     if (key)
         gnutls_x509_privkey_deinit(key);
     return err;
 }
 
-static int creds_new(struct rf_mem *mem, struct rf_view cert_der, struct rf_view key_pem, struct creds **out)
+static int creds_new(struct rf_mem *mem, const struct rf_view *certs, size_t cert_count,
+                     struct rf_view key_pem, struct creds **out)
 {
-    struct creds *creds = rf_zalloc(mem, sizeof *creds);
+    struct creds *creds;
     int err;
 
+    if (cert_count == 0 || cert_count > RF_ENGINE_CERTS_MAX)
+        return RF_EINVAL;
+    creds = rf_zalloc(mem, sizeof *creds);
     if (!creds)
         return RF_ENOMEM;
     if (gnutls_certificate_allocate_credentials(&creds->x509) < 0) {
@@ -122,7 +130,7 @@ static int creds_new(struct rf_mem *mem, struct rf_view cert_der, struct rf_view
         return RF_ENOMEM;
     }
     creds->refs = 1;
-    err = creds_load(creds, cert_der, key_pem);
+    err = creds_load(creds, certs, cert_count, key_pem);
     if (err) {
         creds_release(mem, creds);
         return err;
@@ -225,8 +233,8 @@ static int ticket_key_renew(struct rf_engine *engine)
     return 0;
 }
 
-static int engine_new(const struct rf_env *env, struct rf_view cert_der, struct rf_view key_pem,
-                      struct rf_engine **out)
+static int engine_new(const struct rf_env *env, const struct rf_view *certs, size_t cert_count,
+                      struct rf_view key_pem, struct rf_engine **out)
 {
     struct rf_engine *engine = rf_zalloc(env->mem, sizeof *engine);
     int err = RF_ECRYPTO;
@@ -241,7 +249,7 @@ static int engine_new(const struct rf_env *env, struct rf_view cert_der, struct 
     err = ticket_key_renew(engine);
     if (err)
         goto fail;
-    err = creds_new(env->mem, cert_der, key_pem, &engine->creds);
+    err = creds_new(env->mem, certs, cert_count, key_pem, &engine->creds);
     if (err)
         goto fail;
     *out = engine;
@@ -251,10 +259,11 @@ fail:
     return err;
 }
 
-static int engine_set_identity(struct rf_engine *engine, struct rf_view cert_der, struct rf_view key_pem)
+static int engine_set_identity(struct rf_engine *engine, const struct rf_view *certs, size_t cert_count,
+                               struct rf_view key_pem)
 {
     struct creds *creds;
-    int err = creds_new(engine->env->mem, cert_der, key_pem, &creds);
+    int err = creds_new(engine->env->mem, certs, cert_count, key_pem, &creds);
 
     if (err)
         return err;

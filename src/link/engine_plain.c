@@ -4,8 +4,9 @@
  *
  * Each side sends one hello, then records:
  *
- *     hello   "RFPL" 1 | v8 of v8 ALPN names (client: offered, server: the one chosen or none) | v16
- * certificate DER record  u8 type (1 data, 2 good-bye, 3 refused) | u24 length | bytes
+ *     hello   "RFPL" 1 | v8 of v8 ALPN names (client: offered, server: the one chosen or none)
+ *             | v16 of v16 certificates, DER, leaf first
+ *     record  u8 type (1 data, 2 good-bye, 3 refused) | u24 length | bytes
  *
  * The client's hello goes first; the server answers; then both are UP. Data passes through as it comes,
  * without waiting for the end of its record. Nobody proves to own the certificate.
@@ -15,7 +16,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-#define HELLO_MAX_LEN  8192
+#define HELLO_MAX_LEN  20480
 #define RECORD_MAX_LEN 0xffffff
 #define ALPN_MAX       4
 #define ALPN_MAX_LEN   15
@@ -26,8 +27,8 @@ static const uint8_t hello_magic[5] = {'R', 'F', 'P', 'L', 1};
 
 struct rf_engine {
     const struct rf_env *env;
-    uint8_t *cert; /* owned */
-    size_t cert_len;
+    uint8_t *certs; /* v16 each, as in the hello; owned */
+    size_t certs_len;
 };
 
 struct rf_channel {
@@ -37,29 +38,56 @@ struct rf_channel {
     size_t alpn_count;
     char offered[ALPN_MAX][ALPN_MAX_LEN + 1];
     char alpn[ALPN_MAX_LEN + 1];
-    struct rf_buf hello; /* the peer's, kept for its certificate */
-    struct rf_view peer_cert;
-    uint8_t head[4]; /* of the record that is being read */
+    struct rf_buf hello;       /* the peer's, kept for its certificate */
+    struct rf_view peer_certs; /* v16 each */
+    uint8_t head[4];           /* of the record that is being read */
     uint8_t head_len;
     uint32_t left; /* bytes of data to come in it */
 };
 
 /* ---- engine ---- */
 
-static int engine_new(const struct rf_env *env, struct rf_view cert_der, struct rf_view key_pem,
-                      struct rf_engine **out)
+/* Puts new certificates in the place of those there are. On an error nothing changes. */
+static int set_certs(struct rf_engine *engine, const struct rf_view *certs, size_t cert_count)
+{
+    struct rf_buf fresh;
+    size_t len = 0;
+    uint8_t *bytes;
+
+    if (cert_count == 0 || cert_count > RF_ENGINE_CERTS_MAX)
+        return RF_EINVAL;
+    for (size_t i = 0; i < cert_count; i++)
+        len += 2 + certs[i].len;
+    bytes = rf_alloc(engine->env->mem, len);
+    if (!bytes)
+        return RF_ENOMEM;
+    rf_buf_fixed(&fresh, bytes, len);
+    for (size_t i = 0; i < cert_count; i++)
+        rf_buf_v(&fresh, 2, certs[i]);
+    if (rf_buf_error(&fresh)) {
+        rf_free(engine->env->mem, bytes);
+        return rf_buf_error(&fresh);
+    }
+    rf_free(engine->env->mem, engine->certs);
+    engine->certs = bytes;
+    engine->certs_len = len;
+    return 0;
+}
+
+static int engine_new(const struct rf_env *env, const struct rf_view *certs, size_t cert_count,
+                      struct rf_view key_pem, struct rf_engine **out)
 {
     struct rf_engine *engine = rf_zalloc(env->mem, sizeof *engine);
+    int err;
 
     (void)key_pem;
     if (!engine)
         return RF_ENOMEM;
     engine->env = env;
-    engine->cert = rf_memdup(env->mem, cert_der.p, cert_der.len);
-    engine->cert_len = cert_der.len;
-    if (!engine->cert) {
+    err = set_certs(engine, certs, cert_count);
+    if (err) {
         rf_free(env->mem, engine);
-        return RF_ENOMEM;
+        return err;
     }
     *out = engine;
     return 0;
@@ -69,21 +97,15 @@ static void engine_free(struct rf_engine *engine)
 {
     if (!engine)
         return;
-    rf_free(engine->env->mem, engine->cert);
+    rf_free(engine->env->mem, engine->certs);
     rf_free(engine->env->mem, engine);
 }
 
-static int engine_set_identity(struct rf_engine *engine, struct rf_view cert_der, struct rf_view key_pem)
+static int engine_set_identity(struct rf_engine *engine, const struct rf_view *certs, size_t cert_count,
+                               struct rf_view key_pem)
 {
-    uint8_t *cert = rf_memdup(engine->env->mem, cert_der.p, cert_der.len);
-
     (void)key_pem;
-    if (!cert)
-        return RF_ENOMEM;
-    rf_free(engine->env->mem, engine->cert);
-    engine->cert = cert;
-    engine->cert_len = cert_der.len;
-    return 0;
+    return set_certs(engine, certs, cert_count);
 }
 
 /* ---- channel ---- */
@@ -131,7 +153,7 @@ static int put_hello(struct rf_channel *channel, struct rf_buf *wire)
     for (size_t i = 0; !channel->server && i < channel->alpn_count; i++)
         rf_buf_v(wire, 1, rf_view_str(channel->offered[i]));
     rf_buf_close(wire, mark, 1);
-    rf_buf_v(wire, 2, rf_view_of(channel->engine->cert, channel->engine->cert_len));
+    rf_buf_v(wire, 2, rf_view_of(channel->engine->certs, channel->engine->certs_len));
     return rf_buf_error(wire);
 }
 
@@ -166,11 +188,11 @@ static int parse_hello(struct rf_channel *channel, size_t *used)
     if (!err)
         err = rf_view_v(&in, 1, &names);
     if (!err)
-        err = rf_view_v(&in, 2, &channel->peer_cert);
+        err = rf_view_v(&in, 2, &channel->peer_certs);
     if (err)
         return err;
     *used = channel->hello.len - in.len;
-    if (channel->peer_cert.len == 0)
+    if (channel->peer_certs.len == 0)
         return RF_EAUTH;
     return choose_alpn(channel, names);
 }
@@ -302,10 +324,12 @@ static enum rf_channel_state channel_state(const struct rf_channel *channel)
 
 static size_t channel_peer_certs(const struct rf_channel *channel, struct rf_view *out, size_t max)
 {
-    if (max == 0 || channel->peer_cert.len == 0)
-        return 0;
-    out[0] = channel->peer_cert;
-    return 1;
+    struct rf_view in = channel->peer_certs;
+    size_t count = 0;
+
+    while (count < max && in.len > 0 && rf_view_v(&in, 2, &out[count]) == 0)
+        count++;
+    return count;
 }
 
 static const char *channel_alpn(const struct rf_channel *channel)

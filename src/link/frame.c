@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "wire/header.h"
 
+#define CODE_LEN 2 /* of the message code, which follows the header */
+
 /* The destination list of a keep-alive: one opaque ID, eight zero bytes, which no node issues. */
 static const uint8_t keepalive_dests[] = {3, 9, 8, 0, 0, 0, 0, 0, 0, 0, 0};
 
@@ -192,15 +194,71 @@ static void bad_frame(struct rf_links *links, struct rf_link *link, int err)
     link_end(links, link, err, true);
 }
 
+/* How much of a message that is too large is gathered: its header, and the message code behind it. */
+static int front_len(const struct rf_links *links, struct rf_view front, size_t *out)
+{
+    int err;
+
+    *out = RF_HEADER_MIN_LEN;
+    if (front.len < RF_HEADER_MIN_LEN)
+        return 0;
+    err = rf_header_len(front, out);
+    *out += CODE_LEN;
+    return err || *out <= links->config.max_message_len ? err : RF_ELIMIT;
+}
+
+/*
+ * A message that is too large (reload.md 1.8): its front is shown to node/, which may answer; then the link ends. It ends without that if
+ * the header alone is too large, or is none.
+ */
+static void too_large_input(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+{
+    struct rf_buf *front = &link->reader.pending;
+    size_t len, take;
+    int err;
+
+    while (!(err = front_len(links, rf_buf_view(front), &len)) && front->len < len) {
+        if (plain.len == 0)
+            return; /* the rest is on its way */
+        take = len - front->len < plain.len ? len - front->len : plain.len;
+        rf_buf_put(front, plain.p, take);
+        plain = rf_view_of(plain.p + take, plain.len - take);
+        if (rf_buf_error(front)) {
+            bad_frame(links, link, rf_buf_error(front));
+            return;
+        }
+    }
+    if (!err && links->host.too_large)
+        links->host.too_large(links->host.ctx, link->id, rf_buf_view(front));
+    bad_frame(links, link, RF_ELIMIT);
+}
+
+static void too_large_begin(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+{
+    if (link->reader.pending.len == 0) /* the frame was not cut: its head is still in there */
+        plain = rf_view_of(plain.p + RF_FRAME_DATA_LEN, plain.len - RF_FRAME_DATA_LEN);
+    rf_buf_reset(&link->reader.pending);
+    link->too_large = true;
+    too_large_input(links, link, plain);
+}
+
 static void overlay_input(struct rf_links *links, struct rf_link *link, struct rf_view plain)
 {
     struct rf_frame frame;
 
+    if (link->too_large) {
+        too_large_input(links, link, plain);
+        return;
+    }
     link->reader.max_message_len = links->config.max_message_len;
     while (link->state == RF_LINK_UP) {
         int err = rf_frame_reader_next(&link->reader, &plain, &frame);
         if (err == RF_ESHORT)
             break;
+        if (err == RF_ELIMIT) {
+            too_large_begin(links, link, plain);
+            return;
+        }
         if (err) {
             bad_frame(links, link, err);
         } else if (frame.type == RF_FRAME_DATA) {

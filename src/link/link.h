@@ -101,6 +101,9 @@ struct rf_link_host {
     void (*up)(void *ctx, const struct rf_link_info *link);
     /* one whole RELOAD message, borrowed during the call */
     void (*message)(void *ctx, rf_link_id link, struct rf_view message);
+    /* A message larger than max_message_len is coming: `front` is its forwarding header and the two bytes behind it (the message
+     * code, if it is no later fragment), borrowed during the call. May answer on the link, which ends when this returns. */
+    void (*too_large)(void *ctx, rf_link_id link, struct rf_view front);
     void (*app_data)(void *ctx, rf_link_id link, struct rf_view bytes);
     /* the link is gone (or never came up: then up was not called); reason RF_E... ; `link` says what it was
      */
@@ -141,9 +144,10 @@ int rf_links_new(const struct rf_env *env, const struct rf_link_config *config,
 void rf_links_free(struct rf_links *links); /* no callbacks */
 const struct rf_link_counters *rf_links_counters(const struct rf_links *links);
 void rf_links_set_max_message(struct rf_links *links, size_t len);
-/* rf_links_set_identity: a renewed certificate for new connections. Errors: RF_ECRYPTO, RF_ENOMEM (then
- * nothing changed). */
-int rf_links_set_identity(struct rf_links *links, struct rf_view cert_der, struct rf_view key_pem);
+/* rf_links_set_identity: a renewed certificate for new connections, as engine_set_identity of engine.h takes it.
+ * Errors: RF_ECRYPTO, RF_EINVAL, RF_ENOMEM (then nothing changed). */
+int rf_links_set_identity(struct rf_links *links, const struct rf_view *certs, size_t cert_count,
+                          struct rf_view key_pem);
 
 /* ---- part 1: the shell's side (through node/) ---- */
 

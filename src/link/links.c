@@ -89,9 +89,10 @@ void rf_links_set_max_message(struct rf_links *links, size_t len)
     links->config.max_message_len = len;
 }
 
-int rf_links_set_identity(struct rf_links *links, struct rf_view cert_der, struct rf_view key_pem)
+int rf_links_set_identity(struct rf_links *links, const struct rf_view *certs, size_t cert_count,
+                          struct rf_view key_pem)
 {
-    return links->config.engine_ops->engine_set_identity(links->config.engine, cert_der, key_pem);
+    return links->config.engine_ops->engine_set_identity(links->config.engine, certs, cert_count, key_pem);
 }
 
 /* ---- one link ---- */

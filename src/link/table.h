@@ -65,6 +65,7 @@ struct rf_link {
     bool down_told : 1, was_up : 1;
     bool waiting : 1; /* data frames are unacknowledged */
     bool timing : 1;  /* timed_seq is being measured */
+    bool too_large : 1; /* what comes is a message larger than may be; its front goes to reader.pending */
     int reason;
     struct rf_cert *cert;         /* one reference from UP on */
     struct rf_channel *channel;   /* from the first bytes until the end */

@@ -117,12 +117,12 @@ int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct 
 
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now)
 {
-    node->now = now;
+    node_enter(node, now);
     return rf_links_app_send(node->links, conn, bytes);
 }
 
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now)
 {
-    node->now = now;
+    node_enter(node, now);
     rf_links_close(node->links, conn, RF_ECLOSED);
 }

@@ -371,15 +371,11 @@ static void answer_and_dial(struct rf_node *node, struct rf_request *request,
                      rf_error_text(error));
 }
 
-static bool linked_soundly(struct rf_node *node, const struct rf_id *them)
+/* The overlay's link with a node is one that is not suspect, if there is one. */
+static bool linked_soundly(const struct rf_node *node, const struct rf_id *them)
 {
-    struct rf_conn conns[64];
-    size_t count = rf_overlay_conns(node->overlay, conns, RF_COUNT(conns));
-    uint64_t link = rf_overlay_link_of(node->overlay, them);
-    for (size_t i = 0; i < count; i++)
-        if (conns[i].link == link && conns[i].suspect)
-            return false;
-    return link != 0;
+    struct rf_link_info info;
+    return rf_links_info(node->links, rf_overlay_link_of(node->overlay, them), &info) == 0 && !info.suspect;
 }
 
 static void on_attach(void *arg, struct rf_request *request)

@@ -31,7 +31,7 @@ int rf_node_resource_of(const struct rf_node *node, struct rf_view resource_name
 
 void rf_node_register(struct rf_node *node, bool on, struct rf_now now)
 {
-    node->now = now;
+    node_enter(node, now);
     node->register_on = on;
     rf_sipreg_set(rf_usages_sipreg(node->usages), on);
 }
@@ -97,7 +97,7 @@ static void whois_lookup(void *arg, const struct rf_sip_lookup *found)
 int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now now,
                   void (*done)(void *arg, const struct rf_whois *whois), void *arg)
 {
-    node->now = now;
+    node_enter(node, now);
     struct whois_call *w = rf_zalloc(node->env.mem, sizeof(*w));
     if (w == NULL)
         return RF_ENOMEM;
@@ -135,7 +135,7 @@ static void ping_reply(void *arg, const struct rf_reply *reply)
 int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
                  void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg)
 {
-    node->now = now;
+    node_enter(node, now);
     struct ping_call *p = rf_alloc(node->env.mem, sizeof(*p));
     if (p == NULL)
         return RF_ENOMEM;
@@ -154,14 +154,14 @@ int rf_node_trace(struct rf_node *node, const struct rf_id *target, bool resourc
                   void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error),
                   void *arg)
 {
-    node->now = now;
+    node_enter(node, now);
     return rf_overlay_trace(node->overlay, target, resource, hop, done, arg);
 }
 
 int rf_node_fetch(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_now now,
                   void (*done)(void *arg, const struct rf_fetch_result *result), void *arg)
 {
-    node->now = now;
+    node_enter(node, now);
     if (rf_conf_kind(node->conf, kind) == NULL)
         return RF_EUNKNOWN;
     return rf_store_client_fetch(node->store, resource, kind, NULL, 0, done, arg);

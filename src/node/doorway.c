@@ -1,7 +1,7 @@
 /* doorway.c - the shell's calls in, and link/ and overlay/ speaking with each other through the node. */
 #include "node/internal.h"
 
-static struct rf_node *enter(struct rf_node *node, struct rf_now now)
+struct rf_node *node_enter(struct rf_node *node, struct rf_now now)
 {
     /* the monotonic clock of a shell may be read a little out of order; the core's never goes back */
     if (now.mono_us < node->now.mono_us)
@@ -13,7 +13,7 @@ static struct rf_node *enter(struct rf_node *node, struct rf_now now)
 int rf_node_accept(struct rf_node *node, const struct rf_addr *remote, const struct rf_addr *local,
                    struct rf_now now, rf_link_id *flow)
 {
-    enter(node, now);
+    node_enter(node, now);
     if (node->left || node->revoked)
         return RF_ECLOSED;
     return rf_links_accept(node->links, remote, local, flow);
@@ -21,17 +21,17 @@ int rf_node_accept(struct rf_node *node, const struct rf_addr *remote, const str
 
 void rf_node_connected(struct rf_node *node, rf_link_id flow, const struct rf_addr *local, struct rf_now now)
 {
-    rf_links_connected(enter(node, now)->links, flow, local);
+    rf_links_connected(node_enter(node, now)->links, flow, local);
 }
 
 void rf_node_closed(struct rf_node *node, rf_link_id flow, int reason, struct rf_now now)
 {
-    rf_links_closed(enter(node, now)->links, flow, reason);
+    rf_links_closed(node_enter(node, now)->links, flow, reason);
 }
 
 void rf_node_input(struct rf_node *node, rf_link_id flow, struct rf_view bytes, struct rf_now now)
 {
-    rf_links_input(enter(node, now)->links, flow, bytes);
+    rf_links_input(node_enter(node, now)->links, flow, bytes);
 }
 
 struct rf_view rf_node_output(struct rf_node *node, rf_link_id flow)
@@ -46,13 +46,13 @@ void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len)
 
 void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now)
 {
-    rf_store_persisted(enter(node, now)->store, token, error);
+    rf_store_persisted(node_enter(node, now)->store, token, error);
 }
 
 void rf_node_tick(struct rf_node *node, struct rf_now now)
 {
-    enter(node, now);
-    rf_timers_run(&node->timers, now.mono_us, 10000);
+    node_enter(node, now);
+    rf_timers_run(&node->timers, node->now.mono_us, 10000);
 }
 
 uint64_t rf_node_deadline(const struct rf_node *node)
@@ -105,6 +105,11 @@ static void link_message(void *ctx, rf_link_id link, struct rf_view message)
     if (node->tap.frame != NULL)
         tap_frame(node, link, false, message);
     rf_overlay_receive(node->overlay, link, message);
+}
+
+static void link_too_large(void *ctx, rf_link_id link, struct rf_view front)
+{
+    rf_overlay_too_large(((struct rf_node *)ctx)->overlay, link, front);
 }
 
 static void link_suspect(void *ctx, rf_link_id link, bool suspect)
@@ -169,6 +174,7 @@ static int store_persist(void *ctx, uint64_t token, const struct rf_persist_op *
     int error = copy == NULL ? RF_ENOMEM : 0;
     for (size_t i = 0; i < op_count && error == 0; i++) {
         copy[i].type = ops[i].type;
+        .too_large = link_too_large,
         error = copy_record(&o->region, &ops[i].record, &copy[i].record);
     }
     if (error != 0) {

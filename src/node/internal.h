@@ -129,7 +129,8 @@ struct node_out *node_event(struct rf_node *node, enum rf_node_event_type type, 
     __attribute__((format(printf, 6, 7)));
 void node_outs_deinit(struct rf_node *node);
 
-/* doorway.c: what the node is to the rooms below it */
+/* doorway.c: the first act of every rf_node_* that is given the time; then what the node is to the rooms below it */
+struct rf_node *node_enter(struct rf_node *node, struct rf_now now);
 const struct rf_link_host *node_link_host(struct rf_node *node, struct rf_link_host *host);
 const struct rf_overlay_host *node_overlay_host(struct rf_node *node, struct rf_overlay_host *host);
 const struct rf_store_host *node_store_host(struct rf_node *node, struct rf_store_host *host);
@@ -162,6 +163,10 @@ bool node_may_be_first(const struct rf_node *node);
 /* node.c */
 enum rf_topology_state node_state(const struct rf_node *node);
 void node_left_overlay(struct rf_node *node);
+/* node_own_cert checks a certificate of ours, DER, perhaps followed by intermediates. Errors: RF_EFORMAT, RF_ELIMIT, those of rf_trust_cert. */
+int node_own_cert(struct rf_node *node, struct rf_view der, struct rf_cert **out);
+/* node_shown_certs lists what a handshake shows of it: itself and its intermediates; borrowed from it. */
+size_t node_shown_certs(const struct rf_cert *cert, struct rf_view out[RF_ENGINE_CERTS_MAX]);
 
 /* upkeep.c */
 void node_upkeep_init(struct rf_node *node);

@@ -1,4 +1,5 @@
 /* node.c - making and ending the one object, and what it tells about itself. */
+#include "crypto/der.h"
 #include "node/internal.h"
 
 #define TRUST_CACHE_COUNT 16384 /* more than links: a link's certificate is looked up at each resumption */
@@ -6,12 +7,32 @@
 
 /* ---- new ---- */
 
+int node_own_cert(struct rf_node *node, struct rf_view der, struct rf_cert **out)
+{
+    struct rf_view cert, others[RF_CERT_MAX_CHAIN];
+    size_t count = 0;
+    uint8_t tag;
+    int error = rf_der_any(&der, &tag, &cert, NULL);
+    while (error == 0 && der.len > 0)
+        error = count == RF_CERT_MAX_CHAIN ? RF_ELIMIT : rf_der_any(&der, &tag, &others[count++], NULL);
+    return error != 0 ? error : rf_trust_cert(node->trust, cert, others, count, node->now.wall_ms, out);
+}
+
+size_t node_shown_certs(const struct rf_cert *cert, struct rf_view out[RF_ENGINE_CERTS_MAX])
+{
+    _Static_assert(RF_ENGINE_CERTS_MAX >= 1 + RF_CERT_MAX_CHAIN, "a whole chain is shown");
+    out[0] = cert->x509.der;
+    for (size_t i = 0; i < cert->chain_count; i++)
+        out[1 + i] = cert->chain[i];
+    return 1 + cert->chain_count;
+}
+
 static int init_identity(struct rf_node *node, const struct rf_node_config *config)
 {
     struct rf_crypto *c = config->crypto;
     struct rf_cert *cert = NULL;
     struct rf_key *key = NULL;
-    int error = rf_trust_cert(node->trust, config->cert_der, NULL, 0, node->now.wall_ms, &cert);
+    int error = node_own_cert(node, config->cert_der, &cert);
     if (error == 0)
         error = c->ops->key_from_pem(c, config->key_pem, &key);
     if (error == 0 && cert->node_id_count != 1)
@@ -40,8 +61,9 @@ static int init_links(struct rf_node *node)
         config.max_per_address = node->max_links_per_address;
     if (node->max_links_per_address == SIZE_MAX)
         config.max_per_address = config.accept_per_s_per_address = 0;
-    int error = node->engine_ops->engine_new(&node->env, node->identity.cert->x509.der, node->key_pem,
-                                             &config.engine);
+    struct rf_view certs[RF_ENGINE_CERTS_MAX];
+    size_t cert_count = node_shown_certs(node->identity.cert, certs);
+    int error = node->engine_ops->engine_new(&node->env, certs, cert_count, node->key_pem, &config.engine);
     if (error != 0)
         return error;
     error = rf_links_new(&node->env, &config, node_link_host(node, &host), &node->links);
@@ -209,9 +231,9 @@ int rf_node_load(struct rf_node *node, const struct rf_record *record)
 
 void rf_node_start(struct rf_node *node, struct rf_now now)
 {
-    node->now = now;
+    node_enter(node, now);
     node->started = true;
-    node->started_us = now.mono_us;
+    node->started_us = node->now.mono_us;
     node_upkeep_start(node);
     rf_overlay_start(node->overlay, false);
 }
@@ -241,7 +263,7 @@ static void leave_overlay(void *arg, int error)
 
 void rf_node_leave(struct rf_node *node, struct rf_now now)
 {
-    node->now = now;
+    node_enter(node, now);
     if (node->leaving)
         return;
     node->leaving = true;

@@ -30,7 +30,7 @@ struct rf_node_config {
     struct rf_crypto *crypto;               /* borrowed */
     const struct rf_engine_ops *engine_ops; /* &rf_engine_gnutls */
     struct rf_conf *conf;                   /* held */
-    struct rf_view cert_der;                /* copied */
+    struct rf_view cert_der; /* followed by the intermediates it needs, if any; copied */
     struct rf_view key_pem;                 /* copied, wiped */
     enum rf_node_role role;
     const struct rf_addr
@@ -66,7 +66,7 @@ void rf_node_input(struct rf_node *node, rf_link_id flow, struct rf_view bytes, 
 struct rf_view rf_node_output(struct rf_node *node, rf_link_id flow);
 void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len);
 void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now);
-/* rf_node_renew: a renewed certificate for the same key and Node-ID. Errors as rf_node_new. */
+/* rf_node_renew: a renewed certificate (and its intermediates) for the same key and Node-ID. Errors as rf_node_new. */
 int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now);
 /* rf_node_offer_conf: a document that the shell has; used if newer and valid. trusted_by_https: fetched and verified by the shell. Errors: RF_EEXIST not newer, those of rf_conf_parse. */
 int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by_https, struct rf_now now);

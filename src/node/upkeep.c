@@ -261,7 +261,7 @@ void node_configured(void *ctx, struct rf_conf *conf)
 
 int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by_https, struct rf_now now)
 {
-    node->now = now;
+    node_enter(node, now);
     struct rf_conf *conf = NULL;
     int error = rf_conf_parse(node->crypto, node->env.mem, xml, node->conf->overlay, &conf, NULL, 0);
     if (error == 0 && !rf_conf_sequence_newer(conf->sequence, node->conf->sequence))
@@ -276,12 +276,12 @@ int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by
 
 int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now)
 {
-    node->now = now;
+    node_enter(node, now);
     struct rf_crypto *c = node->crypto;
     struct rf_cert *cert = NULL;
     struct rf_key *key = NULL;
     struct rf_identity renewed;
-    int error = rf_trust_cert(node->trust, cert_der, NULL, 0, now.wall_ms, &cert);
+    int error = node_own_cert(node, cert_der, &cert);
     if (error == 0 && !rf_cert_has_node_id(cert, &node->identity.node_id))
         error = RF_EMISMATCH;
     if (error == 0)
@@ -293,7 +293,9 @@ int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now n
     rf_cert_release(cert);
     if (error != 0)
         return error;
-    error = rf_links_set_identity(node->links, cert_der, node->key_pem);
+    struct rf_view certs[RF_ENGINE_CERTS_MAX];
+    size_t cert_count = node_shown_certs(renewed.cert, certs);
+    error = rf_links_set_identity(node->links, certs, cert_count, node->key_pem);
     if (error != 0) {
         rf_identity_deinit(&renewed);
         return error;

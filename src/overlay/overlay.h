@@ -119,6 +119,9 @@ void rf_overlay_update_wanted(struct rf_overlay *overlay, const struct rf_id *no
 /* rf_overlay_receive takes one message from a link; borrowed. */
 void rf_overlay_receive(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
 
+/* rf_overlay_too_large: a message larger than max-message-size is coming over a link that will be closed for it (1.8). `front` (borrowed): its
+ * header and the message code. A request is answered by Error_Message_Too_Large. */
+void rf_overlay_too_large(struct rf_overlay *overlay, uint64_t link, struct rf_view front);
 /* ---- asked by node/, store ---- */
 const struct rf_topology_ops *rf_overlay_topology(const struct rf_overlay *overlay, struct rf_topology **t);
 const struct rf_conf *rf_overlay_conf(const struct rf_overlay *overlay);

@@ -42,7 +42,25 @@ static int decode_lists(struct rf_view *at, uint8_t id_len, struct rf_header *ou
     return out->dest_count > 0 ? 0 : RF_EFORMAT;
 }
 
-int rf_header_decode(struct rf_view *message, uint8_t id_len, struct rf_header *out)
+int rf_header_len(struct rf_view in, size_t *out)
+{
+    const uint8_t *p = in.p;
+    size_t len = RF_HEADER_MIN_LEN;
+    uint32_t token;
+
+    if (in.len < RF_HEADER_MIN_LEN)
+        return RF_ESHORT;
+    if (rf_view_u32(&in, &token) != 0 || token != RF_RELO_TOKEN)
+        return RF_EFORMAT;
+    if (p[10] != RF_RELO_VERSION)
+        return RF_EVERSION;
+    for (int i = 32; i < RF_HEADER_MIN_LEN; i += 2) /* the three lengths of lists */
+        len += (size_t)p[i] << 8 | p[i + 1];
+    *out = len;
+    return 0;
+}
+
+int rf_header_decode_front(struct rf_view *message, uint8_t id_len, struct rf_header *out)
 {
     struct rf_view at = *message;
     struct rf_header h = {0};
@@ -65,9 +83,22 @@ int rf_header_decode(struct rf_view *message, uint8_t id_len, struct rf_header *
         return error;
     if ((h.fragment & RF_FRAGMENT_ALWAYS) == 0)
         return RF_EFORMAT;
+    h.header_len = message->len - at.len;
+    *message = at;
+    *out = h;
+    return 0;
+}
+
+int rf_header_decode(struct rf_view *message, uint8_t id_len, struct rf_header *out)
+{
+    struct rf_view at = *message;
+    struct rf_header h;
+    int error = rf_header_decode_front(&at, id_len, &h);
+
+    if (error != 0)
+        return error;
     if (h.length != message->len)
         return h.length > message->len ? RF_ESHORT : RF_ELENGTH;
-    h.header_len = message->len - at.len;
     *message = at;
     *out = h;
     return 0;

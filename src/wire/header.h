@@ -54,6 +54,13 @@ struct rf_header {
  */
 int rf_header_decode(struct rf_view *message, uint8_t id_len, struct rf_header *out);
 /*
+ * Of a message whose end is not there: rf_header_len tells how many bytes its header has in all, from the first RF_HEADER_MIN_LEN
+ * (RF_ESHORT fewer are there, RF_EFORMAT foreign token, RF_EVERSION); rf_header_decode_front is rf_header_decode, but compares the length of
+ * the message with nothing.
+ */
+int rf_header_len(struct rf_view in, size_t *out);
+int rf_header_decode_front(struct rf_view *message, uint8_t id_len, struct rf_header *out);
+/*
  * rf_header_encode appends the header of a message whose further bytes (contents and security block, or one piece of them)
  * are `rest_len` long. Counts and lengths in `header` are not looked at. Errors in `out`: RF_ELENGTH a list is too long.
  */

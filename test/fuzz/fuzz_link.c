@@ -191,7 +191,9 @@ static void hello(rf_link_id flow)
     rf_buf_put(&buf, head, sizeof head);
     rf_buf_u8(&buf, (uint8_t)(strlen(alpn) + 1));
     rf_buf_v(&buf, 1, rf_view_str(alpn));
+    size_t certs = rf_buf_open(&buf, 2);
     rf_buf_v(&buf, 2, rf_view_of(cert, cert_len));
+    rf_buf_close(&buf, certs, 2);
     rf_links_input(run.links, flow, rf_buf_view(&buf));
     rf_buf_deinit(&buf);
 }
@@ -209,7 +211,8 @@ static void one_link(const struct rf_env *env, struct rf_now *now, struct rf_vie
     config.self = (struct rf_id){.len = 16, .b = {1}};
     config.max_backlog_len = 20000;
     config.overlay_hash = (run.flags & 32) ? 1 : 0;
-    if (rf_engine_plain.engine_new(env, rf_view_of(cert, cert_len), rf_view_str(""), &config.engine))
+    const struct rf_view own = rf_view_of(cert, cert_len);
+    if (rf_engine_plain.engine_new(env, &own, 1, rf_view_str(""), &config.engine))
         return;
     if (rf_links_new(env, &config, &host, &run.links)) {
         rf_engine_plain.engine_free(config.engine);

@@ -402,6 +402,9 @@ size_t node_net_add(struct node_net *net, const char *user, enum rf_node_role ro
     snprintf(addr, sizeof(addr), "10.0.0.%zu:6084", i + 1);
     RF_ASSERT(rf_addr_parse(addr, 0, &n->addr) == 0);
     RF_ASSERT(rf_pki_node(&net->pki, n->user, NULL, RF_KEY_P256, &n->identity) == 0);
+    rf_buf_init(&n->cert, rf_mem_system(), 65536);
+    rf_buf_view_put(&n->cert, n->identity.cert->x509.der);
+    rf_buf_view_put(&n->cert, rf_buf_view(&net->pki.below));
     rf_buf_init(&n->key_pem, rf_mem_system(), 65536);
     rf_buf_init(&n->conf_xml, rf_mem_system(), RF_CONF_MAX_LEN);
     RF_ASSERT(c->ops->key_to_pem(c, n->identity.key, &n->key_pem) == 0);
@@ -420,14 +423,14 @@ void node_net_start(struct node_net *net, size_t i)
                                 &conf, NULL, 0) == 0);
     }
     struct rf_node_config config = {
-        .mem = rf_mem_system(),
+        .mem = n->mem != NULL ? n->mem : rf_mem_system(),
         .log = net->log.line != NULL ? &net->log : NULL,
         .secret = &n->rng.rng,
         .jitter = &n->rng.rng,
         .crypto = net->pki.crypto,
         .engine_ops = net->engine_ops,
         .conf = conf,
-        .cert_der = n->identity.cert->x509.der,
+        .cert_der = rf_buf_view(&n->cert),
         .key_pem = rf_buf_view(&n->key_pem),
         .role = n->role,
         .listen = &n->addr,
@@ -516,6 +519,7 @@ void node_net_deinit(struct node_net *net)
             free(r);
         }
         rf_identity_deinit(&n->identity);
+        rf_buf_deinit(&n->cert);
         rf_buf_deinit(&n->key_pem);
         rf_buf_deinit(&n->conf_xml);
     }

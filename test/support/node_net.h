@@ -20,11 +20,12 @@ struct net_node {
     struct node_net *net;
     size_t index;
     struct rf_node *node; /* NULL: not running */
+    struct rf_mem *mem;   /* for its next life; NULL: rf_mem_system() */
     char user[64];
     enum rf_node_role role;
     struct rf_addr addr;
     struct rf_identity identity;
-    struct rf_buf key_pem;
+    struct rf_buf cert, key_pem; /* cert: with the intermediates it needs */
     struct net_record *disk; /* list */
     bool disk_fails;         /* every write from now on is refused */
     struct rf_buf conf_xml;  /* what RF_NODE_OUT_CONF gave last; used at restart */

@@ -1,6 +1,8 @@
 /* pki.c - makes an overlay's keys and its document. */
 #include "support/pki.h"
 
+#include <stdio.h>
+
 #include "crypto/openssl/openssl.h"
 
 #define DAY_MS  (UINT64_C(86400) * 1000)
@@ -18,29 +20,59 @@ static struct rf_id next_node_id(const struct rf_pki *pki, uint32_t serial)
     return id;
 }
 
-static int make_ca(struct rf_pki *pki)
+/* issuer: NULL for the root */
+static int make_ca(struct rf_pki *pki, const struct rf_x509 *issuer, const struct rf_key *issuer_key,
+                   struct rf_key **key, struct rf_x509 *out)
 {
     struct rf_crypto *c = pki->crypto;
-    struct rf_x509_spec spec = {.common_name = rf_view_str("test CA"),
-                                .is_ca = true,
+    char name[32] = "test CA";
+    struct rf_x509_spec spec = {.is_ca = true,
                                 .not_before_ms = pki->wall_ms - DAY_MS,
                                 .not_after_ms = pki->wall_ms + 10 * YEAR_MS,
-                                .serial_lo = 1};
+                                .serial_lo = ++pki->serial};
     struct rf_buf spki, der;
-    int r = c->ops->key_generate(c, RF_KEY_P256, &pki->ca_key);
+    int r;
 
+    if (issuer != NULL)
+        snprintf(name, sizeof(name), "test CA %u", (unsigned)pki->serial);
+    spec.common_name = rf_view_str(name);
+    r = c->ops->key_generate(c, RF_KEY_P256, key);
     if (r != 0)
         return r;
     rf_buf_init(&spki, pki->mem, RF_CERT_MAX_LEN);
     rf_buf_init(&der, pki->mem, RF_CERT_MAX_LEN);
-    r = c->ops->key_spki(c, pki->ca_key, &spki);
+    r = c->ops->key_spki(c, *key, &spki);
     if (r == 0)
-        r = c->ops->x509_issue(c, &spec, rf_buf_view(&spki), NULL, pki->ca_key, &der);
+        r = c->ops->x509_issue(c, &spec, rf_buf_view(&spki), issuer, issuer == NULL ? *key : issuer_key,
+                               &der);
     if (r == 0)
-        r = c->ops->x509_decode(c, rf_buf_view(&der), &pki->ca);
+        r = c->ops->x509_decode(c, rf_buf_view(&der), out);
     rf_buf_deinit(&spki);
     rf_buf_deinit(&der);
     return r;
+}
+
+int rf_pki_below(struct rf_pki *pki)
+{
+    struct rf_x509 ca;
+    struct rf_key *key = NULL;
+    struct rf_buf chain;
+    int r = make_ca(pki, &pki->ca, pki->ca_key, &key, &ca);
+
+    if (r != 0) {
+        pki->crypto->ops->key_free(pki->crypto, key);
+        return r;
+    }
+    rf_buf_init(&chain, pki->mem, (RF_CERT_MAX_CHAIN + 1) * (size_t)RF_CERT_MAX_LEN);
+    rf_buf_view_put(&chain, ca.der);
+    rf_buf_view_put(&chain, rf_buf_view(&pki->below));
+    rf_buf_deinit(&pki->below);
+    pki->crypto->ops->x509_deinit(pki->crypto, &pki->ca);
+    pki->crypto->ops->key_free(pki->crypto, pki->ca_key);
+    pki->below = chain;
+    pki->ca = ca;
+    pki->ca_key = key;
+    return rf_buf_error(&chain);
 }
 
 /* certify makes the certificate for a key: by the CA, or self-signed with derived Node-IDs. */
@@ -152,8 +184,7 @@ int rf_pki_init(struct rf_pki *pki, const struct rf_pki_config *config)
     char user[300] = "config@";
     int r;
 
-    *pki = (struct rf_pki){
-        .mem = config->mem != NULL ? config->mem : rf_mem_system(), .config = *config, .serial = 1};
+    *pki = (struct rf_pki){.mem = config->mem != NULL ? config->mem : rf_mem_system(), .config = *config};
     pki->wall_ms = config->wall_ms != 0 ? config->wall_ms : RF_PKI_WALL_MS;
     if (pki->config.overlay == NULL)
         pki->config.overlay = "example.org";
@@ -164,7 +195,8 @@ int rf_pki_init(struct rf_pki *pki, const struct rf_pki_config *config)
     strcat(user, pki->config.overlay);
     if ((pki->crypto = rf_crypto_openssl_new(pki->mem)) == NULL)
         return RF_ENOMEM;
-    r = make_ca(pki);
+    rf_buf_init(&pki->below, pki->mem, 0);
+    r = make_ca(pki, NULL, NULL, &pki->ca_key, &pki->ca);
     if (r == 0)
         r = rf_pki_node(pki, user, NULL, RF_KEY_ED25519, &pki->signer);
     if (r == 0)
@@ -183,6 +215,7 @@ void rf_pki_deinit(struct rf_pki *pki)
     rf_identity_deinit(&pki->signer);
     pki->crypto->ops->x509_deinit(pki->crypto, &pki->ca);
     pki->crypto->ops->key_free(pki->crypto, pki->ca_key);
+    rf_buf_deinit(&pki->below);
     rf_crypto_openssl_free(pki->crypto);
     *pki = (struct rf_pki){.crypto = NULL};
 }

@@ -46,7 +46,8 @@ struct rf_pki {
     uint64_t wall_ms;
     uint32_t serial;           /* of the last certificate */
     struct rf_key *ca_key;     /* owned */
-    struct rf_x509 ca;         /* owned */
+    struct rf_x509 ca;         /* owned; what issues now: the root, or since rf_pki_below the newest intermediate */
+    struct rf_buf below;       /* the intermediates, DER, one after the other, the newest first */
     struct rf_identity signer; /* configuration-signer and kind-signer: config@<overlay> */
     struct rf_conf *conf;      /* one reference; conf->xml is the signed document */
 };
@@ -69,6 +70,9 @@ int rf_pki_node(struct rf_pki *pki, const char *user, const struct rf_id *node_i
  * first of them chosen. */
 int rf_pki_node_multi(struct rf_pki *pki, const char *user, const struct rf_id *node_ids,
                       size_t node_id_count, enum rf_key_type type, struct rf_identity *out);
+/* rf_pki_below puts an intermediate authority below the one that issued until now: nodes made from now on are certified by it, and
+ * need `pki->below` behind their own certificates. At most RF_CERT_MAX_CHAIN. */
+int rf_pki_below(struct rf_pki *pki);
 /* rf_pki_document signs another version of the document (e.g. a higher sequence) that `adjust` makes from the
  * first draft. */
 int rf_pki_document(struct rf_pki *pki, uint16_t sequence, void (*adjust)(struct rf_conf *draft, void *arg),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "crypto/crypto.h"
+#include "crypto/der.h"
 
 /* ---- what the nodes are told ---- */
 
@@ -28,6 +29,18 @@ static void host_message(void *ctx, rf_link_id link, struct rf_view message)
     if (node->close_on_message)
         rf_links_close(node->links, link, RF_ECANCELLED);
     rf_buf_view_put(&node->received, message); /* still readable after that */
+}
+
+static void host_too_large(void *ctx, rf_link_id link, struct rf_view front)
+{
+    struct world_node *node = ctx;
+
+    node->too_large++;
+    rf_buf_view_put(&node->received, front);
+    if (node->echo)
+        assert_int_equal(rf_links_send(node->links, link, rf_view_str("too large")), 0);
+    if (node->close_on_message)
+        rf_links_close(node->links, link, RF_ECLOSED);
 }
 
 static void host_app_data(void *ctx, rf_link_id link, struct rf_view bytes)
@@ -121,16 +134,34 @@ void world_deinit(struct world *w)
     rf_pki_deinit(&w->pki);
 }
 
+/* The certificate and the intermediates below the root, as a handshake shows them. */
+static size_t shown_certs(const struct rf_pki *pki, const struct rf_identity *identity,
+                          struct rf_view out[RF_ENGINE_CERTS_MAX])
+{
+    struct rf_view rest = rf_buf_view(&pki->below);
+    size_t count = 1;
+
+    out[0] = identity->cert->x509.der;
+    while (rest.len > 0 && count < RF_ENGINE_CERTS_MAX) {
+        uint8_t tag;
+        assert_int_equal(rf_der_any(&rest, &tag, &out[count++], NULL), 0);
+    }
+    return count;
+}
+
 int world_node_try(struct world *w, size_t i, const struct rf_identity *identity)
 {
     const struct rf_link_host host = {.ctx = &w->node[i],
                                       .up = host_up,
                                       .message = host_message,
+                                      .too_large = host_too_large,
                                       .app_data = host_app_data,
                                       .down = host_down,
                                       .suspect = host_suspect};
     struct world_node *node = &w->node[i];
     struct rf_link_config config = w->config;
+    struct rf_view certs[RF_ENGINE_CERTS_MAX];
+    size_t cert_count = shown_certs(node->pki ? node->pki : &w->pki, identity, certs);
     struct rf_buf pem;
     int err;
 
@@ -139,7 +170,7 @@ int world_node_try(struct world *w, size_t i, const struct rf_identity *identity
     config.engine_ops = w->engine;
     config.trust = node->trust;
     config.self = identity->node_id;
-    err = w->engine->engine_new(&w->env, identity->cert->x509.der, rf_buf_view(&pem), &config.engine);
+    err = w->engine->engine_new(&w->env, certs, cert_count, rf_buf_view(&pem), &config.engine);
     rf_buf_deinit(&pem);
     if (err)
         return err;
@@ -158,6 +189,7 @@ struct world_node *world_node(struct world *w, size_t i, struct rf_pki *pki)
     assert_int_equal(rf_pki_node(pki ? pki : &w->pki, user, NULL, RF_KEY_P256, &node->identity), 0);
     assert_int_equal(rf_pki_trust(pki ? pki : &w->pki, 64, &node->trust), 0);
     node->world = w;
+    node->pki = pki;
     node->alive = true;
     node->from = world_addr(0);
     rf_buf_init(&node->received, rf_mem_system(), (size_t)64 << 20);

@@ -24,17 +24,18 @@ struct world;
 
 struct world_node {
     struct world *world;
+    struct rf_pki *pki; /* NULL: the world's */
     struct rf_identity identity;
     struct rf_trust *trust;
     struct rf_links *links;
     bool alive, deaf; /* deaf: connection attempts get no answer at all */
     struct rf_addr from;
     /* what host told */
-    unsigned ups, downs, messages, suspects, unsuspects;
+    unsigned ups, downs, messages, suspects, unsuspects, too_large;
     struct rf_link_info up, down; /* the last ones; cert is not valid any more */
     int reason;
     rf_link_id last_link;   /* of the last message */
-    struct rf_buf received; /* all messages and application bytes, one after the other */
+    struct rf_buf received; /* all messages, fronts of too large ones, and application bytes, one after the other */
     /* what to do inside a callback */
     bool echo, close_on_message;
 };

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/assert.h"
 
 struct pair {
     struct rf_mem_test mem;
@@ -28,7 +29,7 @@ static struct rf_engine *make_engine(const struct rf_identity *identity)
 
     rf_buf_init(&pem, rf_mem_system(), 65536);
     assert_int_equal(identity->crypto->ops->key_to_pem(identity->crypto, identity->key, &pem), 0);
-    assert_int_equal(p.ops->engine_new(&p.env, identity->cert->x509.der, rf_buf_view(&pem), &engine), 0);
+    assert_int_equal(p.ops->engine_new(&p.env, &identity->cert->x509.der, 1, rf_buf_view(&pem), &engine), 0);
     rf_buf_deinit(&pem);
     return engine;
 }
@@ -286,14 +287,18 @@ static void test_broken_identity(void **state)
 
     (void)state;
     start(&rf_engine_gnutls, RF_KEY_P256, RF_KEY_P256);
-    assert_int_equal(p.ops->engine_new(&p.env, rf_view_str("no certificate"), rf_view_str("no key"), &engine),
-                     RF_ECRYPTO);
+    const struct rf_view none = rf_view_str("no certificate");
+    const struct rf_view many[RF_ENGINE_CERTS_MAX + 1] = {none};
+    assert_int_equal(p.ops->engine_new(&p.env, &none, 1, rf_view_str("no key"), &engine), RF_ECRYPTO);
+    assert_int_equal(p.ops->engine_new(&p.env, many, 0, rf_view_str("no key"), &engine), RF_EINVAL);
+    assert_int_equal(p.ops->engine_new(&p.env, many, RF_COUNT(many), rf_view_str("no key"), &engine),
+                     RF_EINVAL);
     {
         struct rf_buf pem; /* the key of another */
         rf_buf_init(&pem, rf_mem_system(), 65536);
         assert_int_equal(p.identity[1].crypto->ops->key_to_pem(p.identity[1].crypto, p.identity[1].key, &pem),
                          0);
-        assert_int_equal(p.ops->engine_new(&p.env, p.identity[0].cert->x509.der, rf_buf_view(&pem), &engine),
+        assert_int_equal(p.ops->engine_new(&p.env, &p.identity[0].cert->x509.der, 1, rf_buf_view(&pem), &engine),
                          RF_ECRYPTO);
         rf_buf_deinit(&pem);
     }

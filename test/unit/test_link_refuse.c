@@ -2,6 +2,7 @@
 #include "test_link.h"
 
 #include <string.h>
+#include "wire/header.h"
 
 static struct world w;
 
@@ -263,8 +264,20 @@ struct bad_frame {
 };
 static const struct bad_frame bad_frames[] = {
     {BYTES("\x7f\x00\x00\x00\x00\x00\x00\x01x"), RF_EUNKNOWN, 0}, /* no such frame type */
-    {BYTES("\x80\x00\x00\x00\x00\x00\x13\x89"), RF_ELIMIT, 0},    /* 5001 bytes: told by the length alone */
-    {BYTES("\x80\x00\x00\x00\x00\xff\xff\xff"), RF_ELIMIT, 0},    /* the largest */
+    {BYTES("\x80\x00\x00\x00\x00\x00\x13\x88"), 0, 0},            /* 5000 bytes are to come */
+    {BYTES("\x80\x00\x00\x00\x00\x00\x13\x89"), 0,
+     0}, /* 5001: its header may be answered, so that is waited for */
+    {BYTES("\x80\x00\x00\x00\x00\xff\xff\xff"
+           "12345678901234567890123456789012345678"),
+     RF_ELIMIT, 0}, /* no header at all */
+    {BYTES("\x80\x00\x00\x00\x00\x00\x13\x89"
+           "\xd2\x45\x4c\x4f\x4e\x38\xfc\x3f\x00\x01\x0b\x64\xc0\x00\x00\x00\x00\x00\x13\x89"
+           "12345678\x00\x00\x00\x00\x00\x00\x00\x12\x00\x00"),
+     RF_ELIMIT, 0}, /* another version */
+    {BYTES("\x80\x00\x00\x00\x00\x00\x13\x89"
+           "\xd2\x45\x4c\x4f\x4e\x38\xfc\x3f\x00\x01\x0a\x64\xc0\x00\x00\x00\x00\x00\x13\x89"
+           "12345678\x00\x00\x00\x00\x09\x00\x0a\x00\x00\x61"),
+     RF_ELIMIT, 0}, /* its header is as large as a message may be: 38 + 4961 = 4999, and the code */
     {BYTES("\x80\x00\x00\x00\x00\x00\x00\x01x\xff"), RF_EUNKNOWN, 1},    /* a good one first */
     {BYTES("\x81\x00\x00\x00\x00\x00\x00\x00\x00\x00"), RF_EUNKNOWN, 0}, /* an ack, then nonsense */
     {BYTES("\x80\x00\x00\x00\x00\x00\x00\x05he"), 0, 0},                 /* cut: nothing happens yet */
@@ -279,7 +292,7 @@ static void test_bad_frames(void **state)
 
         world_init(&w, &rf_engine_plain);
         world_pair(&w);
-        rf_buf_init(&record, rf_mem_system(), 100);
+        rf_buf_init(&record, rf_mem_system(), 200);
         rf_buf_u8(&record, 1);
         rf_buf_v(&record, 3, bad_frames[i].bytes);
         world_inject(&w, 0, 1, rf_buf_view(&record));
@@ -293,6 +306,65 @@ static void test_bad_frames(void **state)
         assert_int_equal(w.node[0].downs, bad_frames[i].reason != 0);
         world_deinit(&w);
     }
+}
+
+/* One byte more than a message may have: its header and code are told, an answer goes out, then the link ends. */
+static void too_large(const struct rf_engine_ops *engine, bool close_inside)
+{
+    static uint8_t bytes[5001];
+    struct rf_header header = {.overlay = OVERLAY_HASH,
+                               .ttl = 100,
+                               .fragment = RF_FRAGMENT_WHOLE,
+                               .transaction_id = 77,
+                               .dests = rf_view_of("\x01\x10"
+                                                   "1234567890123456",
+                                                   18)};
+    const size_t front_len = RF_HEADER_MIN_LEN + 18 + 2;
+    struct rf_buf message;
+    rf_link_id id;
+
+    world_init(&w, engine);
+    id = world_pair(&w);
+    w.node[1].echo = true;
+    w.node[1].close_on_message = close_inside;
+    rf_buf_fixed(&message, bytes, sizeof bytes);
+    rf_header_encode(&header, sizeof bytes - front_len + 2, &message);
+    rf_links_set_max_message(w.node[0].links, sizeof bytes);
+    assert_int_equal(rf_links_send(w.node[0].links, id, rf_view_of(bytes, sizeof bytes)), 0);
+    world_run(&w);
+    assert_int_equal(w.node[1].too_large, 1);
+    assert_true(rf_view_equal(rf_buf_view(&w.node[1].received), rf_view_of(bytes, front_len)));
+    assert_int_equal(w.node[1].messages, 0);
+    assert_int_equal(w.node[1].downs, 1);
+    assert_int_equal(w.node[1].reason, close_inside ? RF_ECLOSED : RF_ELIMIT);
+    assert_int_equal(counters(&w.node[1])->message_too_large, 1);
+    assert_view(rf_buf_view(&w.node[0].received), "too large");
+    assert_int_equal(w.node[0].downs, 1);
+    assert_no_links(&w.node[0]);
+    assert_no_links(&w.node[1]);
+    world_deinit(&w);
+}
+
+static void test_too_large(void **state)
+{
+    too_large(*state, false);
+    too_large(*state, true);
+}
+
+/* The length of such a message, and then nothing: the link does not stand for ever. */
+static void test_too_large_cut(void **state)
+{
+    static const uint8_t record[] = {1, 0, 0, 8, 0x80, 0, 0, 0, 0, 0, 0x13, 0x89};
+
+    (void)state;
+    world_init(&w, &rf_engine_plain);
+    world_pair(&w);
+    world_inject(&w, 0, 1, rf_view_of(record, sizeof record));
+    world_pass(&w, 200 * RF_US_PER_S);
+    assert_int_equal(w.node[1].too_large, 0);
+    assert_int_equal(w.node[1].downs, 1);
+    assert_no_links(&w.node[1]);
+    world_deinit(&w);
 }
 
 /* A link that breaks in the middle of a message: the message is not delivered. */
@@ -329,6 +401,8 @@ int test_link_refuse(void)
         both_engines(test_truncated),
         both_engines(test_garbage_after),
         cmocka_unit_test(test_bad_frames),
+        both_engines(test_too_large),
+        cmocka_unit_test(test_too_large_cut),
         both_engines(test_cut_in_message),
     };
     return cmocka_run_group_tests_name("link refuse", tests, NULL, NULL);

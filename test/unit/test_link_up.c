@@ -244,6 +244,49 @@ static void connect_again(bool resumed)
     world_run(&w);
 }
 
+/* Both nodes are certified by an authority below the root: each shows what the other needs to trust it, resumed as well. */
+static void test_intermediates(void **state)
+{
+    for (size_t below = 1; below <= RF_CERT_MAX_CHAIN; below++) {
+        world_init(&w, *state);
+        for (size_t i = 0; i < below; i++)
+            assert_int_equal(rf_pki_below(&w.pki), 0);
+        rf_links_close(w.node[0].links, world_pair(&w), RF_ECLOSED);
+        world_run(&w);
+        world_connect(&w, 0, 1, NULL);
+        world_run(&w);
+        for (int i = 0; i < 2; i++) {
+            struct rf_link_info info;
+            assert_int_equal(w.node[i].ups, 2);
+            assert_int_equal(rf_links_info(w.node[i].links, w.node[i].up.id, &info), 0);
+            assert_int_equal(info.cert->chain_count, below);
+        }
+        world_deinit(&w);
+    }
+}
+
+/* The same, but the certificate is shown alone: nobody can trust it. */
+static void test_intermediates_missing(void **state)
+{
+    struct rf_buf pem;
+    const struct rf_identity *self = &w.node[0].identity;
+
+    world_init(&w, *state);
+    assert_int_equal(rf_pki_below(&w.pki), 0);
+    world_node(&w, 0, NULL);
+    world_node(&w, 1, NULL);
+    rf_buf_init(&pem, rf_mem_system(), 65536);
+    assert_int_equal(self->crypto->ops->key_to_pem(self->crypto, self->key, &pem), 0);
+    assert_int_equal(rf_links_set_identity(w.node[0].links, &self->cert->x509.der, 1, rf_buf_view(&pem)), 0);
+    rf_buf_deinit(&pem);
+    world_connect(&w, 0, 1, NULL);
+    world_run(&w);
+    assert_int_equal(w.node[1].ups, 0);
+    assert_int_equal(w.node[1].reason, RF_EUNTRUSTED);
+    assert_int_equal(counters(&w.node[1])->cert_refused, 1);
+    world_deinit(&w);
+}
+
 static void test_resumption(void **state)
 {
     struct rf_buf pem;
@@ -259,8 +302,8 @@ static void test_resumption(void **state)
     /* a renewed certificate must be shown */
     rf_buf_init(&pem, rf_mem_system(), 65536);
     assert_int_equal(self->crypto->ops->key_to_pem(self->crypto, self->key, &pem), 0);
-    assert_int_equal(rf_links_set_identity(w.node[0].links, self->cert->x509.der, rf_buf_view(&pem)), 0);
-    assert_true(rf_links_set_identity(w.node[0].links, self->cert->x509.der, rf_view_str("no key")) < 0);
+    assert_int_equal(rf_links_set_identity(w.node[0].links, &self->cert->x509.der, 1, rf_buf_view(&pem)), 0);
+    assert_true(rf_links_set_identity(w.node[0].links, &self->cert->x509.der, 1, rf_view_str("no key")) < 0);
     rf_buf_deinit(&pem);
     connect_again(false);
     connect_again(true);
@@ -306,6 +349,8 @@ int test_link_up(void)
         both_engines(test_purpose),
         both_engines(test_expectation_ends),
         both_engines(test_app_bytes),
+        both_engines(test_intermediates),
+        both_engines(test_intermediates_missing),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_resumption_is_judged),
     };

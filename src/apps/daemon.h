@@ -61,7 +61,7 @@ struct daemon {
     uint64_t refreshed_ms;               /* when the document was asked for last */
     struct rf_command refresh_command;
 
-    bool ready_told, stopping, left;
+    bool ready_told, stopping, leaving, left;
     int status; /* exit status */
 };
 
@@ -75,12 +75,13 @@ void daemon_close(struct daemon *d);
 /* daemon_run.c */
 const struct rf_flow_doorway *daemon_doorway(struct daemon *d, struct rf_flow_doorway *door);
 uint64_t daemon_turn(void *arg); /* the node's turn in the loop */
-void daemon_stop(struct daemon *d);
+void daemon_stop(struct daemon *d); /* leaves from the next turn on */
 /* daemon_disk.c */
 int daemon_disk_open(struct daemon *d);
 void daemon_disk_persist(struct daemon *d, const struct rf_node_out *out);
 void daemon_disk_file(struct daemon *d, const char *name, struct rf_view bytes);
 void daemon_disk_peers(struct daemon *d, const struct rf_addr *peers, size_t count);
+void daemon_end_sip(struct daemon *d);
 int daemon_disk_load(struct daemon *d); /* records and remembered peers into the node */
 void daemon_disk_close(struct daemon *d);
 /* daemon_control.c */

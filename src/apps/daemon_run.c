@@ -128,24 +128,31 @@ const struct rf_flow_doorway *daemon_doorway(struct daemon *d, struct rf_flow_do
     return door;
 }
 
+/* SIP says its farewells, over connections that the node still has; then the node leaves. */
+static void begin_to_leave(struct daemon *d)
+{
+    d->leaving = true;
+    rf_log_write(&d->log.log, RF_LOG_INFO, "node", "leaving the overlay");
+    daemon_end_sip(d);
+    rf_node_leave(d->node, *rf_loop_now(d->loop));
+}
+
 uint64_t daemon_turn(void *arg)
 {
     struct daemon *d = arg;
     const struct rf_now *now = rf_loop_now(d->loop);
+    if (d->stopping && !d->leaving)
+        begin_to_leave(d);
     if (rf_node_deadline(d->node) <= now->mono_us)
         rf_node_tick(d->node, *now);
     daemon_web_turn(d);
     rf_flows_drain(d->flows);
     if (d->left)
         rf_loop_stop(d->loop);
-    return rf_node_deadline(d->node);
+    return d->stopping && !d->leaving ? now->mono_us : rf_node_deadline(d->node);
 }
 
 void daemon_stop(struct daemon *d)
 {
-    if (d->stopping)
-        return;
-    d->stopping = true;
-    rf_log_write(&d->log.log, RF_LOG_INFO, "node", "leaving the overlay");
-    rf_node_leave(d->node, *rf_loop_now(d->loop));
+    d->stopping = true; /* at the loop's next turn: we may be inside a command of SIP, or in the node's queue */
 }

@@ -267,16 +267,24 @@ int daemon_start(struct daemon *d, const char *capture_path)
     d->task = (struct rf_loop_task){.turn = daemon_turn, .arg = d};
     rf_loop_task_add(d->loop, &d->task);
     rf_node_start(d->node, now);
+    if (d->config.forward[0] != '\0' && rf_node_forward(d->node, rf_view_str(d->config.forward), now) != 0)
+        return daemon_say(d->config.forward, "calls cannot be forwarded there", "see \"forward\" in config.json");
     rf_node_register(d->node, true, now);
     return 0;
 }
 
+void daemon_end_sip(struct daemon *d)
+{
+    if (d->sip == NULL)
+        return;
+    rf_sip_free(d->sip);
+    d->sip = NULL;
+    rf_loop_run_posted(d->loop); /* what its thread still had to say */
+}
+
 void daemon_close(struct daemon *d)
 {
-    if (d->sip != NULL) {
-        rf_sip_free(d->sip);
-        rf_loop_run_posted(d->loop); /* what its thread still had to say */
-    }
+    daemon_end_sip(d);
     daemon_capture_close(d);
     if (d->flows != NULL)
         rf_flows_free(d->flows);

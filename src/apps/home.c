@@ -85,6 +85,8 @@ static const char *take_all(const json_t *root, struct home_config *out)
 int home_load(const char *home, struct home_config *out, char *error_text, size_t error_text_len)
 {
     char path[4096];
+    if (!take_text(root, "forward", out->forward, sizeof(out->forward)))
+        return "forward";
     struct rf_buf text;
     memset(out, 0, sizeof(*out));
     rf_buf_init(&text, rf_mem_system(), (size_t)64 * 1024);
@@ -144,3 +146,5 @@ int home_save(const char *home, const struct home_config *config)
     free(text);
     return error;
 }
+    if (config->forward[0] != '\0')
+        json_object_set_new(root, "forward", json_string(config->forward));

@@ -29,6 +29,7 @@ struct home_config {
     struct rf_addr sip;                   /* family 0: none */
     struct rf_addr http;                  /* family 0: none */
     char sip_password[64];                /* for the user's phones */
+    char forward[256];                    /* carol@example.org: who gets this device's calls; empty: nobody */
     char services[HOME_MAX_SERVICES][32]; /* "echo" */
     size_t service_count;
     bool has_ca;

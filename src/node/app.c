@@ -97,22 +97,22 @@ void node_app_deinit(struct rf_node *node)
     rf_list_init(&node->app_conns);
 }
 
-int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user,
-                       uint16_t application, struct rf_now now,
+int rf_node_app_attach(struct rf_node *node, const struct rf_app_target *target, struct rf_now now,
                        void (*done)(void *arg, int error, rf_link_id conn), void *arg)
 {
-    node->now = now;
-    if (node_app_find(node, application) == NULL || rf_id_equal(target, &node->identity.node_id))
+    node_enter(node, now);
+    if (node_app_find(node, target->application) == NULL ||
+        rf_id_equal(&target->node_id, &node->identity.node_id))
         return RF_EINVAL;
-    struct app_conn *conn = node_app_conn_of(node, target, application);
+    struct app_conn *conn = node_app_conn_of(node, &target->node_id, target->application);
     struct rf_link_info info;
     if (conn != NULL && rf_links_info(node->links, conn->link, &info) == 0 && info.state == RF_LINK_UP) {
-        if (user.len > 0 && !rf_view_equal(user, info.cert->user))
+        if (target->user.len > 0 && !rf_view_equal(target->user, info.cert->user))
             return RF_EAUTH;
         done(arg, 0, conn->link);
         return 0;
     }
-    return node_attach_app(node, target, user, application, done, arg);
+    return node_attach_app(node, target, done, arg);
 }
 
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now)

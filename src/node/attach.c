@@ -225,7 +225,24 @@ static void attach_replied(void *arg, const struct rf_reply *reply)
         attach_expect(a, NODE_APP_TIMEOUT_US);
 }
 
-static int attach_call(struct attach *a, const struct rf_id *via, uint64_t link)
+/* The way to a->target. route: an encoded list, or empty. Errors: RF_EINVAL it does not lead there, RF_ELIMIT. */
+static int address(const struct attach *a, struct rf_view route, struct rf_call *call)
+{
+    if (a->resource)
+        rf_call_to_resource(call, &a->target);
+    else if (route.len == 0)
+        rf_call_to_node(call, &a->target);
+    while (route.len > 0) {
+        if (call->dest_count == RF_CALL_MAX_DESTS)
+            return RF_ELIMIT;
+        if (rf_dest_next(&route, a->node->conf->id_len, &call->dests[call->dest_count++]) != 0)
+            return RF_EINVAL;
+    }
+    const struct rf_dest *last = &call->dests[call->dest_count - 1];
+    return a->resource || (last->type == RF_DEST_NODE && rf_id_equal(&last->id, &a->target)) ? 0 : RF_EINVAL;
+}
+
+static int attach_call(struct attach *a, const struct rf_id *via, struct rf_view route, uint64_t link)
 {
     struct rf_node *node = a->node;
     struct rf_buf body;
@@ -238,11 +255,9 @@ static int attach_call(struct attach *a, const struct rf_id *via, uint64_t link)
         .done = attach_replied,
         .arg = a,
     };
-    if (a->resource)
-        rf_call_to_resource(&call, &a->target);
-    else
-        rf_call_to_node(&call, &a->target);
-    if (via != NULL)
+    if (error == 0)
+        error = address(a, route, &call);
+    if (error == 0 && via != NULL)
         rf_call_via(&call, via);
     if (error == 0 && !a->resource) /* their connection may be here before their answer */
         error = rf_links_expect(node->links, &a->target, a->application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY,
@@ -269,15 +284,16 @@ void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, cons
         attach_expect(a, 0); /* linked: told at the next tick, never from inside this call */
         return;
     }
-    if (attach_call(a, via, link) != 0)
+    if (attach_call(a, via, rf_view_of(NULL, 0), link) != 0)
         attach_expect(a, 0); /* likewise: fails at the next tick */
 }
 
-int node_attach_app(struct rf_node *node, const struct rf_id *target, struct rf_view user,
-                    uint16_t application, void (*done)(void *arg, int error, rf_link_id conn), void *arg)
+int node_attach_app(struct rf_node *node, const struct rf_app_target *target,
+                    void (*done)(void *arg, int error, rf_link_id conn), void *arg)
 {
-    bool twin = attach_twin(node, target, false, application) != NULL;
-    struct attach *a = attach_new(node, target, false, application);
+    struct rf_view user = target->user;
+    bool twin = attach_twin(node, &target->node_id, false, target->application) != NULL;
+    struct attach *a = attach_new(node, &target->node_id, false, target->application);
     if (a == NULL)
         return RF_ELIMIT;
     a->user = rf_view_of(user.len > 0 ? rf_memdup(node->env.mem, user.p, user.len) : NULL, user.len);
@@ -286,7 +302,7 @@ int node_attach_app(struct rf_node *node, const struct rf_id *target, struct rf_
         a->state = ATTACH_EXPECTING; /* the connection that the other one makes is good for both */
         error = rf_env_timer_in(&node->env, &a->timer, NODE_APP_TIMEOUT_US + 5 * RF_US_PER_S);
     } else if (error == 0) {
-        error = attach_call(a, NULL, 0);
+        error = attach_call(a, NULL, target->route, 0);
     }
     if (error != 0) {
         attach_free(a);
@@ -317,6 +333,18 @@ static bool theirs_wins(struct rf_node *node, const struct rf_id *them, uint16_t
 
 /* Has this node had us dial, or connected with us, as often as it may? */
 static bool dialled_enough(struct rf_node *node, const struct rf_id *them, uint16_t application)
+/* One of ours that is to lead to this node: it is addressed to it, or to a Resource-ID for which it answered. */
+static struct attach *attach_with(struct rf_node *node, const struct rf_id *them, uint16_t application)
+{
+    RF_LIST_EACH(&node->attaches, it)
+    {
+        struct attach *a = RF_LIST_ENTRY(it, struct attach, list);
+        if (a->application == application && rf_id_equal(a->resource ? &a->peer : &a->target, them))
+            return a;
+    }
+    return NULL;
+}
+
 {
     struct rf_link_info info;
     size_t dials = 0, conns = 0;

@@ -4,6 +4,8 @@
 #include "wire/code.h"
 #include "wire/method.h"
 
+#define ROUTES_MAX_LEN (RF_SIP_MAX_CONTACTS * RF_SIP_MAX_DESTS * (size_t)256)
+
 int rf_node_full_name(const struct rf_node *node, const char *name, struct rf_buf *out)
 {
     struct rf_view given = rf_view_str(name);
@@ -36,6 +38,17 @@ void rf_node_register(struct rf_node *node, bool on, struct rf_now now)
     rf_sipreg_set(rf_usages_sipreg(node->usages), on);
 }
 
+int rf_node_forward(struct rf_node *node, struct rf_view aor, struct rf_now now)
+{
+    node_enter(node, now);
+    return rf_sipreg_forward(rf_usages_sipreg(node->usages), aor);
+}
+
+const char *rf_node_forwarded(const struct rf_node *node)
+{
+    return rf_sipreg_forwarded(rf_usages_sipreg(node->usages));
+}
+
 /* ---- whois: the registration; if there is none, whether a certificate of that name exists ---- */
 
 struct whois_call {
@@ -65,33 +78,63 @@ static void whois_certs(void *arg, const struct rf_certs_result *found)
     whois_end(w);
 }
 
+/* routes: where the encoded destination lists go; a device whose list finds no room there is left out */
+static void add_device(struct whois_call *w, const struct rf_sip_contact *c, struct rf_device *devices,
+                       struct rf_buf *routes)
+{
+    size_t at = routes->len;
+    for (size_t i = 0; i < c->dest_count; i++)
+        rf_dest_encode(&c->dests[i], routes);
+    if (rf_buf_error(routes) != 0)
+        return;
+    struct rf_device *d = &devices[w->result.device_count++];
+    *d = (struct rf_device){
+        .node_id = c->node_id,
+        .aor = c->aor,
+        .route = {NULL, routes->len - at},
+        .application = rf_sip_prefs_sips(c->contact_prefs) ? 5061 : 5060,
+        .registered_ms = c->storage_time_ms,
+        .expires_ms = c->expires_ms,
+        .self = rf_id_equal(&c->node_id, &w->node->identity.node_id),
+    };
+    if (c->signer != NULL)
+        memcpy(d->cert_sha256, c->signer->cert->sha256, RF_SHA256_LEN);
+}
+
+static void add_devices(struct whois_call *w, const struct rf_sip_lookup *found, struct rf_device *devices,
+                        struct rf_buf *routes)
+{
+    for (size_t i = 0; i < found->contact_count && found->error == 0; i++)
+        add_device(w, &found->contacts[i], devices, routes);
+    const uint8_t *at = routes->p; /* which does not move any more */
+    for (size_t i = 0; i < w->result.device_count; at += devices[i++].route.len)
+        devices[i].route.p = at;
+    w->result.devices = devices;
+}
+
 static void whois_lookup(void *arg, const struct rf_sip_lookup *found)
 {
     struct whois_call *w = arg;
     struct rf_device devices[RF_SIP_MAX_CONTACTS];
+    struct rf_buf routes;
+    rf_buf_init(&routes, w->node->env.mem, ROUTES_MAX_LEN);
+    add_devices(w, found, devices, &routes);
     w->result.error = found->error;
     w->result.resource = found->resource;
     w->result.responder = found->responder;
-    for (size_t i = 0; i < found->contact_count && found->error == 0; i++) {
-        const struct rf_sip_contact *c = &found->contacts[i];
-        struct rf_device *d = &devices[w->result.device_count++];
-        *d = (struct rf_device){
-            .node_id = c->node_id,
-            .registered_ms = c->storage_time_ms,
-            .expires_ms = c->expires_ms,
-            .self = rf_id_equal(&c->node_id, &w->node->identity.node_id),
-        };
-        if (c->signer != NULL)
-            memcpy(d->cert_sha256, c->signer->cert->sha256, RF_SHA256_LEN);
-    }
-    w->result.devices = devices;
     w->result.exists = w->result.device_count > 0;
     bool nobody = found->error == RF_ENOTFOUND || (found->error == 0 && w->result.device_count == 0);
-    if (nobody && rf_certs_fetch_user(rf_usages_certs(w->node->usages), w->name, whois_certs, w) == 0)
-        return;
-    if (nobody)
+    if (nobody && (found->loop || found->too_far)) {
+        w->result.error = RF_ELIMIT;
+        w->result.exists = true;
+        w->result.loop = found->loop;
+    } else if (nobody) {
+        if (rf_certs_fetch_user(rf_usages_certs(w->node->usages), w->name, whois_certs, w) == 0)
+            return; /* there is no device, so nothing in `routes` */
         w->result.error = RF_ENOTFOUND;
+    }
     whois_end(w);
+    rf_buf_deinit(&routes);
 }
 
 int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now now,

@@ -140,8 +140,8 @@ int node_attach_init(struct rf_node *node); /* registers the methods Attach and 
 void node_attach_deinit(struct rf_node *node);
 void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
                       uint64_t link, bool send_update); /* rf_overlay_host.attach */
-int node_attach_app(struct rf_node *node, const struct rf_id *target, struct rf_view user,
-                    uint16_t application, void (*done)(void *arg, int error, rf_link_id conn), void *arg);
+int node_attach_app(struct rf_node *node, const struct rf_app_target *target,
+                    void (*done)(void *arg, int error, rf_link_id conn), void *arg);
 void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link);
 
 /* app.c */

@@ -161,11 +161,22 @@ struct rf_device {
     struct rf_id node_id;
     uint64_t registered_ms; /* storage_time */
     uint64_t expires_ms;
+/*
+ * rf_node_forward: from now on our own registration sends callers on to `aor` ("carol@example.org"; empty: no more). It stands until it is
+ * changed, not over a restart. Errors: RF_EFORMAT no AOR, RF_EINVAL ourselves, RF_ENOMEM. rf_node_forwarded: "" for none; borrowed.
+ */
+int rf_node_forward(struct rf_node *node, struct rf_view aor, struct rf_now now);
+const char *rf_node_forwarded(const struct rf_node *node);
+
     uint8_t cert_sha256[RF_SHA256_LEN];
     bool self; /* it is us */
 };
+    struct rf_view
+        aor; /* whose registration it is: the name asked for, or one it forwards to; its certificate names it. Borrowed */
+    struct rf_view route; /* encoded destination list to it (reload.md 2.2), node_id last; borrowed */
+    uint16_t application; /* for calls: 5060, or 5061 when its contact_prefs want sips only (7.3) */
 struct rf_whois {
-    int error;           /* 0; RF_ENOTFOUND nobody of that name is registered */
+    int error;           /* 0; RF_ENOTFOUND nobody of that name is registered; RF_ELIMIT no end of forwardings */
     struct rf_view name; /* the one asked for */
     const struct rf_device *devices;
     size_t device_count;
@@ -176,6 +187,7 @@ struct rf_whois {
     uint64_t took_us;
 };
 int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now now,
+    bool loop;  /* with RF_ELIMIT: forwarded in a circle (-> 482), else too often (-> 483) */
                   void (*done)(void *arg, const struct rf_whois *whois), void *arg);
 /* ping: over the overlay to a Node-ID. */
 int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
@@ -202,9 +214,16 @@ struct rf_node_app {
 };
 int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app); /* copied */
 void rf_node_unset_app(struct rf_node *node, uint16_t application); /* it hears nothing any more */
-/* app_attach makes (or reuses) a connection to a device; the answering certificate must carry that Node-ID, and `user` if not empty. */
-int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user,
-                       uint16_t application, struct rf_now now,
+/* Whom an application connection is for; views are borrowed for the call. */
+struct rf_app_target {
+    struct rf_id node_id;  /* the answering certificate must carry it ... */
+    struct rf_view user;   /* ... and this name, unless empty */
+    struct rf_view route;  /* encoded destination list, node_id last; empty: the overlay finds node_id */
+    uint16_t application;
+};
+/* app_attach makes a connection to a device, or gives the one that stands. Errors: RF_EINVAL ourselves, an application that nobody has taken
+ * here or a route that leads elsewhere, RF_EAUTH the standing connection is another user's, RF_ELIMIT, RF_ENOMEM. */
+int rf_node_app_attach(struct rf_node *node, const struct rf_app_target *target, struct rf_now now,
                        void (*done)(void *arg, int error, rf_link_id conn), void *arg);
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now);
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now);

@@ -49,7 +49,7 @@ struct rf_reply {
 };
 typedef void (*rf_reply_fn)(void *arg, const struct rf_reply *reply);
 
-#define RF_CALL_MAX_DESTS 4
+#define RF_CALL_MAX_DESTS 8
 typedef uint64_t rf_call_id; /* 0 = none */
 
 struct rf_call {

@@ -62,13 +62,11 @@ bool aor_equal(const char *a, const char *b)
            strcasecmp(at_a, at_b) == 0;
 }
 
-void aor_to_uri(const char *aor, char out[AOR_URI_MAX])
+void aor_to_uri(const char *aor, bool sips, char out[AOR_URI_MAX])
 {
     const char *at = strrchr(aor, '@');
-    size_t n = 0;
+    size_t n = (size_t)snprintf(out, AOR_URI_MAX, "%s", sips ? "sips:" : "sip:");
 
-    memcpy(out, "sip:", 4);
-    n = 4;
     for (const char *p = aor; p < at && n + 4 < AOR_URI_MAX; p++) {
         /* unreserved and user-unreserved of RFC 3261 */
         if (isalnum((unsigned char)*p) || strchr("-_.!~*'()&=+$,;?/", *p) != NULL)

@@ -7,6 +7,7 @@
 #include "sip/find.h"
 #include "sip/frame.h"
 #include "sip/side.h"
+#include "sip/sip.h"
 
 enum { WAITING, OPENING, PROVING, UP };
 
@@ -28,7 +29,7 @@ int bridge_new(struct core *core, struct bridge **out)
         return RF_ENOMEM;
     rf_list_init(&bridge->conns);
     tmr_init(&bridge->tick);
-    tmr_start(&bridge->tick, BRIDGE_KEEPALIVE_S * 1000, tick, core);
+    tmr_start(&bridge->tick, (uint64_t)core->limits.keepalive_s * 1000, tick, core);
     *out = bridge;
     return 0;
 }
@@ -90,8 +91,12 @@ int bridge_ready(struct core *core, rf_link_id id, struct flow *out)
     if (conn->state != UP)
         return RF_EAGAIN;
     conn->used_ms = tmr_jiffies();
-    *out = (struct flow){
-        .overlay = true, .tp = SIP_TRANSP_TCP, .addr = conn->local, .conn = id, .node = conn->node};
+    *out = (struct flow){.overlay = true,
+                         .sips = conn->application == RF_SIPS_APPLICATION,
+                         .tp = SIP_TRANSP_TCP,
+                         .addr = conn->local,
+                         .conn = id,
+                         .node = conn->node};
     return 0;
 }
 
@@ -213,7 +218,8 @@ static void start_waiting(struct core *core)
 
 /* ---- overlay -> libre ---- */
 
-void bridge_up(struct core *core, rf_link_id id, const struct rf_id *node, struct rf_view user, bool outgoing)
+void bridge_up(struct core *core, rf_link_id id, const struct rf_id *node, struct rf_view user,
+               uint16_t application, bool outgoing)
 {
     struct bridge_conn *conn = NULL;
     if (core->bridge->count < BRIDGE_MAX_CONNS && user.len < AOR_MAX && conn_of(core, id) == NULL)
@@ -237,6 +243,7 @@ void bridge_up(struct core *core, rf_link_id id, const struct rf_id *node, struc
     conn->id = id;
     conn->node = *node;
     memcpy(conn->user, user.p, user.len);
+    conn->application = application;
     conn->outgoing = outgoing;
     conn->state = WAITING;
     conn->tokens = BRIDGE_BURST;
@@ -350,7 +357,7 @@ static void tick(void *arg)
 {
     struct core *core = arg;
 
-    tmr_start(&core->bridge->tick, BRIDGE_KEEPALIVE_S * 1000, tick, core);
+    tmr_start(&core->bridge->tick, (uint64_t)core->limits.keepalive_s * 1000, tick, core);
     close_idle(core);
     RF_LIST_EACH_SAFE(&core->bridge->conns, it)
     {

@@ -5,7 +5,7 @@
  *
  * States of a connection: WAITING (others are being made; the listener's queue is short) -> OPENING (connect) -> PROVING (CR LF CR LF sent:
  * libre's pong tells that it has accepted us, so that it will find this very connection for requests) -> UP -> gone.
- * Events: up, data, down from the node; readable, closed from the socket. Timer: every 30 s a keep-alive in both directions; after
+ * Events: up, data, down from the node; readable, closed from the socket. Timer: every keepalive_s a keep-alive in both directions; after
  * BRIDGE_IDLE_S without a message and without a call a connection that we made is closed, five times later also one that others made.
  */
 #ifndef RF_SIP_BRIDGE_H
@@ -13,11 +13,10 @@
 
 #include "sip/core.h"
 
-#define BRIDGE_KEEPALIVE_S 30
-#define BRIDGE_IDLE_S      120
-#define BRIDGE_MAX_CONNS   512
-#define BRIDGE_BURST       200 /* messages at once from one device ... */
-#define BRIDGE_RATE        100 /* ... and so many more each second */
+#define BRIDGE_IDLE_S    120
+#define BRIDGE_MAX_CONNS 512
+#define BRIDGE_BURST     200 /* messages at once from one device ... */
+#define BRIDGE_RATE      100 /* ... and so many more each second */
 
 struct bridge;
 
@@ -27,6 +26,7 @@ struct bridge_conn {
     rf_link_id id;
     struct rf_id node;
     char user[AOR_MAX]; /* from the certificate */
+    uint16_t application;
     bool outgoing;
     /* the rest is bridge.c's */
     int state;
@@ -43,7 +43,7 @@ void bridge_free(struct core *core, struct bridge *bridge);
 
 /* From the node. */
 void bridge_up(struct core *core, rf_link_id id, const struct rf_id *node, struct rf_view user,
-               bool outgoing);
+               uint16_t application, bool outgoing);
 void bridge_data(struct core *core, rf_link_id id, struct rf_view bytes);
 void bridge_down(struct core *core, rf_link_id id);
 

@@ -200,6 +200,7 @@ static void check_exhausted(struct call *call)
              code == 486 || code == 600   ? "busy"
              : code == 603                ? "rejected"
              : code == 404 || code == 604 ? "no such user"
+             : code == 482 || code == 483 ? "forwarded in a circle or too often"
              : code == 488 || code == 606 ? "no common media"
                                           : "not available");
 }
@@ -214,7 +215,7 @@ static void ring_phone(void *arg, const struct binding *b)
         return;
     leg->flow = b->flow;
     char remote[AOR_URI_MAX];
-    aor_to_uri(call->incoming ? call->peer : call->core->aor, remote);
+    aor_to_uri(call->incoming ? call->peer : call->core->aor, false, remote);
     if (dialog_out(call->core, &leg->dialog, remote, call->core->uri, b->contact) != 0 || leg_map(leg) != 0) {
         leg->state = LEG_DONE;
         return;
@@ -233,49 +234,59 @@ static void ring_own(struct call *call)
     check_exhausted(call);
 }
 
-static void on_found(void *arg, int error, bool exists, size_t count)
+static void on_found(void *arg, int code, size_t count)
 {
     struct call *call = arg;
-    if (error == 0) {
+    if (code == 0) {
         call->expected = count;
         return;
     }
-    call->best = error == RF_ENOTFOUND ? (exists ? 480 : 404) : 480;
+    call->best = code;
     find_stop(call->core, call->find);
     call->find = NULL;
     check_exhausted(call);
 }
 
-static void on_device(void *arg, size_t index, const struct rf_id *node, bool self, int error,
-                      const struct flow *flow)
+/* To names who was dialled, the request URI whoever the device belongs to: they differ after a forwarding. */
+static int invite_device(struct call *call, const struct device *device, const struct flow *flow)
+{
+    struct leg *leg = call_add_leg(call, LEG_OVERLAY);
+    char dialled[AOR_URI_MAX], target[AOR_URI_MAX];
+    if (leg == NULL)
+        return RF_ENOMEM;
+    leg->flow = *flow;
+    leg->device = *device;
+    aor_to_uri(call->peer, flow->sips, dialled);
+    aor_to_uri(device->aor, flow->sips, target);
+    int error =
+        dialog_out(call->core, &leg->dialog, stack_own_uri(call->core, flow), dialled, target);
+    if (error == 0)
+        error = leg_map(leg);
+    if (error == 0)
+        leg_invite(leg, target);
+    else
+        leg->state = LEG_DONE;
+    return error;
+}
+
+static void on_device(void *arg, const struct device *device, int error, const struct flow *flow)
 {
     struct call *call = arg;
-    struct core *core = call->core;
-    struct leg *leg;
-    char target[AOR_URI_MAX];
 
-    (void)index, (void)node;
     if (--call->expected == 0) {
-        find_stop(core, call->find);
+        find_stop(call->core, call->find);
         call->find = NULL;
     }
     if (call->state == CALL_ENDED || call->b != NULL)
         return;
-    if (self) {
+    if (device->self) {
         ring_own(call);
         return;
     }
-    if (error != 0) {
+    if (error != 0)
         call->best = fork_better(call->best, 480);
-    } else if ((leg = call_add_leg(call, LEG_OVERLAY)) != NULL) {
-        leg->flow = *flow;
-        aor_to_uri(call->peer, target);
-        if (dialog_out(core, &leg->dialog, core->uri, target, target) == 0 && leg_map(leg) == 0) {
-            leg_invite(leg, target);
-            return;
-        }
-        leg->state = LEG_DONE;
-    }
+    else if (invite_device(call, device, flow) == 0)
+        return;
     check_exhausted(call);
 }
 
@@ -310,11 +321,13 @@ void call_from_phone(struct core *core, const struct sip_msg *msg)
 }
 
 void call_from_overlay(struct core *core, const struct sip_msg *msg, const struct flow *flow,
-                       const char *from)
+                       const struct device *from)
 {
-    struct call *call = call_of_invite(core, msg, flow, from, true);
-    if (call != NULL)
-        ring_own(call);
+    struct call *call = call_of_invite(core, msg, flow, from->aor, true);
+    if (call == NULL)
+        return;
+    call->a->device = *from;
+    ring_own(call);
 }
 
 int call_place(struct core *core, const char *aor, struct local *local, struct content offer,

@@ -49,6 +49,7 @@ struct leg {
     enum leg_state state;
     unsigned number; /* within the call */
     struct flow flow;
+    struct device device; /* overlay */
     struct dialog dialog;
     struct sip_request *req; /* our INVITE under way */
     uint32_t req_seq;
@@ -87,7 +88,7 @@ struct call {
 /* An authenticated phone's INVITE; an INVITE from the overlay whose From has been checked. Both answer for themselves. */
 void call_from_phone(struct core *core, const struct sip_msg *msg);
 void call_from_overlay(struct core *core, const struct sip_msg *msg, const struct flow *flow,
-                       const char *from);
+                       const struct device *from);
 /* call_place begins a call of the daemon itself: `local` becomes its leg `a`. Errors: RF_ELIMIT, RF_ENOMEM. */
 int call_place(struct core *core, const char *aor, struct local *local, struct content offer,
                struct call **out);

@@ -225,6 +225,33 @@ static void command_message(void *ctx, struct rf_control_call *call, json_t *arg
     go(sip, call, n);
 }
 
+/* In the node's thread all along: what is stored is the node's business. */
+static void command_forward(void *ctx, struct rf_control_call *call, json_t *args)
+{
+    struct rf_sip *sip = ctx;
+    const char *name = json_string_value(json_object_get(args, "name"));
+    char aor[AOR_MAX] = "";
+    struct rf_buf full;
+    int error = 0;
+
+    rf_buf_fixed(&full, aor, sizeof(aor) - 1);
+    if (name != NULL && name[0] != '\0')
+        error = rf_node_full_name(sip->config.node, name, &full);
+    aor[full.len] = '\0';
+    if (error == 0 && name != NULL)
+        error = rf_node_forward(sip->config.node, rf_view_str(aor),
+                                sip->config.now(sip->config.now_ctx));
+    if (error != 0) {
+        rf_call_error(call, error,
+                      error == RF_EINVAL ? "a device cannot forward to its own user"
+                                         : "that is no user name of this overlay",
+                      "names are user or user@overlay; an empty one ends the forwarding");
+        return;
+    }
+    const char *now = rf_node_forwarded(sip->config.node);
+    rf_call_result(call, json_pack("{ss?}", "forward", now[0] != '\0' ? now : NULL));
+}
+
 /* ---- the table ---- */
 
 #define AUDIO_ARGS                                                                                           \
@@ -242,6 +269,9 @@ static const struct rf_control_arg answer_args[] = {{"call", 's', true, "the cal
                                                     AUDIO_ARGS};
 static const struct rf_control_arg hangup_args[] = {{"call", 's', true, "the call's name, e.g. c3"}};
 
+static const struct rf_control_arg forward_args[] = {
+    {"name", 's', false, "a user who gets this device's calls and texts; empty: nobody any more"}};
+
 static const struct rf_command table[] = {
     {"message", "send a text to a user's devices", message_args, RF_COUNT(message_args), command_message,
      NULL},
@@ -251,6 +281,8 @@ static const struct rf_command table[] = {
     {"hangup", "end a call, or reject it", hangup_args, RF_COUNT(hangup_args), command_hangup, NULL},
     {"calls", "the calls under way", NULL, 0, command_calls, NULL},
     {"phones", "the phones that are registered here", NULL, 0, command_phones, NULL},
+    {"forward", "send this device's callers on to another user; without a name: tell to whom", forward_args,
+     RF_COUNT(forward_args), command_forward, NULL},
 };
 
 void kept_texts_flush(struct rf_sip *sip)

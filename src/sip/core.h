@@ -44,14 +44,27 @@
 
 RF_COUNTERS(sip, SIP_COUNTERS)
 
+#define DEVICE_ROUTE_MAX 256 /* bytes of a destination list: 8 Node-IDs and more */
+
 struct core_limits {
     size_t calls, phones;
-    unsigned ring_s;
+    unsigned ring_s, keepalive_s;
+};
+
+/* A device that has answered or may: the way to it, and whom its certificate must name. */
+struct device {
+    struct rf_id node;
+    bool self; /* it is this node */
+    uint16_t application;
+    char aor[AOR_MAX];  /* the user asked for, or one that they forward to */
+    uint16_t route_len; /* 0: the overlay finds it */
+    uint8_t route[DEVICE_ROUTE_MAX];
 };
 
 /* Where requests of a dialog or a transaction go. */
 struct flow {
     bool overlay;
+    bool sips; /* overlay: the connection is of application 5061, so its URIs say sips (D32) */
     enum sip_transp tp;
     struct sa addr;    /* phones: theirs; overlay: the bridge's loopback end, valid while `conn` is up */
     rf_link_id conn;   /* overlay */
@@ -63,7 +76,8 @@ struct core {
     struct channel *to_node, *to_sip; /* borrowed from struct rf_sip */
     struct rf_sip_counters *counters; /* written with COUNT only */
     char aor[AOR_MAX];                /* "alice@example.org" */
-    char uri[AOR_URI_MAX];            /* "sip:alice@example.org" */
+    char uri[AOR_URI_MAX];            /* "sip:alice@example.org" ... */
+    char uri_sips[AOR_URI_MAX];       /* ... "sips:alice@example.org" */
     char user[AOR_MAX];               /* "alice" */
     const char *domain;               /* in `aor` */
     char *software;                   /* may be NULL */
@@ -102,6 +116,8 @@ void core_log(struct core *core, enum rf_log_level level, const char *format, ..
 int stack_open(struct core *core, const struct rf_addr *listen, char *why, size_t why_len);
 void stack_close(struct core *core);
 struct sip *stack_of(struct core *core, const struct flow *flow);
+/* stack_own_uri: our user's address as it stands in From and Contact on that flow. Borrowed. */
+const char *stack_own_uri(const struct core *core, const struct flow *flow);
 /* stack_contact writes the URI that a flow's other end shall use for us: "sip:alice@192.0.2.1:5060;transport=tcp" or "sip:alice@example.org". */
 int stack_contact(struct core *core, const struct flow *flow, char *out, size_t max);
 /* stack_source_for: the local address from which the system reaches `dst` (port 0). Errors: RF_ESYSTEM. */

@@ -7,8 +7,7 @@
 enum { ATTACHING = 1, OPENING, REPORTED };
 
 struct target {
-    struct rf_id node;
-    bool self;
+    struct device device;
     int state;
     rf_link_id conn; /* OPENING: the bridge makes its loopback socket */
     bool again;      /* it was gone already, and was asked for a second time */
@@ -18,9 +17,8 @@ struct find {
     struct rf_list list;
     struct core *core;
     uint64_t token;
-    char aor[AOR_MAX];
     struct find_handler handler;
-    struct target targets[FIND_MAX_DEVICES];
+    struct target *targets; /* owned; NULL before there are any */
     size_t count;
 };
 
@@ -35,7 +33,7 @@ static struct find *find_of(struct core *core, uint64_t token)
     return NULL;
 }
 
-static struct find *make(struct core *core, const char *aor, const struct find_handler *handler)
+static struct find *make(struct core *core, const struct find_handler *handler)
 {
     struct find *f = rf_zalloc(core->mem, sizeof(*f));
     if (f == NULL)
@@ -43,42 +41,44 @@ static struct find *make(struct core *core, const char *aor, const struct find_h
     f->core = core;
     f->token = ++core->next_token;
     f->handler = *handler;
-    size_t len = strlen(aor);
-    memcpy(f->aor, aor, len < AOR_MAX ? len + 1 : 0);
     rf_list_push_back(&core->finds, &f->list);
     return f;
 }
 
+static int set_targets(struct find *f, const struct device *devices, size_t count)
+{
+    f->targets = rf_zalloc(f->core->mem, count * sizeof(*f->targets));
+    if (f->targets == NULL)
+        return RF_ENOMEM;
+    for (f->count = 0; f->count < count; f->count++)
+        f->targets[f->count] = (struct target){.device = devices[f->count], .state = ATTACHING};
+    return 0;
+}
+
 int find_start(struct core *core, const char *aor, const struct find_handler *handler, struct find **out)
 {
-    struct find *f = make(core, aor, handler);
-    *out = NULL;
-    if (f == NULL)
-        return RF_ENOMEM;
-    *out = f;
-    int error = side_lookup(core, f->token, f->aor);
+    struct find *f = make(core, handler);
+    int error = f == NULL ? RF_ENOMEM : side_lookup(core, f->token, aor);
     if (error != 0) {
         find_stop(core, f);
-        *out = NULL;
+        f = NULL;
     }
+    *out = f;
     return error;
 }
 
-int find_again(struct core *core, const struct rf_id *node, const char *aor,
-               const struct find_handler *handler, struct find **out)
+int find_again(struct core *core, const struct device *device, const struct find_handler *handler,
+               struct find **out)
 {
-    struct find *f = make(core, aor, handler);
-    *out = NULL;
-    if (f == NULL)
-        return RF_ENOMEM;
-    f->count = 1;
-    f->targets[0] = (struct target){.node = *node, .state = ATTACHING};
-    *out = f;
-    int error = side_attach(core, f->token, 0, node, f->aor);
+    struct find *f = make(core, handler);
+    int error = f == NULL ? RF_ENOMEM : set_targets(f, device, 1);
+    if (error == 0)
+        error = side_attach(core, f->token, 0, device);
     if (error != 0) {
         find_stop(core, f);
-        *out = NULL;
+        f = NULL;
     }
+    *out = f;
     return error;
 }
 
@@ -87,6 +87,7 @@ void find_stop(struct core *core, struct find *find)
     if (find == NULL)
         return;
     rf_list_remove(&find->list);
+    rf_free(core->mem, find->targets);
     rf_free(core->mem, find);
 }
 
@@ -94,29 +95,25 @@ void find_stop(struct core *core, struct find *find)
 static void report(struct find *f, size_t index, int error, const struct flow *flow)
 {
     struct target *t = &f->targets[index];
-    struct rf_id node = t->node;
+    struct device device = t->device;
     t->state = REPORTED;
-    f->handler.device(f->handler.arg, index, &node, t->self, error, flow);
+    f->handler.device(f->handler.arg, &device, error, flow);
 }
 
-void find_looked_up(struct core *core, uint64_t token, int error, bool exists,
-                    const struct find_device *devices, size_t count)
+void find_looked_up(struct core *core, uint64_t token, int code, const struct device *devices, size_t count)
 {
     struct find *f = find_of(core, token);
     if (f == NULL)
         return;
-    f->count = count < FIND_MAX_DEVICES ? count : FIND_MAX_DEVICES;
-    if (error == 0 && f->count == 0)
-        error = RF_ENOTFOUND;
-    for (size_t i = 0; i < f->count; i++)
-        f->targets[i] = (struct target){.node = devices[i].node, .self = devices[i].self, .state = ATTACHING};
-    f->handler.found(f->handler.arg, error, exists, error == 0 ? f->count : 0);
-    for (size_t i = 0; error == 0 && i < count && i < FIND_MAX_DEVICES; i++) {
+    if (code == 0 && set_targets(f, devices, count) != 0)
+        code = 480;
+    f->handler.found(f->handler.arg, code, code == 0 ? count : 0);
+    for (size_t i = 0; code == 0 && i < count; i++) {
         if ((f = find_of(core, token)) == NULL)
             return;
-        if (f->targets[i].self)
+        if (f->targets[i].device.self)
             report(f, i, 0, NULL);
-        else if (side_attach(core, token, i, &f->targets[i].node, f->aor) != 0)
+        else if (side_attach(core, token, i, &f->targets[i].device) != 0)
             report(f, i, RF_ENOMEM, NULL);
     }
 }
@@ -132,7 +129,7 @@ static void check_conn(struct find *f, size_t index)
         t->again = true;
         t->state = ATTACHING;
         side_conn_close(f->core, t->conn);
-        if (side_attach(f->core, f->token, index, &t->node, f->aor) == 0)
+        if (side_attach(f->core, f->token, index, &t->device) == 0)
             return;
     }
     if (error != RF_EAGAIN)

@@ -13,11 +13,11 @@
 struct find;
 
 struct find_handler {
-    /* found: error 0: `count` devices will be reported; RF_ENOTFOUND: none (exists: the user is known all the same); else it failed. */
-    void (*found)(void *arg, int error, bool exists, size_t count);
-    /* device: exactly once for each. self: this node is that device (flow NULL, error 0); else flow, or error. Index counts from 0. */
-    void (*device)(void *arg, size_t index, const struct rf_id *node, bool self, int error,
-                   const struct flow *flow);
+    /* found: code 0: `count` devices will be reported; else there is none, for the reason that the SIP code tells: 404 unknown, 480 known but
+     * not there (or the overlay did not answer), 482 forwarded in a circle, 483 forwarded too often. */
+    void (*found)(void *arg, int code, size_t count);
+    /* device: exactly once for each. It is this node (self: flow NULL, error 0), or there is a flow, or an error. Borrowed. */
+    void (*device)(void *arg, const struct device *device, int error, const struct flow *flow);
     void *arg;
 };
 
@@ -25,17 +25,12 @@ struct find_handler {
 int find_start(struct core *core, const char *aor, const struct find_handler *handler, struct find **out);
 /* find_stop: no more calls; also to be called when all is reported. */
 void find_stop(struct core *core, struct find *find);
-/* find_again asks for a connection to one device: reported as its index 0, without `found`. Errors: RF_ENOMEM. */
-int find_again(struct core *core, const struct rf_id *node, const char *aor,
-               const struct find_handler *handler, struct find **out);
+/* find_again asks for a connection to one device: reported without `found`. Errors: RF_ENOMEM. */
+int find_again(struct core *core, const struct device *device, const struct find_handler *handler,
+               struct find **out);
 
-/* From the node's thread and the bridge. */
-struct find_device {
-    struct rf_id node;
-    bool self;
-};
-void find_looked_up(struct core *core, uint64_t token, int error, bool exists,
-                    const struct find_device *devices, size_t count);
+/* From the node's thread and the bridge. find_looked_up: code as in `found`. */
+void find_looked_up(struct core *core, uint64_t token, int code, const struct device *devices, size_t count);
 void find_attached(struct core *core, uint64_t token, size_t index, int error, rf_link_id conn);
 void find_conn_changed(struct core *core, rf_link_id conn);
 

@@ -312,16 +312,15 @@ static void unreachable(struct leg *leg)
     call_legs_changed(leg->call);
 }
 
-static void no_found(void *arg, int error, bool exists, size_t count)
+static void no_found(void *arg, int code, size_t count)
 {
-    (void)arg, (void)error, (void)exists, (void)count;
+    (void)arg, (void)code, (void)count;
 }
 
-static void reconnected(void *arg, size_t index, const struct rf_id *node, bool self, int error,
-                        const struct flow *flow)
+static void reconnected(void *arg, const struct device *device, int error, const struct flow *flow)
 {
     struct leg *leg = arg;
-    (void)index, (void)node, (void)self;
+    (void)device;
     find_stop(leg->call->core, leg->find);
     leg->find = NULL;
     if (error != 0) {
@@ -341,7 +340,7 @@ void leg_conn_lost(struct leg *leg)
     leg->req = mem_deref(leg->req);
     leg->st = mem_deref(leg->st);
     if (leg->state == LEG_UP && leg->find == NULL && !call->core->closing &&
-        find_again(call->core, &leg->flow.node, call->peer, &handler, &leg->find) == 0)
+        find_again(call->core, &leg->device, &handler, &leg->find) == 0)
         return;
     if (leg->state == LEG_UP || leg == call->a)
         unreachable(leg);

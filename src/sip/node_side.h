@@ -36,6 +36,12 @@ struct conn_rate {
     uint64_t last_us;
 };
 
+/* One of the node's applications that are ours. */
+struct side {
+    struct rf_sip *sip;
+    uint16_t application; /* 0: not taken */
+};
+
 struct kept_text {
     struct rf_list list;
     json_t *fields; /* of its event; owned */
@@ -53,7 +59,8 @@ struct rf_sip {
     size_t command_count;
     struct rf_addr listening;
     pthread_t thread;
-    bool has_thread, on_overlay;
+    bool has_thread;
+    struct side sides[2]; /* sip, sips */
     struct note *quit;   /* allocated in advance: ending must not fail */
     struct tmr farewell; /* the SIP thread's */
     uint64_t farewell_until_ms;
@@ -71,8 +78,7 @@ struct rf_sip {
 int overlay_open(struct rf_sip *sip);
 void overlay_close(struct rf_sip *sip);
 void overlay_lookup(struct rf_sip *sip, uint64_t token, const char *aor);
-void overlay_attach(struct rf_sip *sip, uint64_t token, size_t index, const struct rf_id *node,
-                    const char *aor);
+void overlay_attach(struct rf_sip *sip, uint64_t token, size_t index, const struct device *device);
 
 /* commands.c */
 int commands_open(struct rf_sip *sip);

@@ -12,18 +12,16 @@ static struct rf_now now_of(struct rf_sip *sip)
 /* ---- notes to the SIP thread ---- */
 
 struct looked_up {
-    struct note note;
+    struct note note; /* extra: the devices */
     uint64_t token;
-    int error;
-    bool exists;
+    int code;
     size_t count;
-    struct find_device devices[FIND_MAX_DEVICES];
 };
 
 static void run_looked_up(void *core, struct note *note)
 {
     struct looked_up *n = (struct looked_up *)note;
-    find_looked_up(core, n->token, n->error, n->exists, n->devices, n->count);
+    find_looked_up(core, n->token, n->code, note->extra, n->count);
 }
 
 struct attached {
@@ -44,6 +42,7 @@ struct conn_note {
     struct note note; /* extra: user or bytes */
     rf_link_id conn;
     struct rf_id node;
+    uint16_t application;
     size_t len;
     bool outgoing;
 };
@@ -51,7 +50,7 @@ struct conn_note {
 static void run_up(void *core, struct note *note)
 {
     struct conn_note *n = (struct conn_note *)note;
-    bridge_up(core, n->conn, &n->node, rf_view_of(note->extra, n->len), n->outgoing);
+    bridge_up(core, n->conn, &n->node, rf_view_of(note->extra, n->len), n->application, n->outgoing);
 }
 
 static void run_data(void *core, struct note *note)
@@ -95,7 +94,8 @@ static struct conn_rate *rate_of(struct rf_sip *sip, rf_link_id conn)
 
 static void on_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struct rf_view user, bool outgoing)
 {
-    struct rf_sip *sip = ctx;
+    const struct side *side = ctx;
+    struct rf_sip *sip = side->sip;
     struct conn_rate *c = rf_zalloc(sip->config.mem, sizeof(*c));
     struct conn_note *n = c != NULL ? conn_note(sip, conn, user, run_up) : NULL;
 
@@ -110,13 +110,14 @@ static void on_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struc
     c->last_us = now_of(sip).mono_us;
     rf_list_push_back(&sip->conns, &c->list);
     n->node = *node_id;
+    n->application = side->application;
     n->outgoing = outgoing;
     channel_send(sip->to_sip, n);
 }
 
 static void on_data(void *ctx, rf_link_id conn, struct rf_view bytes)
 {
-    struct rf_sip *sip = ctx;
+    struct rf_sip *sip = ((struct side *)ctx)->sip;
     struct conn_rate *c = rate_of(sip, conn);
     struct conn_note *n;
     struct rf_now now = now_of(sip);
@@ -138,7 +139,7 @@ static void on_data(void *ctx, rf_link_id conn, struct rf_view bytes)
 
 static void on_down(void *ctx, rf_link_id conn, int reason)
 {
-    struct rf_sip *sip = ctx;
+    struct rf_sip *sip = ((struct side *)ctx)->sip;
     struct conn_rate *c = rate_of(sip, conn);
     struct conn_note *n;
 
@@ -173,16 +174,40 @@ static void pending_free(struct pending *p)
     rf_free(p->mem, p);
 }
 
+/* the SIP code that a lookup without devices means (find.h) */
+static int code_of(int error, const struct rf_whois *w)
+{
+    if (error == RF_ELIMIT && w != NULL)
+        return w->loop ? 482 : 483;
+    return error == RF_ENOTFOUND && w != NULL && !w->exists ? 404 : 480;
+}
+
+static bool device_of(const struct rf_device *from, struct device *out)
+{
+    if (from->aor.len >= sizeof(out->aor) || from->route.len > sizeof(out->route))
+        return false;
+    *out = (struct device){.node = from->node_id,
+                           .self = from->self,
+                           .application = from->application,
+                           .route_len = (uint16_t)from->route.len};
+    memcpy(out->aor, from->aor.p, from->aor.len);
+    if (from->route.len > 0)
+        memcpy(out->route, from->route.p, from->route.len);
+    return true;
+}
+
 static void tell_looked_up(struct rf_sip *sip, uint64_t token, int error, const struct rf_whois *w)
 {
     struct looked_up *n = channel_note(sip->to_sip, sizeof(*n), run_looked_up);
     if (n == NULL)
         return; /* the call's own timer ends it */
+    size_t max = error == 0 && w->device_count < FIND_MAX_DEVICES ? w->device_count : FIND_MAX_DEVICES;
+    struct device *devices = error == 0 ? rf_zalloc(sip->config.mem, max * sizeof(*devices)) : NULL;
     n->token = token;
-    n->error = error;
-    n->exists = w != NULL && w->exists;
-    for (size_t i = 0; w != NULL && i < w->device_count && n->count < FIND_MAX_DEVICES; i++)
-        n->devices[n->count++] = (struct find_device){w->devices[i].node_id, w->devices[i].self};
+    n->note.extra = devices;
+    for (size_t i = 0; devices != NULL && i < w->device_count && n->count < max; i++)
+        n->count += device_of(&w->devices[i], &devices[n->count]);
+    n->code = n->count > 0 ? 0 : code_of(error, w);
     channel_send(sip->to_sip, n);
 }
 
@@ -227,14 +252,16 @@ static void on_attached(void *arg, int error, rf_link_id conn)
     pending_free(p);
 }
 
-void overlay_attach(struct rf_sip *sip, uint64_t token, size_t index, const struct rf_id *node,
-                    const char *aor)
+void overlay_attach(struct rf_sip *sip, uint64_t token, size_t index, const struct device *device)
 {
+    const struct rf_app_target target = {.node_id = device->node,
+                                         .user = rf_view_str(device->aor),
+                                         .route = {device->route, device->route_len},
+                                         .application = device->application};
     struct pending *p = pending_new(sip, token, index);
     int error = RF_ENOMEM;
     if (p != NULL)
-        error = rf_node_app_attach(sip->config.node, node, rf_view_str(aor), RF_SIP_APPLICATION, now_of(sip),
-                                   on_attached, p);
+        error = rf_node_app_attach(sip->config.node, &target, now_of(sip), on_attached, p);
     if (error == 0)
         return;
     if (p != NULL)
@@ -246,13 +273,22 @@ void overlay_attach(struct rf_sip *sip, uint64_t token, size_t index, const stru
 
 int overlay_open(struct rf_sip *sip)
 {
-    const struct rf_node_app app = {sip, on_up, on_data, on_down};
-    return rf_node_set_app(sip->config.node, RF_SIP_APPLICATION, &app);
+    static const uint16_t applications[RF_COUNT(sip->sides)] = {RF_SIP_APPLICATION, RF_SIPS_APPLICATION};
+    for (size_t i = 0; i < RF_COUNT(applications); i++) {
+        struct rf_node_app app = {&sip->sides[i], on_up, on_data, on_down};
+        int error = rf_node_set_app(sip->config.node, applications[i], &app);
+        if (error != 0)
+            return error;
+        sip->sides[i] = (struct side){sip, applications[i]};
+    }
+    return 0;
 }
 
 void overlay_close(struct rf_sip *sip)
 {
-    rf_node_unset_app(sip->config.node, RF_SIP_APPLICATION);
+    for (size_t i = 0; i < RF_COUNT(sip->sides); i++)
+        if (sip->sides[i].application != 0)
+            rf_node_unset_app(sip->config.node, sip->sides[i].application);
     RF_LIST_EACH_SAFE(&sip->pendings, it)
     {
         struct pending *p = RF_LIST_ENTRY(it, struct pending, list);

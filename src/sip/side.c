@@ -36,49 +36,52 @@ void core_log(struct core *core, enum rf_log_level level, const char *format, ..
 
 /* ---- lookups and connections ---- */
 
-struct ask_note {
+struct lookup_note {
     struct note note;
     uint64_t token;
-    size_t index;
-    struct rf_id node;
     char aor[AOR_MAX];
 };
 
 static void run_lookup(void *owner, struct note *note)
 {
-    struct ask_note *n = (struct ask_note *)note;
+    struct lookup_note *n = (struct lookup_note *)note;
     overlay_lookup(owner, n->token, n->aor);
 }
 
-static void run_attach(void *owner, struct note *note)
+int side_lookup(struct core *core, uint64_t token, const char *aor)
 {
-    struct ask_note *n = (struct ask_note *)note;
-    overlay_attach(owner, n->token, n->index, &n->node, n->aor);
-}
-
-static int ask(struct core *core, uint64_t token, size_t index, const struct rf_id *node, const char *aor,
-               void (*run)(void *owner, struct note *note))
-{
-    struct ask_note *n = channel_note(core->to_node, sizeof(*n), run);
+    struct lookup_note *n = channel_note(core->to_node, sizeof(*n), run_lookup);
     if (n == NULL)
         return RF_ENOMEM;
     n->token = token;
-    n->index = index;
-    if (node != NULL)
-        n->node = *node;
     snprintf(n->aor, sizeof(n->aor), "%s", aor);
     channel_send(core->to_node, n);
     return 0;
 }
 
-int side_lookup(struct core *core, uint64_t token, const char *aor)
+struct attach_note {
+    struct note note;
+    uint64_t token;
+    size_t index;
+    struct device device;
+};
+
+static void run_attach(void *owner, struct note *note)
 {
-    return ask(core, token, 0, NULL, aor, run_lookup);
+    struct attach_note *n = (struct attach_note *)note;
+    overlay_attach(owner, n->token, n->index, &n->device);
 }
 
-int side_attach(struct core *core, uint64_t token, size_t index, const struct rf_id *node, const char *aor)
+int side_attach(struct core *core, uint64_t token, size_t index, const struct device *device)
 {
-    return ask(core, token, index, node, aor, run_attach);
+    struct attach_note *n = channel_note(core->to_node, sizeof(*n), run_attach);
+    if (n == NULL)
+        return RF_ENOMEM;
+    n->token = token;
+    n->index = index;
+    n->device = *device;
+    channel_send(core->to_node, n);
+    return 0;
 }
 
 struct bytes_note {
@@ -348,6 +351,8 @@ static void run_text_done(void *owner, struct note *note)
     else if (n->code == 404)
         rf_call_error(call, RF_ENOTFOUND, "nobody of that name is known",
                       "check the spelling; names are user@overlay");
+    else if (n->code == 482 || n->code == 483)
+        rf_call_error(call, RF_ELIMIT, "they forward in a circle or too often", NULL);
     else if (n->code == 480)
         rf_call_error(call, RF_EUNREACHABLE, "no device of theirs is online", "try again later");
     else if (n->code == 408)

@@ -11,7 +11,7 @@
 
 /* Errors of both: RF_ENOMEM. Answered by find_looked_up and find_attached. */
 int side_lookup(struct core *core, uint64_t token, const char *aor);
-int side_attach(struct core *core, uint64_t token, size_t index, const struct rf_id *node, const char *aor);
+int side_attach(struct core *core, uint64_t token, size_t index, const struct device *device);
 
 void side_conn_send(struct core *core, rf_link_id conn, struct rf_view bytes);
 void side_conn_close(struct core *core, rf_link_id conn);

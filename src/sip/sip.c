@@ -18,6 +18,7 @@
 #define DEFAULT_CALLS  200
 #define DEFAULT_PHONES 16
 #define DEFAULT_RING_S 120
+#define KEEPALIVE_S    25 /* reload.md 7.3 */
 #define FAREWELL_MS    1000 /* for BYEs and their answers to leave */
 
 /* ---- the SIP thread ---- */
@@ -171,6 +172,7 @@ static void fill_limits(struct rf_sip *sip)
     sip->core.limits.calls = c->max_calls != 0 ? c->max_calls : DEFAULT_CALLS;
     sip->core.limits.phones = c->max_phones != 0 ? c->max_phones : DEFAULT_PHONES;
     sip->core.limits.ring_s = c->ring_s != 0 ? c->ring_s : DEFAULT_RING_S;
+    sip->core.limits.keepalive_s = c->keepalive_s != 0 ? c->keepalive_s : KEEPALIVE_S;
 }
 
 static int set_user(struct core *core, const char *user)
@@ -183,7 +185,8 @@ static int set_user(struct core *core, const char *user)
     snprintf(core->aor, sizeof(core->aor), "%s", user);
     core->domain = strchr(core->aor, '@') + 1;
     snprintf(core->user, sizeof(core->user), "%.*s", (int)name.len, user);
-    aor_to_uri(core->aor, core->uri);
+    aor_to_uri(core->aor, false, core->uri);
+    aor_to_uri(core->aor, true, core->uri_sips);
     return 0;
 }
 
@@ -277,10 +280,8 @@ int rf_sip_new(const struct rf_sip_config *config, struct rf_sip **out, char *er
         error = start_thread(sip);
     if (error == 0)
         error = overlay_open(sip);
-    if (error == 0) {
-        sip->on_overlay = true;
+    if (error == 0)
         error = commands_open(sip);
-    }
     if (error != 0) {
         if (sip->why[0] == '\0')
             snprintf(sip->why, sip->why_len, "the SIP side cannot start: %s", rf_error_text(error));
@@ -307,8 +308,7 @@ void rf_sip_free(struct rf_sip *sip)
         stop_thread(sip);
     else
         rf_free(mem, sip->quit);
-    if (sip->on_overlay)
-        overlay_close(sip);
+    overlay_close(sip);
     commands_close(sip);
     if (sip->to_node != NULL)
         channel_close(sip->to_node); /* what is posted still runs, and finds nobody */

@@ -1,14 +1,14 @@
 /*
  * sip.h - rf_sip: the node's SIP endpoint: registrar and back-to-back user agent for the user's own phones, calls and texts of the
  * daemon itself, the echo service. It joins two sides: phones (UDP and TCP at `listen`, digest authentication) and the overlay
- * (application connections of node/, RFC 7904, application 5060). libre works in a thread of its own, made by rf_sip_new.
+ * (application connections of node/, RFC 7904, applications 5060 and 5061). libre works in a thread of its own, made by rf_sip_new.
  *
  * A call's journey, caller's side: phone -> INVITE, authenticated -> [node's thread] rf_node_whois -> rf_node_app_attach to each device ->
  * INVITE to each (fork) -> 180/183 passed on -> the first 2xx wins, the others are cancelled. Callee's side: application connection whose
  * certificate names the caller -> INVITE, its From checked against that name -> all phones ring, `call` event to whoever listens at the
  * control socket -> the first answer wins. SDP passes untouched: media flows between the phones. docs/protocol/sip.md has the details.
  *
- * Commands added to `control`: message, call, answer, hangup, calls, phones. Events: message, call.
+ * Commands added to `control`: message, call, answer, hangup, calls, phones, forward. Events: message, call.
  * Everything here is called in the thread that runs the node (`poster` brings the other thread's work there).
  */
 #ifndef RF_SIP_SIP_H
@@ -32,7 +32,9 @@ struct rf_poster {
     void *ctx;
 };
 
-#define RF_SIP_APPLICATION 5060 /* of AppAttach, RFC 7904 */
+/* Of AppAttach (RFC 7904). Both run in TLS; they choose the scheme of the URIs, sip or sips (reload.md D32). */
+#define RF_SIP_APPLICATION  5060
+#define RF_SIPS_APPLICATION 5061
 
 struct rf_sip_config {
     struct rf_mem *mem;   /* borrowed; used by both threads, so it must be safe for that (rf_mem_system is) */
@@ -55,10 +57,11 @@ struct rf_sip_config {
     size_t max_calls;     /* at the same time; 0: 200 */
     size_t max_phones;    /* bindings; 0: 16 */
     unsigned ring_s;      /* seconds until an unanswered call ends; 0: 120 */
+    unsigned keepalive_s; /* between keep-alives on connections with devices; 0: 25 */
 };
 
 /*
- * rf_sip_new opens the phone side, takes application 5060 of the node, adds its commands to control and starts the thread.
+ * rf_sip_new opens the phone side, takes applications 5060 and 5061 of the node, adds its commands to control and starts the thread.
  * error_text (error_len bytes, may be NULL) gets one sentence for people, e.g. that the port is in use.
  * Errors: RF_EINVAL user or password missing or unusable, RF_ESYSTEM port in use or no thread, RF_EEXIST the application is taken,
  * RF_ENOMEM.

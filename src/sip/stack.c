@@ -54,6 +54,11 @@ struct sip *stack_of(struct core *core, const struct flow *flow)
     return flow->overlay ? core->overlay : core->phones;
 }
 
+const char *stack_own_uri(const struct core *core, const struct flow *flow)
+{
+    return flow->sips ? core->uri_sips : core->uri;
+}
+
 int stack_source_for(const struct sa *dst, struct sa *out)
 {
     struct sa to = *dst;
@@ -78,14 +83,14 @@ int stack_contact(struct core *core, const struct flow *flow, char *out, size_t 
     char user[AOR_URI_MAX];
 
     if (flow->overlay)
-        return re_snprintf(out, max, "%s", core->uri) < 0 ? RF_ELIMIT : 0;
+        return re_snprintf(out, max, "%s", stack_own_uri(core, flow)) < 0 ? RF_ELIMIT : 0;
     if (sa_is_any(&local)) { /* the address by which that phone sees us */
         uint16_t port = sa_port(&local);
         if (stack_source_for(&flow->addr, &local) != 0)
             return RF_ESYSTEM;
         sa_set_port(&local, port);
     }
-    aor_to_uri(core->aor, user);
+    aor_to_uri(core->aor, false, user);
     *strrchr(user, '@') = '\0';
     return re_snprintf(out, max, "%s@%J%s", user, &local, sip_transp_param(flow->tp)) < 0 ? RF_ELIMIT : 0;
 }
@@ -225,7 +230,7 @@ static void overlay_dialog_request(struct core *core, const struct bridge_conn *
 {
     struct leg *leg = leg_by_tag(core, &msg->to.tag);
     if (leg == NULL || leg->kind != LEG_OVERLAY || !rf_id_equal(&leg->flow.node, &conn->node) ||
-        strcmp(leg->call->peer, conn->user) != 0) {
+        strcmp(leg->device.aor, conn->user) != 0) {
         msg_refuse(core->overlay, msg, 481);
         return;
     }
@@ -251,7 +256,9 @@ static void overlay_first_request(struct core *core, const struct bridge_conn *c
     } else if (bridge_ready(core, conn->id, &flow) != 0) {
         msg_refuse(core->overlay, msg, 503);
     } else if (is(msg, "INVITE")) {
-        call_from_overlay(core, msg, &flow, conn->user);
+        struct device device = {.node = conn->node, .application = conn->application};
+        memcpy(device.aor, conn->user, sizeof(device.aor));
+        call_from_overlay(core, msg, &flow, &device);
     } else {
         text_from_overlay(core, msg, &flow, conn->user);
     }

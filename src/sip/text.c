@@ -214,34 +214,31 @@ static void send_to(struct text *t, const struct flow *flow, const char *local, 
 
 /* ---- outgoing ---- */
 
-static void on_found(void *arg, int error, bool exists, size_t count)
+static void on_found(void *arg, int code, size_t count)
 {
     struct text *t = arg;
     t->expected--; /* the lookup */
-    if (error == 0) {
-        t->expected += count;
-        t->devices = count;
-        return;
-    }
-    t->best = error == RF_ENOTFOUND && !exists ? 404 : 480;
-    check(t);
+    t->expected += count;
+    t->devices = count;
+    t->best = code;
+    if (code != 0)
+        check(t);
 }
 
-static void on_device(void *arg, size_t index, const struct rf_id *node, bool self, int error,
-                      const struct flow *flow)
+static void on_device(void *arg, const struct device *device, int error, const struct flow *flow)
 {
     struct text *t = arg;
-    char target[AOR_URI_MAX];
+    char dialled[AOR_URI_MAX], target[AOR_URI_MAX];
 
-    (void)index, (void)node;
     if (!t->done) {
-        if (self) {
+        if (device->self) {
             t->devices--; /* texts to oneself are for the other devices */
         } else if (error != 0) {
             t->best = fork_better(t->best, 480);
         } else {
-            aor_to_uri(t->peer, target);
-            send_to(t, flow, t->core->uri, target, target);
+            aor_to_uri(t->peer, flow->sips, dialled);
+            aor_to_uri(device->aor, flow->sips, target);
+            send_to(t, flow, stack_own_uri(t->core, flow), dialled, target);
         }
     }
     t->expected--;
@@ -294,7 +291,7 @@ static void send_to_phone(void *arg, const struct binding *b)
 {
     struct text *t = arg;
     char remote[AOR_URI_MAX];
-    aor_to_uri(t->peer, remote);
+    aor_to_uri(t->peer, false, remote);
     send_to(t, &b->flow, remote, t->core->uri, b->contact);
 }
 

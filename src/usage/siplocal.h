@@ -11,6 +11,7 @@ struct rf_sipreg {
     struct rf_env env;
     struct rf_sipreg_config config;
     char *contact_prefs; /* owned */
+    char *forward;       /* owned; NULL: none */
     bool on, online, freeing;
     enum sipreg_state state;
     bool told;    /* what config.changed was told last */

@@ -2,8 +2,8 @@
  * siplookup.c - from an AOR to the devices behind it (RFC 7904, reload.md 7.3, "Looking up an AOR").
  *
  * States of a lookup: NEXT (an AOR of the queue is due) -> FETCHING its registrations -> their routes are contacts, their uris go into the
- * queue (or are contacts themselves, when they are GRUUs) -> ... queue empty: told, gone. The queue holds each AOR once, so loops end;
- * depth, AORs and contacts are bounded. Timer: one, at once, so that nothing is told from inside the call that asks.
+ * queue (or are contacts themselves, when they are GRUUs) -> ... queue empty: told, gone. The queue holds each AOR once, so loops end (and
+ * are told, for who calls); depth, AORs and contacts are bounded. Timer: one, at once, so that nothing is told from inside the call that asks.
  */
 #include "base/error.h"
 #include "base/region.h"
@@ -13,8 +13,9 @@
 #define LOOKUP_MAX_LEN ((size_t)256 * 1024)
 
 struct lookup_aor {
-    struct rf_view aor;
+    struct rf_view aor; /* its domain in lower case */
     unsigned depth;
+    const struct lookup_aor *from; /* whose registration forwards here; NULL: the one asked for */
 };
 
 struct lookup {
@@ -93,38 +94,54 @@ static int add_contact(struct lookup *l, const struct rf_sip_contact *contact, c
     return 0;
 }
 
-static int add_aor(struct lookup *l, struct rf_view aor, unsigned depth)
+/* A copy with the domain in lower case (D31); NULL: out of memory. */
+static struct rf_view copy_aor(struct lookup *l, struct rf_view aor)
 {
+    struct rf_view copy = rf_region_copy(&l->region, aor);
+    size_t local_len = aor.len - rf_name_domain(aor).len;
+    uint8_t *bytes = (uint8_t *)(uintptr_t)copy.p;
+    for (size_t i = local_len; bytes != NULL && i < copy.len; i++)
+        if (bytes[i] >= 'A' && bytes[i] <= 'Z')
+            bytes[i] += 'a' - 'A';
+    return copy;
+}
+
+static int add_aor(struct lookup *l, struct rf_view uri_aor, const struct lookup_aor *from)
+{
+    unsigned depth = from != NULL ? from->depth + 1 : 0;
+    struct rf_view aor = copy_aor(l, uri_aor);
+    if (aor.p == NULL)
+        return RF_ENOMEM;
+    for (const struct lookup_aor *a = from; a != NULL; a = a->from)
+        if (rf_view_equal(a->aor, aor))
+            l->result.loop = true;
     for (size_t i = 0; i < l->aor_count; i++)
         if (rf_view_equal(l->aors[i].aor, aor))
             return 0; /* met before: a loop, or two ways to one user */
     if (l->aor_count == RF_SIP_MAX_AORS || depth > RF_SIP_MAX_DEPTH) {
-        l->result.partial = true;
+        l->result.partial = l->result.too_far = true;
         return 0;
     }
-    struct rf_view copy = rf_region_copy(&l->region, aor);
-    if (copy.p == NULL)
-        return RF_ENOMEM;
-    l->aors[l->aor_count++] = (struct lookup_aor){copy, depth};
+    l->aors[l->aor_count++] = (struct lookup_aor){aor, depth, from};
     return 0;
 }
 
 /* A GRUU of this overlay is a contact, anything else is an AOR to look up. */
-static int add_uri(struct lookup *l, struct rf_view uri, unsigned depth)
+static int add_uri(struct lookup *l, struct rf_view uri, const struct lookup_aor *from)
 {
     struct rf_sip_contact contact = {.dest_count = 0};
     struct rf_view aor;
     int error = rf_sip_gruu_decode(uri, l->reg->config.conf->id_len, contact.dests, &contact.aor,
                                    &contact.dest_count);
     if (error == 0) {
-        contact.aor = rf_region_copy(&l->region, contact.aor);
+        contact.aor = copy_aor(l, contact.aor);
         return contact.aor.p == NULL ? RF_ENOMEM : add_contact(l, &contact, NULL);
     }
     if (error != RF_ENOTFOUND || rf_sip_uri_aor(uri, &aor) != 0) {
         l->result.dropped_count++;
         return 0;
     }
-    return add_aor(l, aor, depth);
+    return add_aor(l, aor, from);
 }
 
 /* ---- fetching ---- */
@@ -141,7 +158,7 @@ static int take_value(struct lookup *l, const struct lookup_aor *at, const struc
         return 0;
     }
     if (registration.type == RF_SIP_REGISTRATION_URI)
-        return add_uri(l, registration.uri, at->depth + 1);
+        return add_uri(l, registration.uri, at);
     struct rf_sip_contact contact = {
         .dest_count = registration.dest_count,
         .aor = at->aor,
@@ -243,7 +260,7 @@ int rf_sipreg_lookup(struct rf_sipreg *reg, struct rf_view aor,
     l->arg = arg;
     rf_region_init(&l->region, reg->env.mem, LOOKUP_MAX_LEN);
     rf_timer_init(&l->timer, on_timer, l);
-    int error = add_uri(l, aor, 0);
+    int error = add_uri(l, aor, NULL);
     if (error == 0 && l->aor_count + l->result.contact_count == 0)
         error = RF_EFORMAT;
     if (error == 0)

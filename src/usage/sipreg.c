@@ -73,6 +73,9 @@ static int value_put(const struct rf_sipreg *reg, struct rf_buf *out)
         .contact_prefs = rf_view_str(reg->contact_prefs),
         .dest_count = reg->dest_count,
     };
+    if (reg->forward != NULL)
+        registration = (struct rf_sip_registration){.type = RF_SIP_REGISTRATION_URI,
+                                                    .uri = rf_view_str(reg->forward)};
     memcpy(registration.dests, reg->dests, sizeof(reg->dests));
     if (reg->dest_count == 0) {
         registration.dests[0] = rf_dest_node(&reg->config.identity->node_id);
@@ -194,6 +197,15 @@ void rf_sipreg_online(struct rf_sipreg *reg, bool online)
         arm(reg, rf_rng_below(reg->env.jitter, SIPREG_FIRST_US));
 }
 
+/* What is stored says something else than we do now. */
+static void renew(struct rf_sipreg *reg)
+{
+    if (reg->state == SIPREG_REGISTERED)
+        want(reg, 0);
+    else if (reg->state == SIPREG_STORING)
+        reg->changed = true;
+}
+
 int rf_sipreg_route(struct rf_sipreg *reg, const struct rf_dest *dests, size_t dest_count)
 {
     if (dest_count > RF_SIP_MAX_DESTS)
@@ -210,11 +222,34 @@ int rf_sipreg_route(struct rf_sipreg *reg, const struct rf_dest *dests, size_t d
         reg->dests[i].bytes = rf_view_of(NULL, 0);
     }
     reg->dest_count = dest_count;
-    if (reg->state == SIPREG_REGISTERED)
-        want(reg, 0);
-    else if (reg->state == SIPREG_STORING)
-        reg->changed = true;
+    renew(reg);
     return 0;
+}
+
+int rf_sipreg_forward(struct rf_sipreg *reg, struct rf_view aor)
+{
+    struct rf_view name = aor;
+    char *forward = NULL;
+    if (aor.len > 0) {
+        if (rf_sip_uri_aor(aor, &name) != 0)
+            return RF_EFORMAT;
+        if (rf_view_equal(name, reg->config.identity->cert->user))
+            return RF_EINVAL;
+        forward = rf_zalloc(reg->env.mem, name.len + 1);
+        if (forward == NULL)
+            return RF_ENOMEM;
+        memcpy(forward, name.p, name.len);
+    }
+    if (!rf_view_equal(rf_view_str(rf_sipreg_forwarded(reg)), name))
+        renew(reg);
+    rf_free(reg->env.mem, reg->forward);
+    reg->forward = forward;
+    return 0;
+}
+
+const char *rf_sipreg_forwarded(const struct rf_sipreg *reg)
+{
+    return reg->forward != NULL ? reg->forward : "";
 }
 
 bool rf_sipreg_registered(const struct rf_sipreg *reg)
@@ -266,5 +301,6 @@ void rf_sipreg_free(struct rf_sipreg *reg)
     rf_timer_stop(reg->env.timers, &reg->timer);
     rf_conf_release(reg->config.conf);
     rf_free(reg->env.mem, reg->contact_prefs);
+    rf_free(reg->env.mem, reg->forward);
     rf_free(reg->env.mem, reg);
 }

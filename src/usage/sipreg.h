@@ -44,6 +44,13 @@ int rf_sip_gruu_decode(struct rf_view uri, uint8_t id_len, struct rf_dest out[RF
                        struct rf_view *owner, size_t *dest_count);
 void rf_sip_gruu_put(struct rf_view aor, const struct rf_dest *dests, size_t dest_count, struct rf_buf *out);
 
+/*
+ * rf_sip_prefs_sips: does a device with these contact_prefs want sips (application 5061) and not sip? They are an RFC 2533 filter on the
+ * capabilities of RFC 3840, e.g. "(sip.schemes=SIPS)" or "(|(sip.schemes=SIP)(sip.schemes=SIPS))"; other capabilities do not matter.
+ * Empty or malformed ones: false.
+ */
+bool rf_sip_prefs_sips(struct rf_view prefs);
+
 /* rf_sipreg_kinds registers the Kind with its check: well formed, AOR of the signer allowed. RF_EEXIST. */
 int rf_sipreg_kinds(struct rf_store *store);
 
@@ -69,6 +76,12 @@ void rf_sipreg_online(struct rf_sipreg *reg, bool online);
 void rf_sipreg_set(struct rf_sipreg *reg, bool on);
 /* rf_sipreg_route: how others reach us; default [our Node-ID]. Copied; stored anew at once if it changed. RF_ELIMIT. */
 int rf_sipreg_route(struct rf_sipreg *reg, const struct rf_dest *dests, size_t dest_count);
+/*
+ * rf_sipreg_forward: who calls shall look `aor` up instead of finding this device; an empty one: no more. It is stored in place of the route,
+ * at once. Copied. Errors: RF_EFORMAT no AOR, RF_EINVAL our own, RF_ENOMEM. rf_sipreg_forwarded: "" when there is none; borrowed.
+ */
+int rf_sipreg_forward(struct rf_sipreg *reg, struct rf_view aor);
+const char *rf_sipreg_forwarded(const struct rf_sipreg *reg);
 /* rf_sipreg_remove removes the registration now and tells when it is done (a node that leaves waits for it); switches off. */
 int rf_sipreg_remove(struct rf_sipreg *reg, void (*done)(void *arg, int error), void *arg);
 bool rf_sipreg_registered(const struct rf_sipreg *reg);
@@ -90,7 +103,9 @@ struct rf_sip_lookup {
     const struct rf_view *foreign; /* AORs outside this overlay that entries forward to */
     size_t foreign_count;
     size_t dropped_count;  /* entries that did not verify or decode */
-    bool partial;          /* a forwarding could not be followed (loop, depth, error) */
+    bool partial;          /* a forwarding was not followed: too many, too deep, or an error */
+    bool loop;             /* a forwarding leads back to an AOR on its own way ... */
+    bool too_far;          /* ... or over the bounds below */
     struct rf_id resource; /* of the AOR asked for */
     struct rf_id responder;
 };

@@ -10,6 +10,7 @@
 
 #define SIP_PATTERN_LEN 512
 #define SIP_GRUU_LEN    1024 /* bytes of a decoded destination list */
+#define SIP_PREFS_DEPTH 16   /* brackets within brackets of contact_prefs */
 
 static int dests_decode(struct rf_view list, uint8_t id_len, struct rf_dest *out, size_t *count)
 {
@@ -195,6 +196,101 @@ void rf_sip_gruu_put(struct rf_view aor, const struct rf_dest *dests, size_t des
     for (size_t i = from; i < out->len && rf_buf_error(out) == 0; i++)
         if (out->p[i] == '=')
             out->p[i] = '~';
+}
+
+/* ---- contact_prefs ---- */
+
+/*
+ * The part of RFC 2533 that is needed: filter = "(" ("&" | "|") filter* ")" | "(!" filter ")" | "(" name "=" value ")". A comparison with another
+ * capability than sip.schemes, or with another operator, is open: it decides nothing.
+ */
+enum truth { NO, OPEN, YES };
+
+static void skip_blanks(struct rf_view *in)
+{
+    while (in->len > 0 && isspace(in->p[0]))
+        *in = rf_view_of(in->p + 1, in->len - 1);
+}
+
+static bool take(struct rf_view *in, char c)
+{
+    skip_blanks(in);
+    bool there = in->len > 0 && in->p[0] == (uint8_t)c;
+    if (there)
+        *in = rf_view_of(in->p + 1, in->len - 1);
+    return there;
+}
+
+static bool take_word(struct rf_view *in, const char *word)
+{
+    skip_blanks(in);
+    bool there = starts_with(*in, word);
+    if (there)
+        *in = rf_view_of(in->p + strlen(word), in->len - strlen(word));
+    return there;
+}
+
+/* what stands between the brackets of one comparison */
+static enum truth compare_scheme(struct rf_view in, const char *scheme)
+{
+    if (!take_word(&in, "sip.schemes") || !take(&in, '='))
+        return OPEN;
+    bool quoted = take(&in, '"') || take(&in, '<');
+    bool fits = take_word(&in, scheme);
+    if (quoted)
+        (void)(take(&in, '"') || take(&in, '>'));
+    skip_blanks(&in);
+    return fits && in.len == 0 ? YES : NO;
+}
+
+static int eval_filter(struct rf_view *in, const char *scheme, unsigned depth, enum truth *out);
+
+static int eval_list(struct rf_view *in, const char *scheme, unsigned depth, bool all, enum truth *out)
+{
+    *out = all ? YES : NO;
+    while (!take(in, ')')) {
+        enum truth one;
+        int error = eval_filter(in, scheme, depth + 1, &one);
+        if (error != 0)
+            return error;
+        if (all ? one < *out : one > *out)
+            *out = one;
+    }
+    return 0;
+}
+
+static int eval_filter(struct rf_view *in, const char *scheme, unsigned depth, enum truth *out)
+{
+    if (depth > SIP_PREFS_DEPTH || !take(in, '('))
+        return RF_EFORMAT;
+    bool all = take(in, '&');
+    if (all || take(in, '|'))
+        return eval_list(in, scheme, depth, all, out);
+    if (take(in, '!')) {
+        int error = eval_filter(in, scheme, depth + 1, out);
+        *out = YES - *out;
+        return error == 0 && take(in, ')') ? 0 : RF_EFORMAT;
+    }
+    const uint8_t *end = in->len > 0 ? memchr(in->p, ')', in->len) : NULL;
+    if (end == NULL)
+        return RF_EFORMAT;
+    size_t len = (size_t)(end - in->p);
+    *out = compare_scheme(rf_view_of(in->p, len), scheme);
+    *in = rf_view_of(end + 1, in->len - len - 1);
+    return 0;
+}
+
+static bool scheme_excluded(struct rf_view prefs, const char *scheme)
+{
+    enum truth truth = OPEN;
+    int error = eval_filter(&prefs, scheme, 0, &truth);
+    skip_blanks(&prefs);
+    return error == 0 && prefs.len == 0 && truth == NO;
+}
+
+bool rf_sip_prefs_sips(struct rf_view prefs)
+{
+    return scheme_excluded(prefs, "sip") && !scheme_excluded(prefs, "sips");
 }
 
 /* ---- the Kind ---- */

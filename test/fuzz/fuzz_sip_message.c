@@ -23,7 +23,7 @@ static void read_message(struct core *core, const struct sip_msg *msg)
     if (msg_from_aor(msg, aor) == 0) { /* to a URI and back is the same */
         struct uri parsed;
         struct pl pl;
-        aor_to_uri(aor, uri);
+        aor_to_uri(aor, false, uri);
         pl_set_str(&pl, uri);
         if (uri_decode(&parsed, &pl) == 0 &&
             (aor_from_uri(view_of_pl(&parsed.user), view_of_pl(&parsed.host), again) != 0 ||

@@ -383,8 +383,9 @@ static int party_attach(struct party *p, size_t to, const char *user)
 {
     struct node_net *net = p->net;
     p->attached = false;
-    int error = rf_node_app_attach(net->nodes[p->index].node, &net->nodes[to].identity.node_id,
-                                   rf_view_str(user), 5060, net->now, attached, p);
+    const struct rf_app_target target = {
+        .node_id = net->nodes[to].identity.node_id, .user = rf_view_str(user), .application = 5060};
+    int error = rf_node_app_attach(net->nodes[p->index].node, &target, net->now, attached, p);
     node_net_settle(net, p->index);
     if (error != 0)
         return error;
@@ -449,9 +450,8 @@ static void test_app_attach_both(void **state)
     size_t alice = test_client(&net, "alice"), bob = test_client(&net, "bob");
     party_init(&a, &net, alice);
     party_init(&b, &net, bob);
-    assert_int_equal(rf_node_app_attach(net.nodes[bob].node, &net.nodes[alice].identity.node_id,
-                                        rf_view_str(""), 5060, net.now, attached, &b),
-                     0);
+    const struct rf_app_target target = {.node_id = net.nodes[alice].identity.node_id, .application = 5060};
+    assert_int_equal(rf_node_app_attach(net.nodes[bob].node, &target, net.now, attached, &b), 0);
     node_net_settle(&net, bob);
     assert_int_equal(party_attach(&a, bob, "bob@example.org"), 0);
     assert_true(node_net_until(&net, 60 * S, is_attached, &b));

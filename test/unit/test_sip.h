@@ -41,6 +41,8 @@ void net_stop(struct sip_net *net, struct rf_sip *sip);
 /* net_hide: the user has a certificate but no device is registered. net_break closes all its connections. */
 void net_hide(struct sip_node *node, bool hidden);
 void net_break(struct sip_net *net, struct sip_node *node);
+/* net_prefer_sips: its registration wants application 5061. */
+void net_prefer_sips(struct sip_node *node);
 /* net_lie: connections of `node` carry this user name in its certificate to the others. */
 void net_lie(struct sip_node *node, const char *user);
 size_t net_conns(struct sip_net *net); /* open connections */
@@ -103,6 +105,10 @@ void phone_bye(struct phone *phone, struct phone_call *call);
 bool phone_take(struct phone *phone, struct phone_call *call, int ms);
 void phone_reply(struct phone *phone, const char *request, int code, const char *reason, const char *tag,
                  const char *body);
+/* phones_connect: one calls `to`, the other one's phone rings and answers, both dialogs stand. phones_hang_up ends them. */
+void phones_connect(struct phone *caller, struct phone_call *out, const char *to, struct phone *callee,
+                    struct phone_call *in);
+void phones_hang_up(struct phone *who, struct phone_call *call, struct phone *other);
 /* phone_answered reads the 2xx that was just received into the call. */
 void phone_answered(struct phone *phone, struct phone_call *call);
 
@@ -118,5 +124,6 @@ int test_sip_calls(void);
 int test_sip_texts(void);
 int test_sip_local(void);
 int test_sip_hostile(void);
+int test_sip_ways(void);
 
 #endif

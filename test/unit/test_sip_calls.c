@@ -35,27 +35,9 @@ static void world_free(struct world *w)
     net_free(w->net);
 }
 
-/* alice calls bob, who answers; both dialogs stand */
 static void connect_call(struct world *w, struct phone_call *out, struct phone_call *in)
 {
-    phone_invite(w->alice, out, "bob", SDP_A);
-    assert_true(phone_take(w->bob, in, 2000));
-    phone_reply(w->bob, in->invite, 180, "Ringing", in->to_tag, "");
-    assert_non_null(phone_wait(w->alice, "SIP/2.0 180", 2000));
-    phone_reply(w->bob, in->invite, 200, "OK", in->to_tag, SDP_B);
-    assert_non_null(phone_wait(w->alice, "SIP/2.0 200", 2000));
-    phone_answered(w->alice, out);
-    assert_non_null(strstr(w->alice->got, SDP_B));
-    phone_ack(w->alice, out, "z9hG4bKack");
-    assert_non_null(phone_wait(w->bob, "ACK", 2000));
-}
-
-static void hang_up(struct phone *who, struct phone_call *call, struct phone *other)
-{
-    phone_bye(who, call);
-    assert_non_null(phone_wait(who, "SIP/2.0 200", 2000));
-    assert_non_null(phone_wait(other, "BYE", 2000));
-    phone_reply(other, other->got, 200, "OK", NULL, "");
+    phones_connect(w->alice, out, "bob", w->bob, in);
 }
 
 static void one_call(bool tcp, bool caller_hangs_up)
@@ -70,9 +52,9 @@ static void one_call(bool tcp, bool caller_hangs_up)
     header_of(in.invite, "From", value, sizeof(value));
     assert_non_null(strstr(value, "<sip:alice@example.org>"));
     if (caller_hangs_up)
-        hang_up(w.alice, &out, w.bob);
+        phones_hang_up(w.alice, &out, w.bob);
     else
-        hang_up(w.bob, &in, w.alice);
+        phones_hang_up(w.bob, &in, w.alice);
     assert_int_equal(net_counter(w.b, "calls_answered"), 1);
     world_free(&w);
 }
@@ -96,7 +78,7 @@ static void wire_names_the_overlay(void **state)
     struct phone_call out, in;
     (void)state;
     connect_call(&w, &out, &in);
-    hang_up(w.bob, &in, w.alice);
+    phones_hang_up(w.bob, &in, w.alice);
     const char *wire = net_sniffed(w.net);
     assert_non_null(
         strstr(wire, "INVITE sip:bob@example.org SIP/2.0\r\nVia: SIP/2.0/TLS example.org;branch="));
@@ -186,7 +168,7 @@ static void first_answer_wins(void **state)
     phone_reply(w.bob, w.bob->got, 200, "OK", in.to_tag, "");
     phone_reply(w.bob, in.invite, 487, "Request Terminated", in.to_tag, "");
     assert_non_null(phone_wait(w.bob, "ACK", 2000));
-    hang_up(w.alice, &out, w.bob2);
+    phones_hang_up(w.alice, &out, w.bob2);
     world_free(&w);
 }
 
@@ -210,7 +192,7 @@ static void both_answer(void **state)
     if (first_lives)
         assert_non_null(phone_wait(loser, "BYE", 2000));
     phone_reply(loser, loser->got, 200, "OK", NULL, "");
-    hang_up(w.alice, &out, first_lives ? w.bob : w.bob2);
+    phones_hang_up(w.alice, &out, first_lives ? w.bob : w.bob2);
     world_free(&w);
 }
 
@@ -316,7 +298,7 @@ static void answer_is_repeated_until_confirmed(void **state)
     /* and a repeated 200 of the phone gets its ACK again */
     phone_reply(w.bob, in.invite, 200, "OK", in.to_tag, SDP_B);
     assert_non_null(phone_wait(w.bob, "ACK", 2000));
-    hang_up(w.alice, &out, w.bob);
+    phones_hang_up(w.alice, &out, w.bob);
     world_free(&w);
 }
 
@@ -371,7 +353,7 @@ static void session_changes_pass(void **state)
     assert_non_null(phone_wait(w.alice, "SIP/2.0 501", 2000));
     send_within(w.alice, &out, "INFO", "Require: 100rel\r\n", "");
     assert_non_null(phone_wait(w.alice, "SIP/2.0 420", 2000));
-    hang_up(w.alice, &out, w.bob);
+    phones_hang_up(w.alice, &out, w.bob);
     world_free(&w);
 }
 
@@ -397,7 +379,7 @@ static void late_offer_passes(void **state)
         strlen(SDP_A), SDP_A);
     assert_non_null(phone_wait(w.bob, "ACK", 2000));
     assert_non_null(strstr(w.bob->got, SDP_A));
-    hang_up(w.bob, &in, w.alice);
+    phones_hang_up(w.bob, &in, w.alice);
     world_free(&w);
 }
 
@@ -413,7 +395,7 @@ static void connection_lost_in_a_call(void **state)
     for (int i = 0; i < 100 && net_conns(w.net) == 0; i++)
         net_turn(w.net, -1, 20);
     assert_true(net_conns(w.net) > 0);
-    hang_up(w.bob, &in, w.alice);
+    phones_hang_up(w.bob, &in, w.alice);
     /* and when the device is gone for good, the phone is told */
     connect_call(&w, &out, &in);
     net_hide(w.b, true);

@@ -16,13 +16,16 @@ struct rf_node {
     struct sip_node *owner;
     char user[256], shown[256];
     struct rf_id id;
-    struct rf_node_app app;
-    bool has_app, hidden;
+    struct rf_node_app apps[2]; /* sip, sips */
+    bool has_app[2], hidden, wants_sips;
+    char forward[256];
+    uint8_t route[2];
 };
 
 /* one end of a connection */
 struct end {
     rf_link_id id;
+    size_t app;
     struct rf_node *node; /* NULL: gone */
     struct end *other;
     struct end *next;
@@ -125,18 +128,22 @@ static struct rf_now now_of(void *ctx)
 
 /* ---- doubles: application connections ---- */
 
+static size_t app_of(uint16_t application)
+{
+    assert_true(application == RF_SIP_APPLICATION || application == RF_SIPS_APPLICATION);
+    return application == RF_SIPS_APPLICATION;
+}
+
 int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app)
 {
-    assert_int_equal(application, RF_SIP_APPLICATION);
-    node->app = *app;
-    node->has_app = true;
+    node->apps[app_of(application)] = *app;
+    node->has_app[app_of(application)] = true;
     return 0;
 }
 
 void rf_node_unset_app(struct rf_node *node, uint16_t application)
 {
-    (void)application;
-    node->has_app = false;
+    node->has_app[app_of(application)] = false;
 }
 
 static struct end *end_of(struct sip_net *net, rf_link_id id)
@@ -155,36 +162,37 @@ static struct rf_node *node_of(struct sip_net *net, const struct rf_id *id)
     return NULL;
 }
 
-static struct end *end_new(struct sip_net *net, struct rf_node *node)
+static struct end *end_new(struct rf_node *node, size_t app)
 {
     struct end *e = calloc(1, sizeof(*e));
     assert_non_null(e);
-    e->id = ++net->next_id;
+    e->id = ++node->net->next_id;
+    e->app = app;
     e->node = node;
-    e->next = net->ends;
-    net->ends = e;
+    e->next = node->net->ends;
+    node->net->ends = e;
     return e;
 }
 
-static struct end *join(struct rf_node *from, struct rf_node *to)
+static struct end *join(struct rf_node *from, struct rf_node *to, size_t app)
 {
-    struct sip_net *net = from->net;
-    for (struct end *e = net->ends; e != NULL; e = e->next)
-        if (e->node == from && e->other->node == to)
+    for (struct end *e = from->net->ends; e != NULL; e = e->next)
+        if (e->node == from && e->other->node == to && e->app == app)
             return e;
-    struct end *a = end_new(net, from), *b = end_new(net, to);
+    struct end *a = end_new(from, app), *b = end_new(to, app);
     a->other = b;
     b->other = a;
-    if (from->has_app)
-        from->app.up(from->app.ctx, a->id, &to->id, rf_view_str(to->shown), true);
-    if (to->has_app && b->node != NULL) /* the first one may have closed it already */
-        to->app.up(to->app.ctx, b->id, &from->id, rf_view_str(from->shown), false);
+    if (from->has_app[app])
+        from->apps[app].up(from->apps[app].ctx, a->id, &to->id, rf_view_str(to->shown), true);
+    if (to->has_app[app] && b->node != NULL) /* the first one may have closed it already */
+        to->apps[app].up(to->apps[app].ctx, b->id, &from->id, rf_view_str(from->shown), false);
     return a;
 }
 
 struct attach {
     struct rf_node *node;
     struct rf_id target;
+    size_t app;
     char user[256];
     void (*done)(void *arg, int error, rf_link_id conn);
     void *arg;
@@ -200,17 +208,30 @@ static void run_attach(void *arg)
     else if (strcmp(to->shown, a.user) != 0)
         a.done(a.arg, RF_EAUTH, 0);
     else
-        a.done(a.arg, 0, join(a.node, to)->id);
+        a.done(a.arg, 0, join(a.node, to, a.app)->id);
 }
 
-int rf_node_app_attach(struct rf_node *node, const struct rf_id *target, struct rf_view user,
-                       uint16_t application, struct rf_now now,
+/* what the devices of run_whois carry as their route: the last byte of the Node-ID is enough to see that it comes back */
+static void check_route(const struct rf_app_target *target)
+{
+    assert_int_equal(target->route.len, 2);
+    assert_int_equal(target->route.p[0], 'r');
+    assert_int_equal(target->route.p[1], target->node_id.b[0]);
+}
+
+int rf_node_app_attach(struct rf_node *node, const struct rf_app_target *target, struct rf_now now,
                        void (*done)(void *arg, int error, rf_link_id conn), void *arg)
 {
     struct attach *a = calloc(1, sizeof(*a));
-    (void)application, (void)now;
-    *a = (struct attach){.node = node, .target = *target, .done = done, .arg = arg};
-    memcpy(a->user, user.p, user.len);
+    (void)now;
+    if (target->route.len > 0)
+        check_route(target); /* an answer over a lost connection knows none */
+    *a = (struct attach){.node = node,
+                         .target = target->node_id,
+                         .app = app_of(target->application),
+                         .done = done,
+                         .arg = arg};
+    memcpy(a->user, target->user.p, target->user.len);
     post(node->net, run_attach, a);
     return 0;
 }
@@ -226,8 +247,8 @@ static void run_delivery(void *arg)
 {
     struct delivery *d = arg;
     struct end *e = end_of(d->net, d->id);
-    if (e != NULL && e->node->has_app)
-        e->node->app.data(e->node->app.ctx, e->id, rf_view_of(d->bytes, d->len));
+    if (e != NULL && e->node->has_app[e->app])
+        e->node->apps[e->app].data(e->node->apps[e->app].ctx, e->id, rf_view_of(d->bytes, d->len));
     free(d);
 }
 
@@ -266,8 +287,8 @@ static void end_down(struct end *e)
 {
     struct rf_node *node = e->node;
     e->node = NULL;
-    if (node != NULL && node->has_app)
-        node->app.down(node->app.ctx, e->id, RF_ECLOSED);
+    if (node != NULL && node->has_app[e->app])
+        node->apps[e->app].down(node->apps[e->app].ctx, e->id, RF_ECLOSED);
 }
 
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now)
@@ -297,22 +318,53 @@ struct whois {
     void *arg;
 };
 
+/* the devices of `name` and of whom they forward to */
+static void collect(struct whois *q, const char *name, unsigned depth, struct rf_device *devices,
+                    struct rf_whois *w)
+{
+    w->loop |= depth > 0 && strcmp(name, q->name) == 0;
+    if (w->loop || depth > 4)
+        return;
+    for (size_t i = 0; i < q->node->net->node_count; i++) {
+        struct rf_node *n = q->node->net->nodes[i]->node;
+        if (strcmp(n->user, name) != 0)
+            continue;
+        w->exists = true;
+        if (n->forward[0] != '\0')
+            collect(q, n->forward, depth + 1, devices, w);
+        else if (!n->hidden)
+            devices[w->device_count++] =
+                (struct rf_device){.node_id = n->id,
+                                   .aor = rf_view_str(n->user),
+                                   .route = {n->route, sizeof(n->route)},
+                                   .application = n->wants_sips ? RF_SIPS_APPLICATION : RF_SIP_APPLICATION,
+                                   .self = n == q->node};
+    }
+}
+
 static void run_whois(void *arg)
 {
     struct whois q = *(struct whois *)arg;
     struct rf_device devices[NET_MAX_NODES];
     struct rf_whois w = {.name = rf_view_str(q.name), .devices = devices};
     free(arg);
-    for (size_t i = 0; i < q.node->net->node_count; i++) {
-        struct rf_node *n = q.node->net->nodes[i]->node;
-        if (strcmp(n->user, q.name) != 0)
-            continue;
-        w.exists = true;
-        if (!n->hidden)
-            devices[w.device_count++] = (struct rf_device){.node_id = n->id, .self = n == q.node};
-    }
-    w.error = w.device_count == 0 ? RF_ENOTFOUND : 0;
+    collect(&q, q.name, 0, devices, &w);
+    w.error = w.device_count > 0 ? 0 : w.loop ? RF_ELIMIT : RF_ENOTFOUND;
     q.done(q.arg, &w);
+}
+
+int rf_node_forward(struct rf_node *node, struct rf_view aor, struct rf_now now)
+{
+    (void)now;
+    if (rf_view_equal(aor, rf_view_str(node->user)))
+        return RF_EINVAL;
+    snprintf(node->forward, sizeof(node->forward), "%.*s", (int)aor.len, (const char *)aor.p);
+    return 0;
+}
+
+const char *rf_node_forwarded(const struct rf_node *node)
+{
+    return node->forward;
 }
 
 int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now now,
@@ -455,6 +507,7 @@ struct sip_node *net_add(struct sip_net *net, const char *user, bool echo)
     snprintf(node->node->user, sizeof(node->node->user), "%s", user);
     snprintf(node->node->shown, sizeof(node->node->shown), "%s", user);
     node->node->id = (struct rf_id){.len = 16, .b = {++net->next_node}};
+    memcpy(node->node->route, (const uint8_t[]){'r', net->next_node}, 2);
     assert_int_equal(rf_control_new(&env, node->node, &host, &node->control), 0);
     const struct rf_sip_config config = {
         .mem = &net->mem,
@@ -468,6 +521,7 @@ struct sip_node *net_add(struct sip_net *net, const char *user, bool echo)
         .echo_service = echo,
         .software = "ringfolk test",
         .ring_s = 3,
+        .keepalive_s = 1,
     };
     int error = rf_sip_new(&config, &node->sip, why, sizeof(why));
     assert_string_equal(why, "");
@@ -546,6 +600,11 @@ void net_hide(struct sip_node *node, bool hidden)
     node->node->hidden = hidden;
 }
 
+void net_prefer_sips(struct sip_node *node)
+{
+    node->node->wants_sips = true;
+}
+
 void net_lie(struct sip_node *node, const char *user)
 {
     snprintf(node->node->shown, sizeof(node->node->shown), "%s", user);
@@ -562,7 +621,7 @@ size_t net_conns(struct sip_net *net)
 void net_inject(struct sip_net *net, struct sip_node *from, struct sip_node *to, const char *bytes,
                 size_t len)
 {
-    deliver(net, join(from->node, to->node)->other->id, rf_view_of(bytes, len));
+    deliver(net, join(from->node, to->node, 0)->other->id, rf_view_of(bytes, len));
 }
 
 const char *net_sniffed(struct sip_net *net)

@@ -73,7 +73,7 @@ static void addresses(void **state)
         if (error != 0)
             continue;
         assert_string_equal(aor, rows[i].aor);
-        aor_to_uri(aor, uri);
+        aor_to_uri(aor, false, uri);
         assert_string_equal(uri, rows[i].uri);
     }
     memset(longest, 'a', sizeof(longest));

@@ -314,3 +314,26 @@ void phone_reply(struct phone *p, const char *request, int code, const char *rea
                p->local.port, p->tcp ? ";transport=tcp" : "",
                body[0] != '\0' ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
 }
+
+void phones_connect(struct phone *caller, struct phone_call *out, const char *to, struct phone *callee,
+                    struct phone_call *in)
+{
+    phone_invite(caller, out, to, SDP_A);
+    assert_true(phone_take(callee, in, 2000));
+    phone_reply(callee, in->invite, 180, "Ringing", in->to_tag, "");
+    assert_non_null(phone_wait(caller, "SIP/2.0 180", 2000));
+    phone_reply(callee, in->invite, 200, "OK", in->to_tag, SDP_B);
+    assert_non_null(phone_wait(caller, "SIP/2.0 200", 2000));
+    phone_answered(caller, out);
+    assert_non_null(strstr(caller->got, SDP_B));
+    phone_ack(caller, out, "z9hG4bKack");
+    assert_non_null(phone_wait(callee, "ACK", 2000));
+}
+
+void phones_hang_up(struct phone *who, struct phone_call *call, struct phone *other)
+{
+    phone_bye(who, call);
+    assert_non_null(phone_wait(who, "SIP/2.0 200", 2000));
+    assert_non_null(phone_wait(other, "BYE", 2000));
+    phone_reply(other, other->got, 200, "OK", NULL, "");
+}

@@ -250,6 +250,41 @@ static void test_gruu(void **state)
             fail_msg("%s", bad[i].uri);
 }
 
+static void test_prefs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefs;
+        bool sips;
+    } rows[] = {
+        {"", false},
+        {"(sip.schemes=SIP)", false},
+        {"(sip.schemes=SIPS)", true},
+        {" ( SIP.Schemes = sips ) ", true},
+        {"(sip.schemes=\"SIPS\")", true},
+        {"(sip.schemes=<sips>)", true},
+        {"(|(sip.schemes=SIP)(sip.schemes=SIPS))", false},
+        {"(& (sip.schemes=SIPS) (sip.audio=TRUE))", true},
+        {"(& (sip.schemes=SIPS) (| (sip.methods=INVITE) (sip.mobility=fixed)))", true},
+        {"(& (sip.audio=TRUE) (sip.methods=INVITE))", false},
+        {"(! (sip.schemes=SIP))", true},
+        {"(! (sip.schemes=SIPS))", false},
+        {"(! (sip.audio=TRUE))", false},
+        {"(& (sip.schemes=SIP) (sip.schemes=SIPS))", false}, /* cannot be had: sip then */
+        {"(sip.schemes=TEL)", false},
+        {"(sip.schemes=SIPS", false},
+        {"(sip.schemes=SIPS))", false},
+        {"sip.schemes=SIPS", false},
+        {"(&(sip.schemes=SIPS)", false},
+        {"((sip.schemes=SIPS))", false},
+        {"(((((((((((((((((((((((((((((((((((((((((((((((", false},
+        {"(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(!(sip.schemes=SIPS)))))))))))))))))))))", false},
+    };
+    for (size_t i = 0; i < RF_COUNT(rows); i++)
+        if (rf_sip_prefs_sips(rf_view_str(rows[i].prefs)) != rows[i].sips)
+            fail_msg("%s", rows[i].prefs);
+}
+
 static void test_domains(void **state)
 {
     (void)state;
@@ -349,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_registration_codec),
         cmocka_unit_test(test_aor_of_uri),
         cmocka_unit_test(test_gruu),
+        cmocka_unit_test(test_prefs),
         cmocka_unit_test(test_domains),
         cmocka_unit_test(test_redir_tree),
         cmocka_unit_test(test_resources),

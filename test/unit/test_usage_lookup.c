@@ -5,7 +5,7 @@ struct looked {
     bool done;
     int error;
     size_t count, foreign_count, dropped;
-    bool partial;
+    bool partial, loop, too_far;
     char text[1024]; /* contacts as numbers of nodes, with whose AOR */
     char foreign[256];
     struct rf_id responder;
@@ -22,6 +22,8 @@ static void on_lookup(void *arg, const struct rf_sip_lookup *l)
                            .foreign_count = l->foreign_count,
                            .dropped = l->dropped_count,
                            .partial = l->partial,
+                           .loop = l->loop,
+                           .too_far = l->too_far,
                            .responder = l->responder};
     for (size_t i = 0; i < l->contact_count; i++) {
         const struct rf_sip_contact *c = &l->contacts[i];
@@ -114,16 +116,56 @@ static void test_forwarding(void **state)
     assert_int_equal(l->count, 2);
     assert_non_null(strstr(l->text, "3/alice"));
     assert_non_null(strstr(l->text, "5/bob"));
-    assert_false(l->partial);
+    assert_false(l->partial || l->loop);
+    /* two ways to one user are no loop; domains are compared as they are hashed */
+    forward(UALICE, "bob@Example.ORG");
+    l = look("carol@EXAMPLE.org");
+    assert_string_equal(l->text, "5/bob");
+    assert_false(l->partial || l->loop);
+    route(UALICE, UALICE);
     /* loops end */
     forward(UBOB, "sip:carol@example.org");
     l = look("carol@example.org");
     assert_int_equal(l->error, 0);
     assert_string_equal(l->text, "3/alice");
+    assert_true(l->loop && !l->too_far);
     forward(UALICE, "carol@example.org");
-    assert_int_equal(look("carol@example.org")->error, RF_ENOTFOUND);
+    l = look("carol@example.org");
+    assert_int_equal(l->error, RF_ENOTFOUND);
+    assert_true(l->loop);
     forward(UALICE, "alice@example.org");
     assert_int_equal(look("alice@example.org")->error, RF_ENOTFOUND);
+}
+
+/* Our own registration: it sends on, says so once it is stored, and stops. */
+static void test_own_forwarding(void **state)
+{
+    (void)state;
+    struct rf_sipreg *reg = un_sipreg(UALICE);
+    route(UBOB, UBOB);
+    rf_sipreg_online(reg, true);
+    rf_sipreg_set(reg, true);
+    sn_run(&un.net, 5 * RF_US_PER_S);
+    assert_string_equal(look("alice@example.org")->text, "3/alice");
+    assert_string_equal(rf_sipreg_forwarded(reg), "");
+    assert_int_equal(rf_sipreg_forward(reg, rf_view_str("sip:bob@example.org;x=y")), 0);
+    assert_string_equal(rf_sipreg_forwarded(reg), "bob@example.org");
+    sn_run(&un.net, 5 * RF_US_PER_S);
+    assert_string_equal(look("alice@example.org")->text, "5/bob");
+    /* refreshed as it is, and changed while a Store is under way */
+    sn_run(&un.net, 4000 * RF_US_PER_S);
+    route(UBOB, UBOB);
+    assert_string_equal(look("alice@example.org")->text, "5/bob");
+    assert_int_equal(rf_sipreg_forward(reg, rf_view_str("carol@example.org")), 0);
+    assert_int_equal(rf_sipreg_forward(reg, rf_view_str("")), 0);
+    sn_run(&un.net, 5 * RF_US_PER_S);
+    assert_string_equal(look("alice@example.org")->text, "3/alice");
+    assert_int_equal(rf_sipreg_forward(reg, rf_view_str("alice@example.org")), RF_EINVAL);
+    assert_int_equal(rf_sipreg_forward(reg, rf_view_str("bob")), RF_EFORMAT);
+    size_t before = un.net.sent[RF_CODE_STORE_REQ];
+    assert_int_equal(rf_sipreg_forward(reg, rf_view_str("")), 0); /* nothing changes, nothing is sent */
+    sn_run(&un.net, 5 * RF_US_PER_S);
+    assert_int_equal(un.net.sent[RF_CODE_STORE_REQ], before);
 }
 
 static void test_depth(void **state)
@@ -138,7 +180,7 @@ static void test_depth(void **state)
     route(UCAROL, UCAROL);
     const struct looked *l = look("p40@example.org");
     assert_int_equal(l->error, RF_ENOTFOUND);
-    assert_true(l->partial);
+    assert_true(l->partial && l->too_far && !l->loop);
     l = look("p80@example.org");
     assert_string_equal(l->text, "6/carol");
     assert_false(l->partial);
@@ -203,7 +245,7 @@ static void test_unreachable(void **state)
 int run_usage_lookup_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_devices), TEST(test_forwarding), TEST(test_depth),
+        TEST(test_devices), TEST(test_forwarding), TEST(test_own_forwarding), TEST(test_depth),
         TEST(test_gruus),   TEST(test_foreign),    TEST(test_unreachable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,11 @@
  * enrol_postgres.c - runs the statements of enrol_sql.c on PostgreSQL through libpq, values in binary form.
  *
  * A transaction takes one advisory lock, so that transactions are serial as in SQLite. A connection that broke is made anew when the next
- * transaction begins or the next single read runs; inside a transaction a break ends it with RF_EDATABASE.
+ * transaction begins or the next single read runs; inside a transaction a break ends it with RF_EDATABASE. A database that is there but does
+ * not answer counts as a break too: everybody waits for us.
  */
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,8 +14,9 @@
 #include "db/enrol_sql.h"
 
 #define LOCK_KEY "5930762001957" /* any number that others do not use in the same database */
-#define RETRY_MS                                                                                             \
-    3000 /* after a connection that could not be made: until then nothing waits for another try */
+#define RETRY_MS 3000            /* between tries to connect, so that not everybody waits for one */
+#define ANSWER_MS                                                                                            \
+    (2 * SQL_BUSY_MS + 1000) /* longer than the database's own limits, which come with a reason */
 #define OID_INT8  20
 #define OID_BYTEA 17
 #define OID_TEXT  25
@@ -23,6 +26,7 @@ struct postgres_db {
     PGconn *conn;
     bool in_transaction;
     uint64_t retry_ms; /* monotonic: no new connection before */
+    bool silent;       /* the connection stands, but an answer is overdue: it is as good as broken */
 };
 
 static struct postgres_db *of(struct sql *s)
@@ -37,10 +41,55 @@ static void note(struct postgres_db *d, const char *text)
     d->sql.error[strcspn(d->sql.error, "\r\n")] = '\0';
 }
 
+static uint64_t mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool connected(const struct postgres_db *d)
+{
+    return PQstatus(d->conn) == CONNECTION_OK && !d->silent;
+}
+
+/* ready waits until a result can be taken without waiting; false: no answer in time, or the connection broke. */
+static bool ready(struct postgres_db *d)
+{
+    uint64_t end_ms = mono_ms() + ANSWER_MS;
+    for (;;) {
+        int unsent = PQflush(d->conn);
+        if (unsent < 0 || !PQconsumeInput(d->conn))
+            return false;
+        if (unsent == 0 && !PQisBusy(d->conn))
+            return true;
+        uint64_t now_ms = mono_ms();
+        struct pollfd p = {.fd = PQsocket(d->conn), .events = (short)(unsent ? POLLIN | POLLOUT : POLLIN)};
+        if (now_ms >= end_ms || poll(&p, 1, (int)(end_ms - now_ms)) == 0) {
+            d->silent = true;
+            return false;
+        }
+    }
+}
+
+/* answer takes the result of what was sent (of several statements that of the last, or of the one that failed); NULL: there is none. */
+static PGresult *answer(struct postgres_db *d, int sent)
+{
+    PGresult *last = NULL, *result;
+    while (sent && ready(d) && (result = PQgetResult(d->conn)) != NULL) {
+        PQclear(last);
+        last = result;
+    }
+    if (connected(d))
+        return last;
+    PQclear(last);
+    return NULL;
+}
+
 static int failed(struct postgres_db *d, const PGresult *result)
 {
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    note(d, PQerrorMessage(d->conn));
+    note(d, d->silent ? "PostgreSQL does not answer" : PQerrorMessage(d->conn));
     if (state &&
         (strcmp(state, "55P03") == 0 || strcmp(state, "57014") == 0)) /* lock_not_available, query_canceled */
         return RF_EBUSY;
@@ -50,7 +99,7 @@ static int failed(struct postgres_db *d, const PGresult *result)
 /* simple runs statements without values and throws their rows away. */
 static int simple(struct postgres_db *d, const char *text)
 {
-    PGresult *result = PQexec(d->conn, text);
+    PGresult *result = answer(d, PQsendQuery(d->conn, text));
     ExecStatusType status = PQresultStatus(result);
     int e = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? RF_OK : failed(d, result);
     PQclear(result);
@@ -64,17 +113,12 @@ static int setup(struct postgres_db *d)
         note(d, PQerrorMessage(d->conn));
         return RF_EDATABASE;
     }
+    d->silent = false;
+    PQsetnonblocking(d->conn, 1);
     snprintf(text, sizeof(text),
              "SET lock_timeout = %d; SET statement_timeout = %d; SET synchronous_commit = on;", SQL_BUSY_MS,
              2 * SQL_BUSY_MS);
     return simple(d, text);
-}
-
-static uint64_t mono_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /*
@@ -83,15 +127,15 @@ static uint64_t mono_ms(void)
  */
 static int alive(struct postgres_db *d)
 {
-    if (PQstatus(d->conn) == CONNECTION_OK)
+    uint64_t start_ms = mono_ms();
+    if (connected(d))
         return RF_OK;
-    if (mono_ms() < d->retry_ms) {
-        note(d, PQerrorMessage(d->conn));
-        return RF_EDATABASE;
-    }
+    if (start_ms < d->retry_ms)
+        return failed(d, NULL);
     PQreset(d->conn);
     int e = setup(d);
-    d->retry_ms = e == RF_OK ? 0 : mono_ms() + RETRY_MS;
+    uint64_t now_ms = mono_ms();
+    d->retry_ms = e == RF_OK ? 0 : now_ms + RETRY_MS + 4 * (now_ms - start_ms);
     return e;
 }
 
@@ -109,8 +153,8 @@ static int begin_once(struct postgres_db *d)
 static void db_rollback(struct sql *s)
 {
     struct postgres_db *d = of(s);
-    if (d->in_transaction && PQstatus(d->conn) == CONNECTION_OK)
-        PQclear(PQexec(d->conn, "ROLLBACK"));
+    if (d->in_transaction && connected(d))
+        PQclear(answer(d, PQsendQuery(d->conn, "ROLLBACK")));
     d->in_transaction = false;
 }
 
@@ -120,7 +164,7 @@ static int db_begin(struct sql *s)
     if (e == RF_OK)
         return RF_OK;
     db_rollback(s);
-    if (PQstatus(of(s)->conn) == CONNECTION_OK)
+    if (connected(of(s)) || of(s)->silent)
         return e;
     e = begin_once(of(s)); /* the break was noticed only now */
     if (e != RF_OK)
@@ -132,7 +176,7 @@ static int db_begin(struct sql *s)
 static int db_commit(struct sql *s)
 {
     struct postgres_db *d = of(s);
-    PGresult *result = PQexec(d->conn, "COMMIT");
+    PGresult *result = answer(d, PQsendQuery(d->conn, "COMMIT"));
     int e = PQresultStatus(result) == PGRES_COMMAND_OK ? RF_OK : failed(d, result);
     if (e == RF_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
         note(d, "the transaction was rolled back");
@@ -191,7 +235,8 @@ static PGresult *execute(struct postgres_db *d, enum sql_statement statement, co
         lengths[i] = number ? 8 : (int)params[i].v.len;
         formats[i] = 1;
     }
-    return PQexecParams(d->conn, sql_statements[statement], (int)count, types, values, lengths, formats, 1);
+    return answer(d, PQsendQueryParams(d->conn, sql_statements[statement], (int)count, types, values, lengths,
+                                       formats, 1));
 }
 
 static bool succeeded(const PGresult *result)
@@ -208,7 +253,7 @@ static int db_run(struct sql *s, enum sql_statement statement, const struct sql_
     if (e != RF_OK)
         return e;
     PGresult *result = execute(d, statement, params, count);
-    if (!succeeded(result) && !d->in_transaction && PQstatus(d->conn) != CONNECTION_OK && alive(d) == RF_OK) {
+    if (!succeeded(result) && !d->in_transaction && !connected(d) && !d->silent && alive(d) == RF_OK) {
         PQclear(result);
         result = execute(d, statement, params, count);
     }
@@ -240,14 +285,14 @@ static void ignore_notice(void *arg, const PGresult *result)
 static int db_version(struct sql *s, int64_t *out)
 {
     struct postgres_db *d = of(s);
-    PGresult *result = PQexec(d->conn, "SELECT to_regclass('enrol_meta') IS NULL");
+    PGresult *result = answer(d, PQsendQuery(d->conn, "SELECT to_regclass('enrol_meta') IS NULL"));
     bool none = PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
     int e = succeeded(result) ? RF_OK : failed(d, result);
     PQclear(result);
     *out = 0;
     if (e != RF_OK || none)
         return e;
-    result = PQexec(d->conn, "SELECT value FROM enrol_meta WHERE key = 'version'");
+    result = answer(d, PQsendQuery(d->conn, "SELECT value FROM enrol_meta WHERE key = 'version'"));
     if (!succeeded(result))
         e = failed(d, result);
     else if (PQntuples(result) == 1)

@@ -573,16 +573,55 @@ class Restart(unittest.TestCase):
 class Database(unittest.TestCase):
     """What only PostgreSQL can do to us: the connection breaks, and comes back."""
 
+    CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringfolk-enrol'"
+
     @unittest.skipUnless(DB, "only on PostgreSQL")
     def test_connection_lost(self):
         server = Enrolment.server
-        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringfolk-enrol'"
         for _ in range(2):
-            self.assertIn("(1 row)", run("psql", DB, "-c", cut))
+            self.assertIn("(1 row)", run("psql", DB, "-c", self.CUT))
             self.assertEqual(server.curl("/.well-known/reload-config")[0], 200)
-            run("psql", DB, "-c", cut)
+            run("psql", DB, "-c", self.CUT)
             device = Device(Enrolment.tmp)
             self.assertEqual(server.enrol(device, "username=alice", "password=" + PASSWORD)[0], 200)
+
+    @unittest.skipUnless(DB, "only on PostgreSQL")
+    def test_database_away(self):
+        """Nobody can connect for a while: old news is better than none, a certificate has to wait, and the server comes back by itself."""
+        server, device = Enrolment.server, Device(Enrolment.tmp)
+        enrol = lambda: server.enrol(device, "username=alice", "password=" + PASSWORD)
+        self.assertEqual(server.curl("/.well-known/reload-config")[0], 200)
+        where = pathlib.Path(DB.split("host=")[1])
+        away = where / "away"
+        away.mkdir()
+        (where / ".s.PGSQL.5432").rename(away / ".s.PGSQL.5432")
+        run("psql", f"postgresql://ringfolk@/postgres?host={away}", "-c", self.CUT)
+        self.assertEqual(server.curl("/.well-known/reload-config")[0], 200)
+        status, headers, _ = enrol()
+        self.assertEqual(status, 503)
+        self.assertIn("database", headers["ringfolk-reason"])
+        self.assertTrue(int(headers["retry-after"]) > 0)
+        self.assertIn("database", server.cli("user", "list", status=1))
+        (away / ".s.PGSQL.5432").rename(where / ".s.PGSQL.5432")
+        deadline = time.monotonic() + 20
+        while enrol()[0] != 200:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.5)
+        self.assertIn("it works again", pathlib.Path(server.log.name).read_text(errors="replace"))
+
+    @unittest.skipUnless(DB, "only on PostgreSQL")
+    def test_database_silent(self):
+        """The connection stands, but no answer comes: after a while it counts as lost."""
+        server = Enrolment.server
+        self.assertEqual(server.curl("/.well-known/reload-config")[0], 200)
+        rows = run("psql", DB, "-At", "-c", "SELECT pid FROM pg_stat_activity WHERE application_name = 'ringfolk-enrol'").split()
+        self.assertEqual(len(rows), 1)
+        os.kill(int(rows[0]), signal.SIGSTOP)
+        try:
+            self.assertEqual(server.curl("/.well-known/reload-config")[0], 200)
+            self.assertEqual(server.enrol(Device(Enrolment.tmp), "username=alice", "password=" + PASSWORD)[0], 200)
+        finally:
+            os.kill(int(rows[0]), signal.SIGCONT)
 
     def test_nothing_secret_logged(self):
         Enrolment.server.log.flush()

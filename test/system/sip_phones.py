@@ -65,6 +65,15 @@ class Sipp:
         self.run("unregister")
 
 
+def control(node, cmd, **args):
+    """One command over the control socket, as a program of one's own would send it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(str(node.home / "control.sock"))
+        s.sendall(json.dumps({"id": 1, "cmd": cmd, "args": args}).encode() + b"\n")
+        return json.loads(s.makefile().readline())["result"]
+
+
 class Phones(NetworkTest):
     @classmethod
     def build_network(cls):
@@ -90,9 +99,6 @@ class Phones(NetworkTest):
         time.sleep(0.3)  # SIPp opens its port
         caller.run(caller_scenario, **kw)
         callee.finish(waiting)
-
-    def counters(self, node):
-        return node.cli("counters")[0].get("sip", {})
 
     # ---- one by one ----
 
@@ -147,6 +153,35 @@ class Phones(NetworkTest):
         self.both(alice, "call", bob, "answer", calls=20, at_once=20, rate=200, seconds=60)
 
     # ---- the daemon's own side ----
+
+    def test_forwarded(self):
+        """carol, who has no phone, sends her callers on to bob until she does not any more."""
+        alice, bob = self.phone(self.alice, "carol"), self.phone(self.bob, "alice")
+        self.assertEqual(control(self.carol, "forward", name="bob"), {"forward": f"bob@{DOMAIN}"})
+        wait_until("carol's registration forwards",
+                   lambda: self.bob.id in [d["node"] for d in self.alice.cli("whois", "carol")[0]["devices"]], 10)
+        self.both(alice, "call", bob, "answer")
+        self.assertEqual(control(self.carol, "forward", name=""), {"forward": None})
+        wait_until("carol's registration is her own",
+                   lambda: [d["node"] for d in self.alice.cli("whois", "carol")[0]["devices"]] == [self.carol.id], 10)
+
+    def test_shutdown_hangs_up(self):
+        """A daemon ends in the middle of a call: phones on both sides hear BYE at once."""
+        dave = add_phone_user(self.net, "dave")
+        dave.ready()
+        wait_registered([dave])
+        caller, callee = self.phone(self.alice, "dave"), Sipp(self.directory, dave, "alice").register()
+        waiting = callee.start("answer")
+        time.sleep(0.3)
+        calling = caller.start("call_until_bye")
+        wait_until("the call is up", lambda: "answered" in [c.get("state") for c in self.alice.cli("calls")], 10)
+        self.assertGreaterEqual(self.alice.cli("counters")[0]["sip"]["calls_answered"], 1)
+        began = time.monotonic()
+        dave.cli("shutdown")
+        caller.finish(calling)
+        callee.finish(waiting)
+        self.assertLess(time.monotonic() - began, 4)
+        self.assertEqual(dave.daemon.p.wait(15), 0)
 
     def test_command_calls_a_phone(self):
         bob = self.phone(self.bob, "alice")

@@ -16,7 +16,7 @@
 #include "io/random.h"
 
 #define CONNECTIONS_MAX             2000
-#define CONNECTIONS_PER_ADDRESS_MAX 200
+#define CONNECTIONS_PER_ADDRESS_MAX 64 /* so that it takes many to fill the house */
 #define IDLE_TIMEOUT_S              30
 #define REQUEST_TIMEOUT_S           60
 #define OTHER_FILES                 64 /* descriptors for all but connections */

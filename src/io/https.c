@@ -36,15 +36,15 @@ struct rf_https {
     struct MHD_Daemon *daemon;
     struct https_pool pool;
     uint16_t port;
-    pthread_mutex_t lock;       /* of `connections`: rf_https_tick may come from any thread */
-    struct rf_list connections; /* those whose request began first in front */
+    pthread_mutex_t lock; /* of `connections`: rf_https_tick may come from any thread */
+    struct rf_list connections;
 };
 
 /* What the deadline of a connection needs; the library's own connection is not ours to touch from outside. */
 struct connection {
     struct rf_list list;
     int fd;
-    uint64_t since_us; /* accepted, or the last request done */
+    uint64_t deadline_us; /* monotonic */
 };
 
 struct exchange {
@@ -118,7 +118,12 @@ static struct rf_view peer_certificate(struct MHD_Connection *connection)
     return rf_view_of(chain[0].data, chain[0].size);
 }
 
-/* ---- deadlines ---- */
+/*
+ * ---- deadlines ----
+ *
+ * An accepted connection must bring a request's headers within a quarter of request_timeout_s, the TLS handshake included; then the request, from the
+ * last header to the last byte of the answer, has the whole; and so has the next one on the same connection.
+ */
 
 static struct connection *connection_of(struct MHD_Connection *connection)
 {
@@ -139,7 +144,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
         if (!c)
             return; /* the idle timeout is left */
         c->fd = info->connect_fd;
-        c->since_us = mono_us();
+        c->deadline_us = mono_us() + https->config.request_timeout_s * RF_US_PER_S / 4;
         *context = c;
         pthread_mutex_lock(&https->lock);
         rf_list_push_back(&https->connections, &c->list);
@@ -158,22 +163,19 @@ static void deadline_again(struct rf_https *https, struct connection *c)
     if (!c)
         return;
     pthread_mutex_lock(&https->lock);
-    c->since_us = mono_us();
-    rf_list_remove(&c->list);
-    rf_list_push_back(&https->connections, &c->list);
+    c->deadline_us = mono_us() + https->config.request_timeout_s * RF_US_PER_S;
     pthread_mutex_unlock(&https->lock);
 }
 
 void rf_https_tick(struct rf_https *https)
 {
-    uint64_t now_us = mono_us(), limit_us = https->config.request_timeout_s * RF_US_PER_S;
+    uint64_t now_us = mono_us();
     pthread_mutex_lock(&https->lock);
     RF_LIST_EACH(&https->connections, it)
     {
         const struct connection *c = RF_LIST_ENTRY(it, struct connection, list);
-        if (c->since_us + limit_us > now_us)
-            break;
-        shutdown(c->fd, SHUT_RDWR); /* the library notices, and tells on_connection */
+        if (c->deadline_us <= now_us)
+            shutdown(c->fd, SHUT_RDWR); /* the library notices, and tells on_connection */
     }
     pthread_mutex_unlock(&https->lock);
 }
@@ -194,6 +196,7 @@ static struct exchange *exchange_new(struct rf_https *https, struct MHD_Connecti
     x->https = https;
     x->connection = connection;
     x->started_us = mono_us();
+    deadline_again(https, connection_of(connection));
     rf_buf_init(&x->body, https->mem, https->config.body_max_len);
     x->request.method = method;
     x->request.path = path;

@@ -49,8 +49,8 @@ struct rf_https_config {
     unsigned connections_max, connections_per_address_max;
     unsigned idle_timeout_s;
     unsigned
-        request_timeout_s; /* from the connection, or the request before, to the end of the answer: see rf_https_tick */
-    unsigned workers;   /* computations at once, 1..64 */
+        request_timeout_s; /* from headers to the end of the answer; first headers: a quarter. See rf_https_tick */
+    unsigned workers;      /* computations at once, 1..64 */
     unsigned queue_max; /* computations waiting; more: rf_https_work says RF_EBUSY */
 
     void *ctx;
@@ -68,7 +68,7 @@ int rf_https_start(struct rf_mem *mem, const struct rf_https_config *config, str
 /* rf_https_stop finishes running work, closes everything and frees. NULL allowed. */
 void rf_https_stop(struct rf_https *https);
 /*
- * rf_https_tick closes the connections whose request takes longer than request_timeout_s: those who send or read a byte now and then are
+ * rf_https_tick closes the connections that take longer than request_timeout_s lets them: those who send or read a byte now and then are
  * never idle, and would hold their places for ever. Call it once a second or so, from any thread.
  */
 void rf_https_tick(struct rf_https *https);

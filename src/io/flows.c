@@ -12,11 +12,12 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "io/listener.h"
 #include "io/sockets.h"
 
 #define READ_LEN       65536
 #define ACCEPT_BURST   64
-#define LISTENERS_MAX  16
+#define LISTENERS_MAX  64
 #define SEND_ROUND_MAX 16 /* sends in a row for one flow */
 
 enum flow_state { FLOW_CONNECTING, FLOW_OPEN, FLOW_CLOSING };
@@ -36,7 +37,10 @@ struct rf_flows {
     struct rf_log *log;
     struct rf_flows_counters counters;
     struct rf_map map;
-    int listeners[LISTENERS_MAX];
+    struct listening {
+        struct rf_listener listener;
+        struct rf_flows *flows;
+    } listeners[LISTENERS_MAX];
     size_t listener_count;
     int spare_fd; /* given up for a moment to accept and drop a connection when descriptors run out */
     bool draining;
@@ -201,18 +205,22 @@ static void flow_event(void *arg, int fd, unsigned events)
 
 /* ---- listening ---- */
 
-static void drop_one(struct rf_flows *flows, int listener)
+/* Drops what waits, so that who is there asks another node at once instead of waiting for us; the rest waits until we rested. */
+static void drop_waiting(struct rf_flows *flows, int fd)
 {
     struct rf_addr remote, local;
-    int fd;
+    int dropped;
 
-    flows->counters.descriptors_out++;
-    if (flows->spare_fd < 0)
-        return;
-    close(flows->spare_fd);
-    if (rf_socket_accept(listener, &fd, &remote, &local) == 0)
-        rf_socket_close(fd);
-    flows->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < ACCEPT_BURST && flows->spare_fd >= 0; i++) {
+        close(flows->spare_fd);
+        int err = rf_socket_accept(fd, &dropped, &remote, &local);
+        if (err == 0)
+            rf_socket_close(dropped);
+        flows->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (err != 0)
+            return;
+        flows->counters.descriptors_out++;
+    }
 }
 
 static void accepted(struct rf_flows *flows, int fd, const struct rf_addr *remote,
@@ -232,19 +240,22 @@ static void accepted(struct rf_flows *flows, int fd, const struct rf_addr *remot
         flows->door.closed(flows->door.ctx, id, err);
 }
 
-static void listener_event(void *arg, int listener, unsigned events)
+static void listener_event(void *arg, int fd, unsigned events)
 {
-    struct rf_flows *flows = arg;
+    struct listening *listening = arg;
+    struct rf_flows *flows = listening->flows;
     struct rf_addr remote, local;
-    int fd;
+    int made;
 
     (void)events;
     for (int i = 0; i < ACCEPT_BURST; i++) {
-        int err = rf_socket_accept(listener, &fd, &remote, &local);
+        int err = rf_socket_accept(fd, &made, &remote, &local);
         if (err == 0) {
-            accepted(flows, fd, &remote, &local);
+            accepted(flows, made, &remote, &local);
         } else if (err == RF_ELIMIT) {
-            drop_one(flows, listener);
+            drop_waiting(flows, fd);
+            rf_listener_rest(&listening->listener);
+            flows->counters.listener_rests++;
             break;
         } else if (err != RF_ECLOSED) {
             break;
@@ -255,6 +266,7 @@ static void listener_event(void *arg, int listener, unsigned events)
 
 int rf_flows_listen(struct rf_flows *flows, const struct rf_addr *addr, struct rf_addr *bound)
 {
+    struct listening *listening = &flows->listeners[flows->listener_count];
     int err, fd;
 
     if (flows->listener_count >= LISTENERS_MAX)
@@ -262,12 +274,14 @@ int rf_flows_listen(struct rf_flows *flows, const struct rf_addr *addr, struct r
     err = rf_socket_listen(addr, &fd, bound);
     if (err)
         return err;
-    err = rf_loop_watch(flows->loop, fd, RF_LOOP_READ, listener_event, flows);
+    listening->flows = flows;
+    err = rf_listener_start(&listening->listener, flows->loop, fd, "link", flows->log, listener_event,
+                            listening);
     if (err) {
         rf_socket_close(fd);
         return err;
     }
-    flows->listeners[flows->listener_count++] = fd;
+    flows->listener_count++;
     return 0;
 }
 
@@ -356,8 +370,9 @@ void rf_flows_free(struct rf_flows *flows)
         flow_drop(RF_CONTAINER(node, struct flow, node));
     rf_map_deinit(&flows->map);
     for (size_t i = 0; i < flows->listener_count; i++) {
-        rf_loop_unwatch(flows->loop, flows->listeners[i]);
-        rf_socket_close(flows->listeners[i]);
+        int fd = flows->listeners[i].listener.fd;
+        rf_listener_stop(&flows->listeners[i].listener);
+        rf_socket_close(fd);
     }
     rf_socket_close(flows->spare_fd);
     rf_free(flows->mem, flows->buffer);

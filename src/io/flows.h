@@ -45,6 +45,7 @@ struct rf_flow_doorway {
     X(accepted, "connections accepted")                                                                      \
     X(refused, "connections closed at once because the core would not have them")                            \
     X(descriptors_out, "connections dropped or not made: no descriptors left")                               \
+    X(listener_rests, "times that listening rested for that reason")                                         \
     X(connects, "connections begun")                                                                         \
     X(connects_failed, "connections that could not be made")                                                 \
     X(closed, "connections closed by the other side or broken")                                              \
@@ -59,7 +60,7 @@ int rf_flows_new(struct rf_mem *mem, struct rf_loop *loop, const struct rf_flow_
                  struct rf_log *log, const uint64_t seed[2], struct rf_flows **out);
 void rf_flows_free(struct rf_flows *flows); /* closes all sockets without telling the core */
 /*
- * rf_flows_listen accepts connections at `addr`; several addresses are possible (at most 16).
+ * rf_flows_listen accepts connections at `addr`; several addresses are possible (at most 64).
  * bound  where it listens (may be NULL)
  * Errors: those of rf_socket_listen, RF_ELIMIT.
  */

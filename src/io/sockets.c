@@ -5,12 +5,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/error.h"
 
 #define BACKLOG         4096
 #define USER_TIMEOUT_MS 30000
+#define DESCRIPTORS_MAX 65536 /* libre's table of descriptors is no longer (sip/stack.c) */
 
 /* ---- addresses ---- */
 
@@ -216,6 +218,21 @@ int rf_socket_connected(int fd, struct rf_addr *local)
     }
     local_of(fd, local);
     return 0;
+}
+
+/* ---- descriptors ---- */
+
+size_t rf_descriptors_raise(void)
+{
+    struct rlimit limit, more;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1024;
+    more = limit;
+    more.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    if (more.rlim_cur > limit.rlim_cur && setrlimit(RLIMIT_NOFILE, &more) == 0)
+        limit = more;
+    return limit.rlim_cur < DESCRIPTORS_MAX ? (size_t)limit.rlim_cur : DESCRIPTORS_MAX;
 }
 
 /* ---- bytes ---- */

@@ -30,6 +30,9 @@ int rf_socket_connected(int fd, struct rf_addr *local);
  */
 void rf_socket_tune(int fd, unsigned user_timeout_ms);
 
+/* rf_descriptors_raise raises this process's limit of open files as far as it may, to 65536 at most; returns how many it may use. */
+size_t rf_descriptors_raise(void);
+
 /* rf_socket_send sends what fits. Errors: RF_EAGAIN nothing fits now, RF_ECLOSED, RF_ETIMEOUT. */
 int rf_socket_send(int fd, struct rf_view bytes, size_t *sent);
 /* rf_socket_recv receives 1..cap bytes. Errors: RF_EAGAIN, RF_ECLOSED (end of stream too), RF_ETIMEOUT. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "io/clock.h"
+#include "io/listener.h"
 #include "io/loop.h"
 #include "io/random.h"
 #include "io/signals.h"
@@ -311,6 +312,69 @@ static void test_clock_and_random(void **state)
     assert_true(rf_rng_u64(&seeded[0].rng) != rf_rng_u64(&seeded[1].rng));
 }
 
+/* ---- listeners that rest ---- */
+
+struct door {
+    struct rf_listener listener;
+    int calls;
+    bool refuse;
+};
+
+static void door_ready(void *arg, int fd, unsigned events)
+{
+    struct door *door = arg;
+    char byte;
+    (void)events;
+    door->calls++;
+    if (door->refuse)
+        rf_listener_rest(&door->listener);
+    else
+        assert_int_equal(read(fd, &byte, 1), 1);
+}
+
+static void count_line(void *ctx, enum rf_log_level level, const char *room, const char *text)
+{
+    assert_int_equal(level, RF_LOG_WARN);
+    assert_string_equal(room, "door");
+    assert_non_null(strstr(text, "ulimit -n"));
+    ++*(int *)ctx;
+}
+
+/* What stays ready is asked for ten times a second, not all the time; it is said once; and it goes on when there is room again. */
+static void test_listener_rests(void **state)
+{
+    struct rf_loop *loop = new_loop();
+    struct door door = {.refuse = true};
+    int pipe_fd[2], lines = 0;
+    struct rf_log log = {.line = count_line, .ctx = &lines, .level = RF_LOG_DEBUG};
+    uint64_t begin_us = rf_loop_now(loop)->mono_us, turns = 0;
+
+    (void)state;
+    assert_int_equal(pipe(pipe_fd), 0);
+    assert_int_equal(rf_listener_start(&door.listener, loop, pipe_fd[0], "door", &log, door_ready, &door), 0);
+    assert_int_equal(write(pipe_fd[1], "x", 1), 1);
+    while (door.calls < 4) {
+        assert_int_equal(rf_loop_once(loop, 50 * RF_US_PER_MS), 0);
+        assert_true(++turns < 100);
+    }
+    assert_true(rf_loop_now(loop)->mono_us - begin_us >= 3 * RF_LISTENER_REST_US);
+    assert_int_equal(door.listener.rests, 4);
+    assert_int_equal(lines, 1);
+    door.refuse = false;
+    while (door.calls < 5)
+        assert_int_equal(rf_loop_once(loop, 50 * RF_US_PER_MS), 0);
+    assert_int_equal(rf_loop_once(loop, 0), 0);
+    assert_int_equal(door.calls, 5);
+    rf_listener_stop(&door.listener);
+    rf_listener_stop(&door.listener);
+    assert_int_equal(write(pipe_fd[1], "x", 1), 1);
+    assert_int_equal(rf_loop_once(loop, 0), 0);
+    assert_int_equal(door.calls, 5);
+    close(pipe_fd[0]);
+    close(pipe_fd[1]);
+    rf_loop_free(loop);
+}
+
 int test_io_loop(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +386,7 @@ int test_io_loop(void)
         cmocka_unit_test(test_worker),
         cmocka_unit_test(test_worker_finishes),
         cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_listener_rests),
         cmocka_unit_test(test_clock_and_random),
     };
     return cmocka_run_group_tests_name("io loop", tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include "apps/options.h"
 
 /* Exit statuses (design: 0 good, 1 the operation failed, 2 wrong usage). */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
@@ -16,14 +17,18 @@ struct cli {
 
 /* cli_error prints "ringfolk: what: why" and, if not NULL, a second line with what to do. Returns CLI_FAILED. */
 int cli_error(const char *what, const char *why, const char *hint);
+struct cli_command;
 /* cli_usage prints the sentence and the command's usage line to stderr. Returns CLI_USAGE. */
-int cli_usage(const char *usage, const char *why);
+int cli_usage(const struct cli_command *command, const char *why);
+/* cli_str is the string under `key`, else `none`. */
+const char *cli_str(const json_t *object, const char *key, const char *none);
 
 /* ---- cli_client.c: one request to the daemon ---- */
 struct cli_client {
     int fd;
     char *buffer;
     size_t len, cap;
+    bool reader_gone; /* nobody reads our standard output any more: then cli_read ends, too */
 };
 /* cli_connect opens HOME/control.sock; on failure it has said so and returns -1. */
 int cli_connect(const struct cli *cli, struct cli_client *client);
@@ -40,24 +45,38 @@ int cli_failure(const char *cmd, json_t *error);
 
 /* Prints one item or result of a command for people. */
 typedef void (*cli_print_fn)(const json_t *object);
-/*
- * cli_run does a whole command: sends it, prints items and the result (with --json as they are, one per line), returns the exit status.
- * item, result: printers for people, NULL prints nothing. Steals args.
- */
-int cli_run(const struct cli *cli, const char *cmd, json_t *args, cli_print_fn item, cli_print_fn result);
+/* cli_print_json prints the object in one line. */
+void cli_print_json(const json_t *object);
+/* cli_written: what was printed could be written; else it has said so and *status is CLI_FAILED. */
+bool cli_written(const char *cmd, int *status);
+/* cli_run sends a command and prints its items and result (with --json as they are, one per line); returns the exit status. Steals args. */
+int cli_run(const struct cli *cli, const struct cli_command *command, json_t *args);
 
-/* ---- the commands: argc, argv without the command's own name ---- */
+/* ---- the commands ---- */
+
 struct cli_command {
-    const char *name;
-    const char *usage;
-    const char *help;
+    const char *name, *usage, *help;
+    /* Words and options. `key` is the argument of the request; type 's' text, 'p' a file (made absolute: the daemon has another
+     * working directory), 'n' seconds, 'b' a flag. All words are required. */
+    const struct app_option *options;
+    size_t option_count;
+    const char *failed; /* what exit status 1 means beside the usual */
+    /* run does it; NULL: a request and its answer, printed by these (NULL prints nothing) */
     int (*run)(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+    cli_print_fn item, result;
+    const char *none; /* said to people when there was no item */
 };
 extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
 
+/* cli_args reads a command's words by its table into the request's arguments (owned by the caller); NULL: *status is the exit status. */
+json_t *cli_args(const struct cli_command *self, int argc, char **argv, int *status);
+
 int cli_init(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+extern const struct app_option cli_init_options[];
+extern const size_t cli_init_option_count;
 int cli_listen(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
 int cli_call(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+int cli_shutdown(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
 
 #endif

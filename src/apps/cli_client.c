@@ -1,5 +1,6 @@
 /* cli_client.c - the CLI's connection to the daemon: one JSON object per line over HOME/control.sock. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,36 @@ int cli_error(const char *what, const char *why, const char *hint)
     return CLI_FAILED;
 }
 
-int cli_usage(const char *usage, const char *why)
+int cli_usage(const struct cli_command *command, const char *why)
 {
-    fprintf(stderr, "ringfolk: wrong usage: %s\n  usage: ringfolk [--home DIR] [--json] %s\n", why, usage);
+    fprintf(stderr, "ringfolk: wrong usage: %s\n  usage: ringfolk [--home DIR] [--json] %s\n", why,
+            command != NULL ? command->usage : "COMMAND ...");
     return CLI_USAGE;
+}
+
+const char *cli_str(const json_t *object, const char *key, const char *none)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s != NULL ? s : none;
+}
+
+/* what is wrong with a home whose daemon cannot be spoken with */
+static int connect_failed(const char *home, int error)
+{
+    char path[4096];
+    if (error == ECONNREFUSED)
+        return cli_error(home,
+                         "no ringfolkd runs on this home: its control socket is left from one that ended",
+                         "start it with: ringfolkd --home DIR");
+    if (error == EACCES || error == EPERM)
+        return cli_error(home, strerror(error),
+                         "this home belongs to another user; only they and root may use it");
+    if (error != ENOENT && error != ENOTDIR)
+        return cli_error(home, strerror(error), NULL);
+    if (snprintf(path, sizeof(path), "%s/config.json", home) < (int)sizeof(path) && access(path, F_OK) == 0)
+        return cli_error(home, "no ringfolkd runs on this home", "start it with: ringfolkd --home DIR");
+    return cli_error(home, "there is no node in this home",
+                     "choose another --home, or make it with: ringfolk --home DIR init URL --user NAME");
 }
 
 int cli_connect(const struct cli *cli, struct cli_client *client)
@@ -38,11 +65,7 @@ int cli_connect(const struct cli *cli, struct cli_client *client)
         if (client->fd >= 0)
             close(client->fd);
         client->fd = -1;
-        bool absent = error == ENOENT || error == ECONNREFUSED;
-        cli_error(
-            cli->home, absent ? "no ringfolkd runs on this home" : strerror(error),
-            absent ? "start it with: ringfolkd --home DIR (after: ringfolk --home DIR init URL --user NAME)"
-                   : NULL);
+        connect_failed(cli->home, error);
         return -1;
     }
     return 0;
@@ -84,6 +107,16 @@ int cli_send(struct cli_client *client, const char *cmd, json_t *args)
     return -1;
 }
 
+/* false: whoever read our standard output (`| head`) is gone; writing would tell only at the next line */
+static bool wait_for_input(struct cli_client *client)
+{
+    struct pollfd fds[2] = {{.fd = client->fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        ;
+    client->reader_gone = fds[0].revents == 0 && (fds[1].revents & POLLERR) != 0;
+    return !client->reader_gone;
+}
+
 json_t *cli_read(struct cli_client *client)
 {
     for (;;) {
@@ -105,6 +138,8 @@ json_t *cli_read(struct cli_client *client)
             client->buffer = bigger;
             client->cap = client->cap * 2 + 8192;
         }
+        if (!wait_for_input(client))
+            return NULL;
         ssize_t n = recv(client->fd, client->buffer + client->len, client->cap - client->len, 0);
         if (n < 0 && errno == EINTR)
             continue;
@@ -114,11 +149,19 @@ json_t *cli_read(struct cli_client *client)
     }
 }
 
-static void print_json(const json_t *object)
+void cli_print_json(const json_t *object)
 {
     json_dumpf(object, stdout, JSON_COMPACT);
     putchar('\n');
-    fflush(stdout);
+}
+
+bool cli_written(const char *cmd, int *status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    *status =
+        cli_error(cmd, "the output could not be written", "is the disk full, or standard output closed?");
+    return false;
 }
 
 void cli_clean(json_t *value)
@@ -146,44 +189,56 @@ void cli_clean(json_t *value)
 int cli_failure(const char *cmd, json_t *error)
 {
     cli_clean(error);
-    const char *text = json_string_value(json_object_get(error, "text"));
-    return cli_error(cmd, text != NULL ? text : "failed", json_string_value(json_object_get(error, "hint")));
+    return cli_error(cmd, cli_str(error, "text", "failed"),
+                     json_string_value(json_object_get(error, "hint")));
 }
 
-int cli_run(const struct cli *cli, const char *cmd, json_t *args, cli_print_fn item, cli_print_fn result)
+/* one line of the daemon's; *items counts what was printed. Returns the exit status, -1: more will come */
+static int take_line(const struct cli *cli, const struct cli_command *command, json_t *object, size_t *items)
+{
+    json_t *part;
+    if (!cli->json)
+        cli_clean(object);
+    if ((part = json_object_get(object, "error")) != NULL)
+        return cli_failure(command->name, part);
+    if ((part = json_object_get(object, "item")) != NULL) {
+        ++*items;
+        if (cli->json)
+            cli_print_json(part);
+        else if (command->item != NULL)
+            command->item(part);
+        return -1;
+    }
+    if ((part = json_object_get(object, "result")) == NULL)
+        return -1;
+    if (cli->json && command->item == NULL) /* what has items is a stream of those */
+        cli_print_json(part);
+    else if (!cli->json && *items == 0 && command->none != NULL)
+        puts(command->none);
+    else if (!cli->json && command->result != NULL)
+        command->result(part);
+    return CLI_OK;
+}
+
+int cli_run(const struct cli *cli, const struct cli_command *command, json_t *args)
 {
     struct cli_client client;
+    size_t items = 0;
     if (cli_connect(cli, &client) != 0) {
         json_decref(args);
         return CLI_FAILED;
     }
-    int status = -1;
-    if (cli_send(&client, cmd, args) != 0)
-        status = CLI_FAILED;
+    int status = cli_send(&client, command->name, args) != 0 ? CLI_FAILED : -1;
     while (status < 0) {
         json_t *object = cli_read(&client);
-        if (object == NULL) {
-            status = cli_error(cmd, "the daemon ended before it answered", NULL);
-            break;
+        if (object != NULL) {
+            status = take_line(cli, command, object, &items);
+            (void)cli_written(command->name, &status);
+        } else {
+            status = client.reader_gone
+                         ? CLI_OK
+                         : cli_error(command->name, "the daemon ended before it answered", NULL);
         }
-        json_t *part;
-        if (!cli->json)
-            cli_clean(object);
-        if ((part = json_object_get(object, "item")) != NULL) {
-            if (cli->json)
-                print_json(part);
-            else if (item != NULL)
-                item(part);
-        } else if ((part = json_object_get(object, "result")) != NULL) {
-            if (cli->json && item == NULL) /* what has items is a stream of those */
-                print_json(part);
-            else if (!cli->json && result != NULL)
-                result(part);
-            status = CLI_OK;
-        } else if ((part = json_object_get(object, "error")) != NULL) {
-            status = cli_failure(cmd, part);
-        }
-        fflush(stdout);
         json_decref(object);
     }
     cli_disconnect(&client);

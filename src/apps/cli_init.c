@@ -51,55 +51,79 @@ static bool take_service(struct home_config *config, const char *name)
     return true;
 }
 
+enum {
+    INIT_URL,
+    INIT_USER,
+    INIT_PASSWORD,
+    INIT_INVITE,
+    INIT_CA,
+    INIT_ROLE,
+    INIT_LISTEN,
+    INIT_SIP,
+    INIT_HTTP,
+    INIT_SERVICE
+};
+const struct app_option cli_init_options[] = {
+    [INIT_URL] = {"URL", NULL, "of the enrolment server, https://HOST:PORT", NULL, 0},
+    [INIT_USER] = {"--user", "NAME", "who this device belongs to", NULL, 0},
+    [INIT_PASSWORD] = {"--password-stdin", NULL, "read the user's password from standard input", NULL, 0},
+    [INIT_INVITE] = {"--invite", "CODE", "from the overlay's operator", NULL, 0},
+    [INIT_CA] = {"--ca", "FILE", "PEM: who may vouch for the server (default: the system's CAs)", NULL, 0},
+    [INIT_ROLE] = {"--role", "ROLE", "auto, client or supernode (default auto)", NULL, 0},
+    [INIT_LISTEN] = {"--listen", "ADDR:PORT",
+                     "where other nodes reach this one (default 127.0.0.1, any port)", NULL, 0},
+    [INIT_SIP] = {"--sip", "ADDR:PORT", "where the user's phones register (default: no phones)", NULL, 0},
+    [INIT_HTTP] = {"--http", "ADDR:PORT", "kept for a later version", NULL, 0},
+    [INIT_SERVICE] = {"--service", "echo", "be the echo test: answers calls and plays back what it hears",
+                      NULL, 0},
+};
+const size_t cli_init_option_count = RF_COUNT(cli_init_options);
+
 /* one option with its value; NULL or what is wrong with it */
-static const char *take_option(struct init_options *o, const char *name, const char *value)
+static const char *take_option(struct init_options *o, int row, const char *value)
 {
-    if (strcmp(name, "--user") == 0)
+    switch (row) {
+    case INIT_USER:
         o->user = value;
-    else if (strcmp(name, "--invite") == 0)
+        return NULL;
+    case INIT_PASSWORD:
+        o->password_stdin = true;
+        return NULL;
+    case INIT_INVITE:
         o->invite = value;
-    else if (strcmp(name, "--ca") == 0)
+        return NULL;
+    case INIT_CA:
         o->ca = value;
-    else if (strcmp(name, "--role") == 0)
+        return NULL;
+    case INIT_ROLE:
         return take_role(value, &o->config.role) ? NULL : "--role is auto, client or supernode";
-    else if (strcmp(name, "--service") == 0)
-        return take_service(&o->config, value) ? NULL : "--service is echo";
-    else if (strcmp(name, "--listen") == 0)
+    case INIT_LISTEN:
         return rf_addr_parse(value, 0, &o->config.listen) == 0
                    ? NULL
                    : "--listen takes ADDR:PORT, e.g. 192.0.2.1:6084";
-    else if (strcmp(name, "--sip") == 0)
+    case INIT_SIP:
         return rf_addr_parse(value, 5060, &o->config.sip) == 0 ? NULL
                                                                : "--sip takes ADDR:PORT, e.g. 127.0.0.1:5060";
-    else if (strcmp(name, "--http") == 0)
+    case INIT_HTTP:
         return rf_addr_parse(value, 8080, &o->config.http) == 0 ? NULL : "--http takes ADDR:PORT";
-    else
-        return "an option that does not exist";
+    case INIT_SERVICE:
+        return take_service(&o->config, value) ? NULL : "--service is echo";
+    }
+    if (o->url != NULL)
+        return "more than one URL";
+    o->url = value;
     return NULL;
 }
 
-static const char *take_options(struct init_options *o, int argc, char **argv)
+/* what is missing, or NULL */
+static const char *complete(struct init_options *o)
 {
-    o->config.role = RF_NODE_AUTO;
-    for (int i = 0; i < argc; i++) {
-        const char *wrong = NULL;
-        if (strcmp(argv[i], "--password-stdin") == 0)
-            o->password_stdin = true;
-        else if (argv[i][0] != '-' && o->url == NULL)
-            o->url = argv[i];
-        else if (argv[i][0] != '-')
-            wrong = "more than one URL";
-        else if (i + 1 == argc)
-            wrong = "an option without its value";
-        else
-            wrong = take_option(o, argv[i], argv[i + 1]), i++;
-        if (wrong != NULL)
-            return wrong;
-    }
     if (o->url == NULL)
         return "the enrolment server's URL is missing";
     if (o->user == NULL)
         return "--user NAME is missing";
+    if (o->password_stdin && o->invite != NULL)
+        return "--password-stdin and --invite do not go together";
     if (o->config.listen.family == 0) {
         if (o->config.role == RF_NODE_SUPERNODE)
             return "a supernode needs --listen ADDR:PORT, an address that others can reach";
@@ -108,6 +132,16 @@ static const char *take_options(struct init_options *o, int argc, char **argv)
     if (rf_addr_is_any(&o->config.listen))
         return "--listen needs the address that others shall connect to, not 0.0.0.0 or [::]";
     return NULL;
+}
+
+static const char *take_options(struct init_options *o, struct app_words *words)
+{
+    const char *wrong = NULL;
+    int row;
+    o->config.role = RF_NODE_AUTO;
+    while (wrong == NULL && (row = app_next(words, cli_init_options, cli_init_option_count)) != APP_END)
+        wrong = row == APP_WRONG ? words->wrong : take_option(o, row, words->value);
+    return wrong != NULL ? wrong : complete(o);
 }
 
 /* the system's own words where it refused: "No space left on device" */
@@ -246,9 +280,10 @@ int cli_init(const struct cli *cli, const struct cli_command *self, int argc, ch
 {
     struct init init = {.cli = cli};
     char key_path[4096];
-    const char *wrong = take_options(&init.options, argc, argv);
+    struct app_words words = {.argc = argc, .argv = argv};
+    const char *wrong = take_options(&init.options, &words);
     if (wrong != NULL)
-        return cli_usage(self->usage, wrong);
+        return cli_usage(self, wrong);
     struct rf_rng *rng = rf_random_system();
     struct rf_now now;
     rf_clock_read(&now);

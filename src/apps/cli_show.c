@@ -7,8 +7,7 @@
 
 static const char *str(const json_t *object, const char *key)
 {
-    const char *s = json_string_value(json_object_get(object, key));
-    return s != NULL ? s : "-";
+    return cli_str(object, key, "-");
 }
 
 static long long num(const json_t *object, const char *key)
@@ -34,10 +33,10 @@ static void show_status(const json_t *r)
                "values, %lld bytes\n",
                json_real_value(json_object_get(r, "share_of_ring")) * 100, num(stored, "resources"),
                num(stored, "own_resources"), num(stored, "values"), num(stored, "bytes"));
-    printf("links        %lld, of these %lld clients\nup           %lld s\nreachable    %s\ncertificate  "
+    printf("links        %lld, of these %lld clients\nup           %lld s\nregistered   %s\ncertificate  "
            "valid until %s%s\n",
            num(r, "links"), num(r, "clients"), num(r, "uptime_s"),
-           json_is_true(json_object_get(r, "registered")) ? "registered" : "not registered yet",
+           json_is_true(json_object_get(r, "registered")) ? "yes: others find this device" : "not yet",
            str(r, "certificate_expires"),
            json_is_true(json_object_get(r, "certificate_valid")) ? "" : " (EXPIRED)");
 }
@@ -57,6 +56,11 @@ static void show_ring_entry(const json_t *e)
 
 static void show_ring_result(const json_t *r)
 {
+    if (json_real_value(json_object_get(r, "share_of_ring")) == 0) {
+        printf("%s: %s as a client: these are the supernodes it is linked with\n", str(r, "node"),
+               str(r, "state"));
+        return;
+    }
     printf("%s: %s, %lld entries, responsible for %.2f %% of the ring\n", str(r, "node"), str(r, "state"),
            num(r, "count"), json_real_value(json_object_get(r, "share_of_ring")) * 100);
 }
@@ -123,142 +127,163 @@ static void show_call(const json_t *c)
     printf("%s  %-9s %-9s %s\n", str(c, "call"), str(c, "direction"), str(c, "state"), str(c, "peer"));
 }
 
+static void show_refresh(const json_t *r)
+{
+    printf("asking the enrolment server; document %lld is in force until a newer one is found\n",
+           num(r, "sequence"));
+}
+
 static void show_call_ended(const json_t *c)
 {
     printf("%s  ended: %s\n", str(c, "call"), str(c, "reason"));
 }
 
-/* ---- the commands that are a request and an answer ---- */
+/* ---- from words to arguments ---- */
 
-static int no_args(const struct cli *cli, const struct cli_command *self, int argc, cli_print_fn item,
-                   cli_print_fn result)
+static json_t *absolute(const char *path)
 {
-    if (argc != 0)
-        return cli_usage(self->usage, "no argument is expected");
-    return cli_run(cli, self->name, NULL, item, result);
+    char *here = path[0] == '/' ? NULL : realpath(".", NULL);
+    json_t *full = here != NULL ? json_sprintf("%s/%s", here, path) : json_string(path);
+    free(here);
+    return full;
 }
 
-static int one_arg(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
-                   const char *key, cli_print_fn item, cli_print_fn result)
+/* NULL: `why` is a sentence */
+static json_t *argument(const struct app_option *option, const char *value, char *why, size_t why_len)
 {
-    if (argc != 1)
-        return cli_usage(self->usage, "exactly one argument is expected");
-    return cli_run(cli, self->name, json_pack("{ss}", key, argv[0]), item, result);
+    char *end;
+    json_t *json = NULL;
+    if (option->type == 'b')
+        return json_true();
+    if (option->type == 'n') {
+        long seconds = strtol(value, &end, 10);
+        if (*end == '\0' && end != value && seconds >= 1 && seconds <= 86400)
+            return json_integer(seconds);
+        snprintf(why, why_len, "%s takes seconds, 1 to 86400", option->name);
+        return NULL;
+    }
+    json = option->type == 'p' ? absolute(value) : json_string(value);
+    if (json == NULL)
+        snprintf(why, why_len, "%s is not text in UTF-8", option->name);
+    return json;
 }
 
-static int run_status(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
+/* the row of the command's next word that has none yet, or -1 */
+static int next_word(const struct cli_command *self, const json_t *args)
 {
-    (void)argv;
-    return no_args(cli, self, argc, NULL, show_status);
+    for (size_t i = 0; i < self->option_count; i++)
+        if (self->options[i].name[0] != '-' && json_object_get(args, self->options[i].key) == NULL)
+            return (int)i;
+    return -1;
 }
 
-static int run_peers(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
+json_t *cli_args(const struct cli_command *self, int argc, char **argv, int *status)
 {
-    (void)argv;
-    return no_args(cli, self, argc, show_peer, NULL);
-}
-
-static int run_ring(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    (void)argv;
-    return no_args(cli, self, argc, show_ring_entry, show_ring_result);
-}
-
-static int run_whois(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    return one_arg(cli, self, argc, argv, "name", NULL, show_whois);
-}
-
-static int run_ping(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    return one_arg(cli, self, argc, argv, "target", NULL, show_ping);
-}
-
-static int run_trace(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    bool resource = argc == 2 && strcmp(argv[1], "--resource") == 0;
-    if (argc != 1 && !resource)
-        return cli_usage(self->usage, "a Node-ID or a name is expected");
-    return cli_run(cli, self->name, json_pack("{ss sb}", "target", argv[0], "resource", resource), show_hop,
-                   NULL);
-}
-
-static int run_fetch(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    bool resource = argc == 3 && strcmp(argv[2], "--resource") == 0;
-    if (argc != 2 && !resource)
-        return cli_usage(self->usage, "a Kind and a name are expected");
-    return cli_run(cli, self->name,
-                   json_pack("{ss ss sb}", "kind", argv[0], "name", argv[1], "resource", resource),
-                   show_value, show_fetch_result);
-}
-
-static int run_message(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    if (argc != 2)
-        return cli_usage(self->usage, "a name and a text are expected");
-    return cli_run(cli, self->name, json_pack("{ss ss}", "name", argv[0], "text", argv[1]), NULL,
-                   show_message);
-}
-
-static int run_hangup(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    return one_arg(cli, self, argc, argv, "call", NULL, show_call_ended);
-}
-
-static int run_calls(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    (void)argv;
-    return no_args(cli, self, argc, show_call, NULL);
-}
-
-static int run_phones(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    (void)argv;
-    return no_args(cli, self, argc, show_phone, NULL);
+    struct app_words words = {.argc = argc, .argv = argv};
+    json_t *args = json_object(), *value;
+    char why[APP_WRONG_SIZE] = "";
+    int row;
+    while (why[0] == '\0' && (row = app_next(&words, self->options, self->option_count)) != APP_END) {
+        if (row == APP_WORD && (row = next_word(self, args)) < 0)
+            snprintf(why, sizeof(why), "%.100s is one word too many", words.value);
+        else if (row == APP_WRONG)
+            snprintf(why, sizeof(why), "%s", words.wrong);
+        else if ((value = argument(&self->options[row], words.value, why, sizeof(why))) != NULL)
+            json_object_set_new(args, self->options[row].key, value);
+    }
+    if (why[0] == '\0' && (row = next_word(self, args)) >= 0)
+        snprintf(why, sizeof(why), "%s is missing", self->options[row].name);
+    if (why[0] == '\0')
+        return args;
+    json_decref(args);
+    *status = cli_usage(self, why);
+    return NULL;
 }
 
 static int run_counters(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
 {
-    (void)argv;
-    if (argc != 0)
-        return cli_usage(self->usage, "no argument is expected");
     struct cli as_json = *cli;
+    int status;
+    json_t *args = cli_args(self, argc, argv, &status);
     as_json.json = true; /* a tree of names and numbers: JSON is how people read it, too */
-    return cli_run(&as_json, self->name, NULL, NULL, NULL);
+    return args != NULL ? cli_run(&as_json, self, args) : status;
 }
 
-static int run_refresh(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    (void)argv;
-    return no_args(cli, self, argc, NULL, NULL);
-}
+/* ---- the commands ---- */
 
-static int run_shutdown(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
-{
-    (void)argv;
-    return no_args(cli, self, argc, NULL, NULL);
-}
+#define NAME_ROW                                                                                             \
+    {                                                                                                        \
+        "NAME", NULL, "a user, e.g. bob or bob@example.org", "name", 's'                                     \
+    }
+#define CALL_ROW                                                                                             \
+    {                                                                                                        \
+        "CALL", NULL, "as `ringfolk calls` and `listen` name it, e.g. c3", "call", 's'                       \
+    }
+#define TARGET_ROW                                                                                           \
+    {                                                                                                        \
+        "NODE-ID|NAME", NULL, "a device (32 hexadecimal digits), or a user's first one", "target", 's'       \
+    }
+#define AUDIO_ROWS                                                                                           \
+    {"--play", "WAV", "what the other side hears; the call ends after it unless --for is given", "play",     \
+     'p'},                                                                                                   \
+        {"--record", "WAV", "where to write what the other side says", "record", 'p'},                       \
+    {                                                                                                        \
+        "--for", "SECONDS", "hang up after that time, 1 to 86400", "for", 'n'                                \
+    }
+
+static const struct app_option name_options[] = {NAME_ROW};
+static const struct app_option ping_options[] = {TARGET_ROW};
+static const struct app_option trace_options[] = {
+    TARGET_ROW,
+    {"--resource", NULL, "to where the user's data are stored, not to a device", "resource", 'b'}};
+static const struct app_option fetch_options[] = {
+    {"KIND", NULL, "SIP-REGISTRATION, CERTIFICATE_BY_USER, CERTIFICATE_BY_NODE, ..., or a number", "kind",
+     's'},
+    {"NAME|NODE-ID", NULL, "whose values", "name", 's'},
+    {"--resource", NULL, "the hexadecimal digits are a Resource-ID, not a Node-ID", "resource", 'b'}};
+static const struct app_option message_options[] = {
+    NAME_ROW, {"TEXT", NULL, "1 to 16384 bytes; put -- before one that begins like an option", "text", 's'}};
+static const struct app_option call_options[] = {NAME_ROW, AUDIO_ROWS};
+static const struct app_option answer_options[] = {CALL_ROW, AUDIO_ROWS};
+static const struct app_option hangup_options[] = {CALL_ROW};
+
+#define OPTIONS(table) table, RF_COUNT(table)
 
 const struct cli_command cli_commands[] = {
     {"init", "init URL --user NAME [--password-stdin | --invite CODE] ...", "enrol and make a home",
-     cli_init},
-    {"status", "status", "who and where this node is", run_status},
-    {"peers", "peers", "its links", run_peers},
-    {"ring", "ring", "what it knows of the ring", run_ring},
-    {"whois", "whois NAME", "a user's devices", run_whois},
-    {"ping", "ping NODE-ID|NAME", "round trip over the overlay", run_ping},
-    {"trace", "trace NODE-ID|NAME [--resource]", "every hop of the path, with times", run_trace},
-    {"fetch", "fetch KIND NAME|NODE-ID [--resource]", "look into the overlay", run_fetch},
-    {"message", "message NAME TEXT", "send a text", run_message},
-    {"listen", "listen", "print events as they happen", cli_listen},
-    {"call", "call NAME [--play WAV] [--record WAV] [--for SECONDS]", "make a call", cli_call},
-    {"answer", "answer CALL [--play WAV] [--record WAV] [--for SECONDS]", "answer a call", cli_call},
-    {"hangup", "hangup CALL", "end a call", run_hangup},
-    {"calls", "calls", "the calls under way", run_calls},
-    {"phones", "phones", "the phones registered here", run_phones},
-    {"counters", "counters", "every counter of every room", run_counters},
-    {"refresh", "refresh", "ask for a newer configuration document now", run_refresh},
-    {"shutdown", "shutdown", "end the daemon politely", run_shutdown},
+     cli_init_options, 0, "the server refused, or the home cannot be written", cli_init, NULL, NULL, NULL},
+    {"status", "status", "who and where this node is", NULL, 0, NULL, NULL, NULL, show_status, NULL},
+    {"peers", "peers", "its links", NULL, 0, NULL, NULL, show_peer, NULL, "no link is up"},
+    {"ring", "ring", "what it knows of the ring", NULL, 0, NULL, NULL, show_ring_entry, show_ring_result,
+     "nothing is known of the ring yet"},
+    {"whois", "whois NAME", "a user's devices", OPTIONS(name_options),
+     "nobody of that name is known or online", NULL, NULL, show_whois, NULL},
+    {"ping", "ping NODE-ID|NAME", "round trip over the overlay", OPTIONS(ping_options), "no answer", NULL,
+     NULL, show_ping, NULL},
+    {"trace", "trace NODE-ID|NAME [--resource]", "every hop of the path, with times", OPTIONS(trace_options),
+     "the path ends before its target", NULL, show_hop, NULL, NULL},
+    {"fetch", "fetch KIND NAME|NODE-ID [--resource]", "look into the overlay", OPTIONS(fetch_options), NULL,
+     NULL, show_value, show_fetch_result, "nothing is stored there"},
+    {"message", "message NAME TEXT", "send a text", OPTIONS(message_options), "it reached no device", NULL,
+     NULL, show_message, NULL},
+    {"listen", "listen", "print events as they happen, until Ctrl-C", NULL, 0, "the daemon ended", cli_listen,
+     NULL, NULL, NULL},
+    {"call", "call NAME [--play WAV] [--record WAV] [--for SECONDS]", "make a call, until it ends or Ctrl-C",
+     OPTIONS(call_options), "nobody answered; lines printed before tell how far it came", cli_call, NULL,
+     NULL, NULL},
+    {"answer", "answer CALL [--play WAV] [--record WAV] [--for SECONDS]",
+     "answer a call, until it ends or Ctrl-C", OPTIONS(answer_options), "no such call rings", cli_call, NULL,
+     NULL, NULL},
+    {"hangup", "hangup CALL", "end a call, or reject it", OPTIONS(hangup_options), "no such call", NULL, NULL,
+     show_call_ended, NULL},
+    {"calls", "calls", "the calls under way", NULL, 0, NULL, NULL, show_call, NULL, "no call is under way"},
+    {"phones", "phones", "the phones registered here", NULL, 0, NULL, NULL, show_phone, NULL,
+     "no phone is registered here"},
+    {"counters", "counters", "every counter of every room, in JSON", NULL, 0, NULL, run_counters, NULL, NULL,
+     NULL},
+    {"refresh", "refresh", "ask for a newer configuration document now", NULL, 0, NULL, NULL, NULL,
+     show_refresh, NULL},
+    {"shutdown", "shutdown", "end the daemon politely, and wait until it has ended", NULL, 0,
+     "it has not ended within 30 s", cli_shutdown, NULL, NULL, NULL},
 };
 const size_t cli_command_count = RF_COUNT(cli_commands);

@@ -14,6 +14,7 @@
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/flows.h"
+#include "io/listener.h"
 #include "io/log_stderr.h"
 #include "io/loop.h"
 #include "io/signals.h"
@@ -24,6 +25,13 @@
 #ifndef RF_VERSION
 #define RF_VERSION "0.1.0"
 #endif
+
+#define RF_SESSIONS_COUNTERS(X)                                                                              \
+    X(accepted, "programs that connected to the control socket")                                             \
+    X(refused, "programs turned away: too many, or no memory")                                               \
+    X(cut_off, "programs that did not read what they asked for")                                             \
+    X(listener_rests, "times that listening rested for want of descriptors")
+RF_COUNTERS(sessions, RF_SESSIONS_COUNTERS)
 
 struct daemon_capture;
 
@@ -51,6 +59,8 @@ struct daemon {
 
     /* daemon_control.c */
     int control_fd;
+    struct rf_listener control_listener;
+    struct rf_sessions_counters session_counters;
     struct rf_list clients;
     /* daemon_disk.c */
     struct rf_list batches; /* waiting for the disk thread */
@@ -71,17 +81,17 @@ int daemon_say(const char *what, const char *why, const char *hint);
 /* daemon_start.c: home, identity, node. 0, or 1 after having said why. */
 int daemon_open(struct daemon *d, const char *home);
 int daemon_start(struct daemon *d, const char *capture_path);
+void daemon_end_sip(struct daemon *d);
 void daemon_close(struct daemon *d);
 /* daemon_run.c */
 const struct rf_flow_doorway *daemon_doorway(struct daemon *d, struct rf_flow_doorway *door);
-uint64_t daemon_turn(void *arg); /* the node's turn in the loop */
+uint64_t daemon_turn(void *arg);    /* the node's turn in the loop */
 void daemon_stop(struct daemon *d); /* leaves from the next turn on */
 /* daemon_disk.c */
 int daemon_disk_open(struct daemon *d);
 void daemon_disk_persist(struct daemon *d, const struct rf_node_out *out);
 void daemon_disk_file(struct daemon *d, const char *name, struct rf_view bytes);
 void daemon_disk_peers(struct daemon *d, const struct rf_addr *peers, size_t count);
-void daemon_end_sip(struct daemon *d);
 int daemon_disk_load(struct daemon *d); /* records and remembered peers into the node */
 void daemon_disk_close(struct daemon *d);
 /* daemon_control.c */

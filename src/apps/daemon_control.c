@@ -1,4 +1,9 @@
-/* daemon_control.c - HOME/control.sock: sessions of the CLI and of other programs, one client struct each. */
+/*
+ * daemon_control.c - HOME/control.sock: sessions of the CLI and of other programs, one client struct each.
+ *
+ * A program that does not read what it asked for cannot hold us up: it is not read either until its output has gone, and beyond a limit (its own,
+ * or that of all together) it is cut off. One that sends slowly costs its place and at most one line of memory.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +13,15 @@
 #include <unistd.h>
 #include "apps/daemon.h"
 
-#define CLIENT_MAX        128
-#define CLIENT_MAX_OUTPUT ((size_t)8 * 1024 * 1024) /* a program that does not read is cut off there */
+#define CLIENT_MAX         128
+#define CLIENT_READ_LEN    4096                       /* commands of one turn */
+#define CLIENT_MAX_OUTPUT  ((size_t)8 * 1024 * 1024)  /* a program that does not read is cut off there */
+#define CLIENTS_MAX_OUTPUT ((size_t)32 * 1024 * 1024) /* all together; looked at when one has a lot */
+#define CLIENT_MUCH_OUTPUT ((size_t)256 * 1024)
+
+#define X(name, help) {#name, help, offsetof(struct rf_sessions_counters, name)},
+RF_COUNTERS_DEFINE(sessions, RF_SESSIONS_COUNTERS, X)
+#undef X
 
 struct client {
     struct rf_list list;
@@ -41,7 +53,8 @@ static void client_flush(struct client *c)
             memmove(c->out.p, c->out.p + c->sent, c->out.len - c->sent);
             c->out.len -= c->sent;
             c->sent = 0;
-            (void)rf_loop_rewatch(c->d->loop, c->fd, RF_LOOP_READ | RF_LOOP_WRITE);
+            (void)rf_loop_rewatch(c->d->loop, c->fd,
+                                  RF_LOOP_WRITE); /* first it reads, then it may ask more */
             return;
         } else if (errno != EINTR) {
             c->broken = true;
@@ -53,15 +66,35 @@ static void client_flush(struct client *c)
     (void)rf_loop_rewatch(c->d->loop, c->fd, RF_LOOP_READ);
 }
 
+static bool too_much(const struct client *c)
+{
+    size_t sum = 0;
+    if (rf_buf_error(&c->out) != 0)
+        return true;
+    if (c->out.len < CLIENT_MUCH_OUTPUT)
+        return false;
+    RF_LIST_EACH(&c->d->clients, it)
+    {
+        sum += RF_LIST_ENTRY(it, struct client, list)->out.len;
+    }
+    return sum > CLIENTS_MAX_OUTPUT;
+}
+
 static void control_send(void *ctx, struct rf_session *session, const char *line, size_t len)
 {
-    (void)ctx;
+    struct daemon *d = ctx;
     struct client *c = rf_session_user(session);
+    if (c->broken)
+        return;
     rf_buf_put(&c->out, line, len);
-    if (rf_buf_error(&c->out) != 0)
+    if (too_much(c)) {
         c->broken = true;
-    else if (!c->broken)
+        d->session_counters.cut_off++;
+        rf_log_write(&d->log.log, RF_LOG_WARN, "control",
+                     "a program does not read what it asked for: cut off");
+    } else {
         client_flush(c);
+    }
     if (c->broken)
         shutdown(c->fd, SHUT_RDWR); /* the loop tells us, and then it is closed */
 }
@@ -76,10 +109,26 @@ static void control_shutdown(void *ctx)
     daemon_stop(ctx);
 }
 
+static void control_counters(void *ctx,
+                             void (*fn)(void *arg, const char *room, const char *name, const char *help,
+                                        uint64_t value),
+                             void *arg)
+{
+    const struct daemon *d = ctx;
+    for (size_t i = 0; i < rf_flows_counter_count; i++)
+        fn(arg, "flows", rf_flows_counter_descs[i].name, rf_flows_counter_descs[i].help,
+           rf_counter_get(rf_flows_counters(d->flows), &rf_flows_counter_descs[i]));
+    for (size_t i = 0; i < rf_sessions_counter_count; i++)
+        fn(arg, "control", rf_sessions_counter_descs[i].name, rf_sessions_counter_descs[i].help,
+           rf_counter_get(&d->session_counters, &rf_sessions_counter_descs[i]));
+    if (d->sip != NULL)
+        rf_sip_counters(d->sip, fn, arg);
+}
+
 static void client_ready(void *arg, int fd, unsigned events)
 {
     struct client *c = arg;
-    char bytes[16384];
+    char bytes[CLIENT_READ_LEN];
     if ((events & RF_LOOP_WRITE) != 0 && c->out.len > 0)
         client_flush(c);
     if (c->broken) {
@@ -97,33 +146,56 @@ static void client_ready(void *arg, int fd, unsigned events)
         client_close(c);
 }
 
-static void listener_ready(void *arg, int listener, unsigned events)
+static size_t client_count(const struct daemon *d)
 {
-    (void)events;
-    struct daemon *d = arg;
-    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
-        return;
     size_t count = 0;
     RF_LIST_EACH(&d->clients, it)
     {
         count++;
     }
-    struct client *c = count < CLIENT_MAX ? calloc(1, sizeof(*c)) : NULL;
+    return count;
+}
+
+/* takes fd */
+static void client_open(struct daemon *d, int fd)
+{
+    struct client *c = calloc(1, sizeof(*c));
     if (c != NULL) {
         c->d = d;
         c->fd = fd;
         rf_buf_init(&c->out, rf_mem_system(), CLIENT_MAX_OUTPUT);
         c->session = rf_control_open(d->control, c);
     }
-    if (c == NULL || c->session == NULL || rf_loop_watch(d->loop, fd, RF_LOOP_READ, client_ready, c) != 0) {
-        if (c != NULL && c->session != NULL)
-            rf_control_close(d->control, c->session);
-        free(c);
-        close(fd);
+    if (c != NULL && c->session != NULL && rf_loop_watch(d->loop, fd, RF_LOOP_READ, client_ready, c) == 0) {
+        d->session_counters.accepted++;
+        rf_list_push_back(&d->clients, &c->list);
         return;
     }
-    rf_list_push_back(&d->clients, &c->list);
+    if (c != NULL && c->session != NULL)
+        rf_control_close(d->control, c->session);
+    free(c);
+    close(fd);
+    d->session_counters.refused++;
+}
+
+static void listener_ready(void *arg, int listener, unsigned events)
+{
+    static const char full[] =
+        "{\"error\":{\"code\":\"RF_EBUSY\",\"text\":\"too many programs are connected to "
+        "this daemon\",\"hint\":\"end some of them\"}}\n";
+    (void)events;
+    struct daemon *d = arg;
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 && client_count(d) < CLIENT_MAX) {
+        client_open(d, fd);
+    } else if (fd >= 0) {
+        (void)!send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        close(fd);
+        d->session_counters.refused++;
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        d->session_counters.listener_rests++;
+        rf_listener_rest(&d->control_listener);
+    }
 }
 
 static int listen_on(struct daemon *d, struct sockaddr_un *addr)
@@ -144,7 +216,12 @@ int daemon_control_open(struct daemon *d)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct rf_env env = {.mem = rf_mem_system(), .log = &d->log.log};
     struct rf_control_host host = {
-        .ctx = d, .now = control_now, .send = control_send, .shutdown = control_shutdown};
+        .ctx = d,
+        .now = control_now,
+        .send = control_send,
+        .shutdown = control_shutdown,
+        .counters = control_counters,
+    };
     rf_list_init(&d->clients);
     if (home_path(d->home, "control.sock", addr.sun_path, sizeof(addr.sun_path)) != 0)
         return daemon_say(d->home, "the path is too long for a socket",
@@ -152,7 +229,8 @@ int daemon_control_open(struct daemon *d)
     if (listen_on(d, &addr) != 0)
         return daemon_say(addr.sun_path, strerror(errno), NULL);
     if (rf_control_new(&env, d->node, &host, &d->control) != 0 ||
-        rf_loop_watch(d->loop, d->control_fd, RF_LOOP_READ, listener_ready, d) != 0)
+        rf_listener_start(&d->control_listener, d->loop, d->control_fd, "control", &d->log.log,
+                          listener_ready, d) != 0)
         return daemon_say(addr.sun_path, "out of memory", NULL);
     return 0;
 }
@@ -165,8 +243,7 @@ void daemon_control_close(struct daemon *d)
     {
         client_close(RF_LIST_ENTRY(it, struct client, list));
     }
-    if (d->control != NULL)
-        rf_loop_unwatch(d->loop, d->control_fd);
+    rf_listener_stop(&d->control_listener);
     close(d->control_fd);
     d->control_fd = -1;
     char path[4096];

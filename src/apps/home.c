@@ -5,6 +5,17 @@
 #include "apps/home.h"
 #include "io/files.h"
 
+char *home_default(void)
+{
+    const char *home = getenv("RINGFOLK_HOME"), *user_home = getenv("HOME");
+    char *path = NULL;
+    if (home != NULL && home[0] != '\0')
+        return strdup(home);
+    if (user_home == NULL || user_home[0] == '\0' || asprintf(&path, "%s/.ringfolk", user_home) < 0)
+        return NULL;
+    return path;
+}
+
 int home_path(const char *home, const char *name, char *out, size_t out_len)
 {
     int len = snprintf(out, out_len, "%s/%s", home, name);
@@ -74,6 +85,8 @@ static const char *take_all(const json_t *root, struct home_config *out)
         return "http";
     if (!take_text(root, "sip_password", out->sip_password, sizeof(out->sip_password)))
         return "sip_password";
+    if (!take_text(root, "forward", out->forward, sizeof(out->forward)))
+        return "forward";
     if (!take_services(root, out))
         return "services";
     if (json_object_get(root, "ca") != NULL && !json_is_boolean(json_object_get(root, "ca")))
@@ -85,8 +98,6 @@ static const char *take_all(const json_t *root, struct home_config *out)
 int home_load(const char *home, struct home_config *out, char *error_text, size_t error_text_len)
 {
     char path[4096];
-    if (!take_text(root, "forward", out->forward, sizeof(out->forward)))
-        return "forward";
     struct rf_buf text;
     memset(out, 0, sizeof(*out));
     rf_buf_init(&text, rf_mem_system(), (size_t)64 * 1024);
@@ -135,6 +146,8 @@ int home_save(const char *home, const struct home_config *config)
     put_addr(root, "http", &config->http);
     if (config->sip_password[0] != '\0')
         json_object_set_new(root, "sip_password", json_string(config->sip_password));
+    if (config->forward[0] != '\0')
+        json_object_set_new(root, "forward", json_string(config->forward));
     json_t *services = json_array();
     for (size_t i = 0; i < config->service_count; i++)
         json_array_append_new(services, json_string(config->services[i]));
@@ -146,5 +159,3 @@ int home_save(const char *home, const struct home_config *config)
     free(text);
     return error;
 }
-    if (config->forward[0] != '\0')
-        json_object_set_new(root, "forward", json_string(config->forward));

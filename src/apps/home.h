@@ -35,6 +35,8 @@ struct home_config {
     bool has_ca;
 };
 
+/* home_default is $RINGFOLK_HOME, else ~/.ringfolk, owned by the caller; NULL: neither $RINGFOLK_HOME nor $HOME is set, or no memory. */
+char *home_default(void);
 /* home_path writes HOME/name into out (RF_ELIMIT). */
 int home_path(const char *home, const char *name, char *out, size_t out_len);
 /* home_load / home_save read and write config.json. error_text: a sentence on failure. Errors: RF_ENOTFOUND no home, RF_EFORMAT. */

@@ -1,9 +1,10 @@
 /* ringfolk.c - the command people and scripts use: finds the home, the command, and runs it. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "apps/cli.h"
+#include "apps/home.h"
+#include "base/assert.h"
 
 #ifndef RF_VERSION
 #define RF_VERSION "0.1.0"
@@ -15,91 +16,97 @@ static void print_help(FILE *out)
                  "usage: ringfolk [--home DIR] [--json] COMMAND ...\n\n");
     for (size_t i = 0; i < cli_command_count; i++)
         fprintf(out, "  %-58s %s\n", cli_commands[i].usage, cli_commands[i].help);
-    fprintf(out, "\n  --home DIR   where configuration, keys and database are (default $RINGFOLK_HOME, else "
-                 "~/.ringfolk)\n"
-                 "  --json       one JSON object per result\n\n"
-                 "All commands but init and help speak with a running ringfolkd. Exit status: 0 good, 1 "
-                 "failed, 2 wrong usage.\n");
+    fprintf(
+        out,
+        "\n  --home DIR   where configuration, keys and database are (default $RINGFOLK_HOME, else "
+        "~/.ringfolk)\n"
+        "  --json       one JSON object per result\n\n"
+        "`ringfolk COMMAND --help` tells more of one. All but init and help speak with a running ringfolkd.\n"
+        "Exit status: 0 good, 1 failed, 2 wrong usage.\n");
 }
 
-static char *default_home(void)
+static void print_command_help(const struct cli_command *command)
 {
-    const char *home = getenv("RINGFOLK_HOME");
-    if (home != NULL && home[0] != '\0')
-        return strdup(home);
-    const char *user_home = getenv("HOME");
-    if (user_home == NULL || user_home[0] == '\0')
-        return NULL;
-    char *path = malloc(strlen(user_home) + sizeof("/.ringfolk"));
-    if (path != NULL)
-        sprintf(path, "%s/.ringfolk", user_home);
-    return path;
+    size_t count = command->run == cli_init ? cli_init_option_count : command->option_count;
+    printf("usage: ringfolk [--home DIR] [--json] %s\n  %s\n\n", command->usage, command->help);
+    app_print_options(stdout, command->options, count);
+    printf("%sExit status: 0 good, 1 failed%s%s, 2 wrong usage.\n", count > 0 ? "\n" : "",
+           command->failed != NULL ? ": " : "", command->failed != NULL ? command->failed : "");
 }
 
-/* Takes --home and --json out of argv wherever they stand before a "--"; returns the new argc, or -1 (said why). */
-static int take_globals(struct cli *cli, int argc, char **argv)
+static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    int kept = 1;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--") == 0) {
-            while (i < argc)
-                argv[kept++] = argv[i++];
-        } else if (strcmp(argv[i], "--json") == 0) {
-            cli->json = true;
-        } else if (strncmp(argv[i], "--home=", 7) == 0) {
-            cli->home = argv[i] + 7;
-        } else if (strcmp(argv[i], "--home") == 0) {
-            if (i + 1 == argc) {
-                cli_usage("COMMAND ...", "--home needs a directory");
-                return -1;
-            }
-            cli->home = argv[++i];
-        } else {
-            argv[kept++] = argv[i];
-        }
+    char *own_home = NULL;
+    if (cli->home == NULL)
+        cli->home = own_home = home_default();
+    if (cli->home == NULL)
+        return cli_error("home", "neither --home nor $RINGFOLK_HOME nor $HOME is set", "say --home DIR");
+    if (command->run != NULL) {
+        int status = command->run(cli, command, argc, argv);
+        free(own_home);
+        return status;
     }
-    argv[kept] = NULL;
-    return kept;
+    int status;
+    json_t *args = cli_args(command, argc, argv, &status);
+    if (args != NULL)
+        status = cli_run(cli, command, args);
+    free(own_home);
+    return status;
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < cli_command_count; i++)
+        if (strcmp(cli_commands[i].name, name) == 0)
+            return &cli_commands[i];
+    return NULL;
+}
+
+/* `help` or `help COMMAND`, and what begins with a dash */
+static int run_help(int argc, char **argv)
+{
+    const struct cli_command *command = argc > 2 ? find_command(argv[2]) : NULL;
+    if (strcmp(argv[1], "--version") == 0)
+        puts("ringfolk " RF_VERSION);
+    else if (command != NULL)
+        print_command_help(command);
+    else
+        print_help(stdout);
+    return CLI_OK;
 }
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {0};
-    argc = take_globals(&cli, argc, argv);
+    static const struct app_option globals[] = {{"--home", "DIR", NULL, NULL, 0},
+                                                {"--json", NULL, NULL, NULL, 0}};
+    const char *values[RF_COUNT(globals)] = {NULL};
+    static const char *const helps[] = {"help", "--help", "-h", "--version"};
+    char wrong[APP_WRONG_SIZE];
+    int status = -1;
+    argc = app_globals(argc, argv, globals, RF_COUNT(globals), values, wrong);
+    struct cli cli = {.home = values[0], .json = values[1] != NULL};
     if (argc < 0)
-        return CLI_USAGE;
+        return cli_usage(NULL, wrong);
     if (argc < 2) {
         print_help(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_help(stdout);
-        return CLI_OK;
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("ringfolk " RF_VERSION);
-        return CLI_OK;
-    }
-    const struct cli_command *command = NULL;
-    for (size_t i = 0; i < cli_command_count; i++)
-        if (strcmp(cli_commands[i].name, argv[1]) == 0)
-            command = &cli_commands[i];
-    if (command == NULL) {
-        fprintf(stderr, "ringfolk: %s: no such command\n  see: ringfolk help\n", argv[1]);
+    for (size_t i = 0; i < RF_COUNT(helps) && status < 0; i++)
+        if (strcmp(argv[1], helps[i]) == 0)
+            status = run_help(argc, argv);
+    const struct cli_command *command = find_command(argv[1]);
+    if (status < 0 && command == NULL) {
+        fprintf(stderr, "ringfolk: %s: no such %s\n  see: ringfolk help\n", argv[1],
+                argv[1][0] == '-' ? "option" : "command");
         return CLI_USAGE;
     }
-    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
-        printf("usage: ringfolk [--home DIR] [--json] %s\n  %s\n", command->usage, command->help);
-        return CLI_OK;
+    if (status < 0 && app_wants_help(argc - 2, argv + 2)) {
+        print_command_help(command);
+        status = CLI_OK;
     }
-    char *own_home = NULL;
-    if (cli.home == NULL)
-        cli.home = own_home = default_home();
-    if (cli.home == NULL)
-        return cli_error("home", "neither --home nor $RINGFOLK_HOME nor $HOME is set", NULL);
-    int status = command->run(&cli, command, argc - 2, argv + 2);
-    if (fflush(stdout) != 0 && status == CLI_OK)
-        status = cli_error(argv[1], "the output could not be written", NULL);
-    free(own_home);
+    if (status < 0)
+        status = run_command(&cli, command, argc - 2, argv + 2);
+    if (status == CLI_OK)
+        (void)cli_written(argv[1], &status);
     return status;
 }

@@ -3,57 +3,54 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apps/daemon.h"
+#include "apps/options.h"
 
-static const char usage[] =
-    "usage: ringfolkd [--home DIR] [--capture FILE]\n"
-    "\n"
-    "  --home DIR      made by `ringfolk init` (default $RINGFOLK_HOME, else ~/.ringfolk)\n"
-    "  --capture FILE  write every RELOAD frame, decrypted, as a capture for tshark\n"
-    "\n"
-    "Prints \"ready NODE-ID\" when it has joined. RINGFOLK_LOG=error|warn|info|debug chooses what it\n"
-    "says on stderr. SIGTERM makes it leave politely, a second one at once.\n";
+static const struct app_option options[] = {
+    {"--home", "DIR", "made by `ringfolk init` (default $RINGFOLK_HOME, else ~/.ringfolk)", NULL, 0},
+    {"--capture", "FILE", "write every RELOAD frame, decrypted, as a capture for tshark", NULL, 0},
+};
 
-static char *default_home(void)
+static int help(void)
 {
-    const char *home = getenv("RINGFOLK_HOME"), *user_home = getenv("HOME");
-    char *path = NULL;
-    if (home != NULL && home[0] != '\0')
-        return strdup(home);
-    if (user_home == NULL || asprintf(&path, "%s/.ringfolk", user_home) < 0)
-        return NULL;
-    return path;
+    puts("usage: ringfolkd [--home DIR] [--capture FILE]\n");
+    app_print_options(stdout, options, RF_COUNT(options));
+    puts("\nPrints \"ready NODE-ID\" when it has joined. RINGFOLK_LOG=error|warn|info|debug chooses what it "
+         "says on\n"
+         "stderr. SIGTERM and `ringfolk shutdown` make it leave politely, a second SIGTERM at once.\n"
+         "Exit status: 0 ended as told, 1 failed, 2 wrong usage.");
+    return fflush(stdout) == 0 ? 0 : daemon_say("help", "the output could not be written", NULL);
+}
+
+static int wrong_usage(const char *why)
+{
+    fprintf(stderr, "ringfolkd: wrong usage: %s\n  usage: ringfolkd [--home DIR] [--capture FILE]\n", why);
+    return 2;
 }
 
 int main(int argc, char **argv)
 {
     static struct daemon d;
+    const char *values[RF_COUNT(options)] = {NULL};
+    struct app_words words = {.argc = argc - 1, .argv = argv + 1};
     char *own_home = NULL;
-    const char *home = NULL, *capture = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(usage, stdout);
-            return 0;
-        }
-        if (strcmp(argv[i], "--version") == 0) {
-            puts("ringfolkd " RF_VERSION);
-            return 0;
-        }
-        const char **value = strcmp(argv[i], "--home") == 0      ? &home
-                             : strcmp(argv[i], "--capture") == 0 ? &capture
-                                                                 : NULL;
-        if (value == NULL || i + 1 == argc) {
-            fprintf(stderr, "ringfolkd: wrong usage: %s\n%s", argv[i], usage);
-            return 2;
-        }
-        *value = argv[++i];
+    int row;
+    if (app_wants_help(argc - 1, argv + 1))
+        return help();
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("ringfolkd " RF_VERSION);
+        return 0;
     }
+    while ((row = app_next(&words, options, RF_COUNT(options))) != APP_END) {
+        if (row < 0)
+            return wrong_usage(row == APP_WRONG ? words.wrong : "it takes options only");
+        values[row] = words.value;
+    }
+    const char *home = values[0] != NULL ? values[0] : (own_home = home_default());
     if (home == NULL)
-        home = own_home = default_home();
-    if (home == NULL)
-        return daemon_say("home", "neither --home nor $RINGFOLK_HOME nor $HOME is set", NULL);
+        return daemon_say("home", "neither --home nor $RINGFOLK_HOME nor $HOME is set", "say --home DIR");
     int status = daemon_open(&d, home);
     if (status == 0)
-        status = daemon_start(&d, capture);
+        status = daemon_start(&d, values[1]);
     if (status == 0 && rf_loop_run(d.loop) != 0)
         status = daemon_say("loop", "the system refuses", NULL);
     if (status == 0)

@@ -38,6 +38,11 @@ struct rf_control_host {
     /* send one line (with its newline) to a session; borrowed */
     void (*send)(void *ctx, struct rf_session *session, const char *line, size_t len);
     void (*shutdown)(void *ctx); /* the `shutdown` command */
+    /* counters of the shell, for the command of that name, as in rf_node_counters; may be NULL */
+    void (*counters)(void *ctx,
+                     void (*fn)(void *arg, const char *room, const char *name, const char *help,
+                                uint64_t value),
+                     void *arg);
 };
 
 int rf_control_new(const struct rf_env *env, struct rf_node *node, const struct rf_control_host *host,

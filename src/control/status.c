@@ -143,6 +143,9 @@ void control_counters(void *ctx, struct rf_control_call *call, json_t *args)
 {
     (void)ctx, (void)args;
     json_t *rooms = json_object();
+    const struct rf_control_host *host = &call->control->host;
     rf_node_counters(rf_call_node(call), add_counter, rooms);
+    if (host->counters != NULL)
+        host->counters(host->ctx, add_counter, rooms);
     rf_call_result(call, rooms);
 }

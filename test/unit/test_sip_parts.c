@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/error.h"
 #include "sip/aor.h"
@@ -342,12 +343,35 @@ static void digest(void **state)
     auth_free(&w.core, w.core.auth);
 }
 
+/* ---- time ---- */
+
+static void never(void *arg)
+{
+    (void)arg;
+    fail();
+}
+
+/* libre's own timers run by the clock that nobody sets (clock.c) */
+static void timers_are_monotonic(void **state)
+{
+    struct timespec t;
+    struct tmr tmr;
+    (void)state;
+    tmr_init(&tmr);
+    tmr_start(&tmr, 5000, never, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    assert_in_range(tmr.jfs, now_ms, now_ms + 5000);
+    assert_in_range(tmr_jiffies(), now_ms, now_ms + 4000);
+    tmr_cancel(&tmr);
+}
+
 int test_sip_parts(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(best_answer), cmocka_unit_test(addresses),  cmocka_unit_test(g711),
         cmocka_unit_test(wav_formats), cmocka_unit_test(wav_broken), cmocka_unit_test(wav_recording),
-        cmocka_unit_test(digest),
+        cmocka_unit_test(digest),      cmocka_unit_test(timers_are_monotonic),
     };
     return cmocka_run_group_tests_name("sip parts", tests, NULL, NULL);
 }

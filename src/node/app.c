@@ -7,8 +7,11 @@ int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_
         return application == 0 ? RF_EINVAL : RF_ELIMIT;
     if (node_app_find(node, application) != NULL)
         return RF_EEXIST;
-    node->apps[node->app_count].application = application;
-    node->apps[node->app_count++].app = *app;
+    struct node_app *apps = rf_resize(node->env.mem, node->apps, (node->app_count + 1) * sizeof(*apps));
+    if (apps == NULL)
+        return RF_ENOMEM;
+    node->apps = apps;
+    apps[node->app_count++] = (struct node_app){application, *app};
     return 0;
 }
 
@@ -95,6 +98,9 @@ void node_app_deinit(struct rf_node *node)
         rf_free(node->env.mem, RF_LIST_ENTRY(it, struct app_conn, list));
     }
     rf_list_init(&node->app_conns);
+    rf_free(node->env.mem, node->apps);
+    node->apps = NULL;
+    node->app_count = 0;
 }
 
 int rf_node_app_attach(struct rf_node *node, const struct rf_app_target *target, struct rf_now now,

@@ -199,6 +199,17 @@ static bool attach_ready(struct attach *a)
     return true;
 }
 
+/* Is it a well-formed answer, of one who is going to dial? Where its candidates are does not matter to us. */
+static int check_answer(const struct attach *a, const struct rf_reply *reply)
+{
+    struct rf_attach overlay = {0};
+    struct rf_app_attach app = {0};
+    int error = a->application == 0 ? rf_attach_decode(reply->body, reply->region, &overlay)
+                                    : rf_app_attach_decode(reply->body, reply->region, &app);
+    struct rf_view role = a->application == 0 ? overlay.role : app.role;
+    return error == 0 && !rf_view_equal(role, rf_view_str(RF_ATTACH_ACTIVE)) ? RF_EFORMAT : error;
+}
+
 static void attach_replied(void *arg, const struct rf_reply *reply)
 {
     struct attach *a = arg;
@@ -212,10 +223,17 @@ static void attach_replied(void *arg, const struct rf_reply *reply)
         attach_end(a, reply->error, NULL, 0);
         return;
     }
+    int error = in_progress ? 0 : check_answer(a, reply);
+    if (error != 0) {
+        node->counters.attaches_bad_answer += error != RF_ENOMEM;
+        attach_end(a, error, NULL, 0);
+        return;
+    }
     a->peer = reply->signer->node_id;
     if (attach_ready(a))
         return; /* the connection was faster than the answer, or stands from before */
-    int error = 0;
+    a->promised = !in_progress;
+    error = 0;
     if (!in_progress)
         error = rf_links_expect(node->links, &a->peer, a->application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY,
                                 a->application);
@@ -315,24 +333,6 @@ int node_attach_app(struct rf_node *node, const struct rf_app_target *target,
 
 /* ---- theirs ---- */
 
-/* Ours against theirs (3.7 handling rules 2 and 3). true: theirs goes on. */
-static bool theirs_wins(struct rf_node *node, const struct rf_id *them, uint16_t application)
-{
-    struct attach *ours = attach_twin(node, them, false, application);
-    if (ours == NULL)
-        return true;
-    if (ours->state == ATTACH_EXPECTING)
-        return ours->call == 0 && ours->peer.len == 0; /* a twin, or one that waits for their Attach anyway */
-    if (rf_id_compare(&node->identity.node_id, them) > 0)
-        return false;
-    attach_cancel(ours);
-    ours->state = ATTACH_EXPECTING; /* their connection is ours, too */
-    (void)rf_env_timer_in(&node->env, &ours->timer, NODE_APP_TIMEOUT_US);
-    return true;
-}
-
-/* Has this node had us dial, or connected with us, as often as it may? */
-static bool dialled_enough(struct rf_node *node, const struct rf_id *them, uint16_t application)
 /* One of ours that is to lead to this node: it is addressed to it, or to a Resource-ID for which it answered. */
 static struct attach *attach_with(struct rf_node *node, const struct rf_id *them, uint16_t application)
 {
@@ -345,18 +345,74 @@ static struct attach *attach_with(struct rf_node *node, const struct rf_id *them
     return NULL;
 }
 
+/* Ours against theirs (3.7 handling rules 2 and 3). true: theirs goes on. */
+static bool theirs_wins(struct rf_node *node, const struct rf_id *them, uint16_t application)
 {
-    struct rf_link_info info;
-    size_t dials = 0, conns = 0;
-    for (size_t i = 0; i < NODE_MAX_DIALS; i++) {
-        struct dial *d = &node->dials[i];
-        if (d->link == 0 || d->application != application || !rf_id_equal(&d->peer, them))
-            continue;
-        if (rf_links_info(node->links, d->link, &info) != 0 || info.state == RF_LINK_UP)
-            d->link = 0;
-        else
-            dials++;
+    struct attach *ours = attach_with(node, them, application);
+    if (ours == NULL)
+        return true;
+    if (ours->state == ATTACH_EXPECTING)
+        return !ours->promised; /* else it is a twin, or waits for their Attach anyway */
+    if (rf_id_compare(&node->identity.node_id, them) > 0)
+        return false;
+    attach_cancel(ours);
+    ours->state = ATTACH_EXPECTING; /* their connection is ours, too */
+    (void)rf_env_timer_in(&node->env, &ours->timer, NODE_APP_TIMEOUT_US);
+    return true;
+}
+
+static void dial_free(struct rf_node *node, struct dial *d)
+{
+    rf_list_remove(&d->list);
+    node->dial_count--;
+    rf_free(node->env.mem, d);
+}
+
+/* Errors: RF_ELIMIT too many are under way, or no room for another link; RF_ENOMEM. */
+static int dial_new(struct rf_node *node, const struct rf_addr *addrs, size_t addr_count,
+                    const struct rf_id *them, uint16_t application, struct dial **out)
+{
+    if (node->dial_count >= NODE_MAX_DIALS)
+        return RF_ELIMIT;
+    struct dial *d = rf_zalloc(node->env.mem, sizeof(*d));
+    if (d == NULL)
+        return RF_ENOMEM;
+    int error = rf_links_connect(node->links, addrs, addr_count, them,
+                                 application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY, application, &d->link);
+    if (error != 0) {
+        rf_free(node->env.mem, d);
+        return error;
     }
+    d->peer = *them;
+    d->application = application;
+    rf_list_push_back(&node->dials, &d->list);
+    node->dial_count++;
+    *out = d;
+    return 0;
+}
+
+/* One that is under way to this node, NULL: none. count: how many, may be NULL. */
+static struct dial *dial_to(struct rf_node *node, const struct rf_id *them, uint16_t application,
+                            size_t *count)
+{
+    struct dial *found = NULL;
+    RF_LIST_EACH(&node->dials, it)
+    {
+        struct dial *d = RF_LIST_ENTRY(it, struct dial, list);
+        if (d->application != application || !rf_id_equal(&d->peer, them))
+            continue;
+        found = d;
+        if (count != NULL)
+            ++*count;
+    }
+    return found;
+}
+
+/* Has this node had us dial, or connected with us, as often as it may? */
+static bool dialled_enough(struct rf_node *node, const struct rf_id *them, uint16_t application)
+{
+    size_t dials = 0, conns = 0;
+    (void)dial_to(node, them, application, &dials);
     RF_LIST_EACH(&node->app_conns, it)
     {
         const struct app_conn *conn = RF_LIST_ENTRY(it, struct app_conn, list);
@@ -365,6 +421,7 @@ static struct attach *attach_with(struct rf_node *node, const struct rf_id *them
     return dials >= ATTACH_DIALS || conns >= ATTACH_APP_CONNS;
 }
 
+/* Begins to dial, then answers: who could not be dialled is not told that he will be. */
 static void answer_and_dial(struct rf_node *node, struct rf_request *request,
                             const struct rf_ice_candidate *candidates, size_t candidate_count,
                             uint16_t application)
@@ -372,6 +429,7 @@ static void answer_and_dial(struct rf_node *node, struct rf_request *request,
     struct rf_addr addrs[ATTACH_CANDIDATES];
     size_t count = usable_addrs(candidates, candidate_count, addrs);
     struct rf_id them = request->signer.node_id;
+    struct dial *dial = NULL;
     struct rf_buf body;
     if (dialled_enough(node, &them, application)) {
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS, "enough are under way");
@@ -382,21 +440,22 @@ static void answer_and_dial(struct rf_node *node, struct rf_request *request,
                                "no TLS-TCP-FH-NO-ICE candidate that could be dialled");
         return;
     }
+    int error = dial_new(node, addrs, count, &them, application, &dial);
+    if (error != 0) {
+        node->counters.attaches_refused_full++;
+        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_FORBIDDEN, "no room for another link");
+        return;
+    }
     rf_buf_init(&body, node->env.mem, 4096);
-    int error = body_put(node, application, RF_ATTACH_ACTIVE, false, &body);
+    error = body_put(node, application, RF_ATTACH_ACTIVE, false, &body);
     if (error == 0)
         error = rf_overlay_answer(node->overlay, request, rf_buf_view(&body), NULL, 0);
     rf_buf_deinit(&body);
-    /* dialled after answering: the answer lets them expect us */
-    rf_link_id link = 0;
     if (error == 0)
-        error = rf_links_connect(node->links, addrs, count, &them,
-                                 application != 0 ? RF_LINK_APP : RF_LINK_OVERLAY, application, &link);
-    if (error == 0)
-        node->dials[node->dial_next++ % NODE_MAX_DIALS] = (struct dial){them, application, link};
-    else
-        rf_log_write(node->env.log, RF_LOG_WARN, "node", "an Attach could not be answered: %s",
-                     rf_error_text(error));
+        return;
+    rf_log_write(node->env.log, RF_LOG_WARN, "node", "an Attach could not be answered: %s",
+                 rf_error_text(error));
+    rf_links_close(node->links, dial->link, error);
 }
 
 /* The overlay's link with a node is one that is not suspect, if there is one. */
@@ -406,18 +465,41 @@ static bool linked_soundly(const struct rf_node *node, const struct rf_id *them)
     return rf_links_info(node->links, rf_overlay_link_of(node->overlay, them), &info) == 0 && !info.suspect;
 }
 
+/* The Update that their Attach asks for goes out when the link that is being made is up. */
+static void owe_update(struct rf_node *node, const struct rf_id *them)
+{
+    struct dial *dial = dial_to(node, them, 0, NULL);
+    struct attach *ours = attach_with(node, them, 0);
+    if (dial != NULL)
+        dial->owes_update = true;
+    else if (ours != NULL)
+        ours->owes_update = true;
+}
+
+/* In requests the role must be "passive" (3.7): who offers, listens. Refuses the request if it is not. */
+static bool role_is(struct rf_node *node, struct rf_request *request, struct rf_view role)
+{
+    if (rf_view_equal(role, rf_view_str(RF_ATTACH_PASSIVE)))
+        return true;
+    rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "the role is not passive");
+    return false;
+}
+
 static void on_attach(void *arg, struct rf_request *request)
 {
     struct rf_node *node = arg;
     struct rf_id them = request->signer.node_id;
     struct rf_attach body;
-    if (rf_attach_decode(request->message->body, request->region, &body) != 0) {
-        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed Attach");
+    int error = rf_attach_decode(request->message->body, request->region, &body);
+    if (error != 0) {
+        rf_overlay_refuse_malformed(node->overlay, request, error, "malformed Attach");
         return;
     }
     bool linked = linked_soundly(node, &them);
     if (rf_id_equal(&them, &node->identity.node_id))
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "an Attach to oneself");
+    else if (!role_is(node, request, body.role))
+        return;
     else if (linked || !theirs_wins(node, &them, 0))
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS,
                                linked ? "linked already" : "under way");
@@ -426,19 +508,22 @@ static void on_attach(void *arg, struct rf_request *request)
     if (body.send_update && linked)
         rf_overlay_update_wanted(node->overlay, &them);
     else if (body.send_update)
-        node->update_wishes[node->update_wish_next++ % NODE_MAX_WISHES] = them;
+        owe_update(node, &them);
 }
 
 static void on_app_attach(void *arg, struct rf_request *request)
 {
     struct rf_node *node = arg;
     struct rf_app_attach body;
-    if (rf_app_attach_decode(request->message->body, request->region, &body) != 0)
-        rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed AppAttach");
+    int error = rf_app_attach_decode(request->message->body, request->region, &body);
+    if (error != 0)
+        rf_overlay_refuse_malformed(node->overlay, request, error, "malformed AppAttach");
     else if (node_app_find(node, body.application) == NULL)
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_NOT_FOUND, "no such application here");
     else if (rf_id_equal(&request->signer.node_id, &node->identity.node_id))
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "an AppAttach to oneself");
+    else if (!role_is(node, request, body.role))
+        return;
     else if (!theirs_wins(node, &request->signer.node_id, body.application))
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS, "under way");
     else
@@ -447,14 +532,41 @@ static void on_app_attach(void *arg, struct rf_request *request)
 
 /* ---- links coming and going ---- */
 
-static void grant_update_wish(struct rf_node *node, const struct rf_id *peer)
+static bool update_owed(struct rf_node *node, const struct rf_id *peer)
 {
-    for (size_t i = 0; i < NODE_MAX_WISHES; i++)
-        if (rf_id_equal(&node->update_wishes[i], peer)) {
-            node->update_wishes[i] = (struct rf_id){0};
-            rf_overlay_update_wanted(node->overlay, peer);
-            return;
-        }
+    bool owed = false;
+    RF_LIST_EACH(&node->dials, it)
+    {
+        const struct dial *d = RF_LIST_ENTRY(it, struct dial, list);
+        owed = owed || (d->owes_update && rf_id_equal(&d->peer, peer));
+    }
+    RF_LIST_EACH(&node->attaches, it)
+    {
+        const struct attach *a = RF_LIST_ENTRY(it, struct attach, list);
+        owed = owed || (a->owes_update && rf_id_equal(a->resource ? &a->peer : &a->target, peer));
+    }
+    return owed;
+}
+
+void node_attach_link_down(struct rf_node *node, rf_link_id link)
+{
+    RF_LIST_EACH_SAFE(&node->dials, it)
+    {
+        struct dial *d = RF_LIST_ENTRY(it, struct dial, list);
+        if (d->link == link)
+            dial_free(node, d);
+    }
+}
+
+/* An overlay link with this node is up: other connections that we are still making to it would be twins. */
+static void drop_other_dials(struct rf_node *node, const struct rf_id *peer, rf_link_id link)
+{
+    RF_LIST_EACH(&node->dials, it)
+    {
+        const struct dial *d = RF_LIST_ENTRY(it, struct dial, list);
+        if (d->application == 0 && d->link != link && rf_id_equal(&d->peer, peer))
+            rf_links_close(node->links, d->link, RF_EDUPLICATE); /* told later: see node_attach_link_down */
+    }
 }
 
 void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link)
@@ -464,10 +576,14 @@ void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link)
     rf_link_id id = link->id;
     struct rf_id peer = link->node_id;
     uint16_t application = app ? link->application : 0;
+    bool owed = !app && update_owed(node, &peer);
+    node_attach_link_down(node, id); /* if we dialled it: it is not under way any more */
     if (app)
         node_app_up(node, link, asked);
     else
-        grant_update_wish(node, &peer);
+        drop_other_dials(node, &peer, id);
+    if (owed)
+        rf_overlay_update_wanted(node->overlay, &peer);
     /* whoever is told may start or end others: begin again after each */
     for (bool again = true; again;) {
         again = false;
@@ -504,5 +620,9 @@ void node_attach_deinit(struct rf_node *node)
         if (a->done != NULL)
             a->done(a->arg, RF_ECANCELLED, 0);
         attach_free(a);
+    }
+    RF_LIST_EACH_SAFE(&node->dials, it)
+    {
+        dial_free(node, RF_LIST_ENTRY(it, struct dial, list));
     }
 }

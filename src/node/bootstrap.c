@@ -41,7 +41,7 @@ static void add_todo(struct rf_node *node, const struct rf_addr *addrs, size_t c
 {
     struct bootstrap *b = &node->bootstrap;
     size_t begin = b->todo_count;
-    for (size_t i = 0; i < count && b->todo_count < RF_COUNT(b->todo); i++) {
+    for (size_t i = 0; i < count && b->todo_count < NODE_MAX_TODO; i++) {
         bool known = is_self(node, &addrs[i]);
         for (size_t k = 0; k < b->todo_count && !known; k++)
             known = rf_addr_equal(&b->todo[k], &addrs[i]);
@@ -54,6 +54,30 @@ static void add_todo(struct rf_node *node, const struct rf_addr *addrs, size_t c
         b->todo[n - 1] = b->todo[k];
         b->todo[k] = swap;
     }
+}
+
+/* A round begins. Without memory it has nobody to try, and the next comes. */
+static void fill_todo(struct rf_node *node)
+{
+    struct bootstrap *b = &node->bootstrap;
+    size_t count = node->peer_count + node->conf->bootstrap_count;
+    rf_free(node->env.mem, b->todo);
+    b->todo_count = b->todo_next = 0;
+    b->todo = count > 0 ? rf_alloc(node->env.mem, count * sizeof(*b->todo)) : NULL;
+    if (b->todo == NULL)
+        return;
+    if (!node->joined) /* a partition check asks the document's nodes: whom we remember is on our side (5.8, D27) */
+        add_todo(node, node->peers, node->peer_count);
+    add_todo(node, node->conf->bootstraps, node->conf->bootstrap_count);
+}
+
+static void round_over(struct rf_node *node)
+{
+    struct bootstrap *b = &node->bootstrap;
+    b->active = false;
+    b->dialling = 0;
+    rf_free(node->env.mem, b->todo);
+    b->todo = NULL;
 }
 
 static bool declare_first(struct rf_node *node)
@@ -82,8 +106,7 @@ static void tell_unreachable(struct rf_node *node)
 
 static void round_failed(struct rf_node *node)
 {
-    struct bootstrap *b = &node->bootstrap;
-    b->active = false;
+    round_over(node);
     if (declare_first(node))
         return;
     if (!node->joined) /* else it was a partition check: nothing is lost */
@@ -101,7 +124,6 @@ static void dial_next(struct rf_node *node)
         if (b->last_error == 0)
             return;
     }
-    b->dialling = 0;
     round_failed(node);
 }
 
@@ -113,23 +135,21 @@ void node_bootstrap_wish(void *ctx)
         return;
     if (b->round_count == 0)
         b->started_us = node->now.mono_us;
-    b->todo_count = b->todo_next = 0;
-    if (!node->joined) /* a partition check asks the document's nodes: whom we remember is on our side (5.8, D27) */
-        add_todo(node, node->peers, node->peer_count);
-    add_todo(node, node->conf->bootstraps, node->conf->bootstrap_count);
-    if (b->round_count++ > b->todo_count && declare_first(node))
+    fill_todo(node);
+    if (b->round_count++ > b->todo_count && declare_first(node)) {
+        round_over(node);
         return;
+    }
     b->active = true;
     dial_next(node);
 }
 
 bool node_bootstrap_link_up(struct rf_node *node, const struct rf_link_info *link)
 {
-    struct bootstrap *b = &node->bootstrap;
+    const struct bootstrap *b = &node->bootstrap;
     if (!b->active || link->id != b->dialling)
         return false;
-    b->active = false;
-    b->dialling = 0;
+    round_over(node);
     return true;
 }
 
@@ -153,10 +173,15 @@ static void remember(struct rf_node *node, const struct rf_addr *addr)
             at = i;
     if (at == 0 && node->peer_count > 0)
         return; /* already the newest */
-    if (at == node->peer_count && node->peer_count < NODE_MAX_PEERS)
+    if (at == NODE_MAX_PEERS) {
+        at--; /* the oldest goes */
+    } else if (at == node->peer_count) {
+        struct rf_addr *peers = rf_resize(node->env.mem, node->peers, (at + 1) * sizeof(*peers));
+        if (peers == NULL)
+            return; /* another time */
+        node->peers = peers;
         node->peer_count++;
-    if (at == NODE_MAX_PEERS)
-        at--;
+    }
     memmove(&node->peers[1], &node->peers[0], at * sizeof(node->peers[0]));
     node->peers[0] = *addr;
     node->peers_dirty = true;
@@ -174,4 +199,10 @@ void node_remember_link(struct rf_node *node, const struct rf_link_info *link)
     /* whoever we dialled listens there; who dialled us came from a port that nobody listens on */
     if (link->outgoing && link->purpose == RF_LINK_OVERLAY)
         remember(node, &link->remote);
+}
+
+void node_bootstrap_deinit(struct rf_node *node)
+{
+    rf_free(node->env.mem, node->bootstrap.todo);
+    rf_free(node->env.mem, node->peers);
 }

@@ -80,6 +80,7 @@ static void link_down(void *ctx, const struct rf_link_info *link, int reason)
 {
     struct rf_node *node = ctx;
     bool was_up = link->node_id.len != 0;
+    node_attach_link_down(node, link->id);
     if (link->purpose == RF_LINK_APP) {
         node_app_down(node, link, reason);
         return;
@@ -150,33 +151,14 @@ static size_t overlay_handover_pending(void *ctx)
 
 /* ---- store -> shell ---- */
 
-static int copy_record(struct rf_region *region, const struct rf_record *from, struct rf_record *to)
-{
-    *to = *from;
-    to->resource = rf_region_copy(region, from->resource);
-    to->slot = rf_region_copy(region, from->slot);
-    to->stored_data = rf_region_copy(region, from->stored_data);
-    to->cert = rf_region_copy(region, from->cert);
-    bool refused = (from->resource.len > 0 && to->resource.p == NULL) ||
-                   (from->slot.len > 0 && to->slot.p == NULL) ||
-                   (from->stored_data.len > 0 && to->stored_data.p == NULL) ||
-                   (from->cert.len > 0 && to->cert.p == NULL);
-    return refused ? RF_ENOMEM : 0;
-}
-
 static int store_persist(void *ctx, uint64_t token, const struct rf_persist_op *ops, size_t op_count)
 {
     struct rf_node *node = ctx;
     struct node_out *o = node_out_new(node, RF_NODE_OUT_PERSIST);
     if (o == NULL)
         return RF_ENOMEM;
-    struct rf_persist_op *copy = rf_region_array(&o->region, op_count, sizeof(*copy));
-    int error = copy == NULL ? RF_ENOMEM : 0;
-    for (size_t i = 0; i < op_count && error == 0; i++) {
-        copy[i].type = ops[i].type;
-        .too_large = link_too_large,
-        error = copy_record(&o->region, &ops[i].record, &copy[i].record);
-    }
+    struct rf_persist_op *copy;
+    int error = rf_persist_copy(&o->region, ops, op_count, &copy);
     if (error != 0) {
         node_out_free(node, o);
         return error;
@@ -193,6 +175,7 @@ const struct rf_link_host *node_link_host(struct rf_node *node, struct rf_link_h
         .ctx = node,
         .up = link_up,
         .message = link_message,
+        .too_large = link_too_large,
         .app_data = node_app_data,
         .down = link_down,
         .suspect = link_suspect,

@@ -9,9 +9,9 @@
 
 #define NODE_MAX_LISTEN     8
 #define NODE_MAX_PEERS      32 /* remembered supernodes */
-#define NODE_MAX_WISHES     64
 #define NODE_MAX_APPS       4
-#define NODE_MAX_DIALS      256 /* remembered, see struct dial */
+#define NODE_MAX_DIALS      256 /* under way for others' Attaches */
+#define NODE_MAX_TODO       64  /* addresses that one round of bootstrapping tries */
 #define NODE_APP_TIMEOUT_US (12 * RF_US_PER_S)
 
 /* One entry of the queue to the shell; memory for its borrowed parts lives in `region`. */
@@ -33,6 +33,8 @@ struct attach {
     struct rf_id target; /* Node-ID, or Resource-ID */
     bool resource;
     bool send_update;
+    bool promised;        /* EXPECTING: the answer said that they dial */
+    bool owes_update;     /* their own Attach, which gave way to this one, asked for an Update */
     struct rf_id peer;    /* who answered; unset while CALLING a resource */
     uint16_t application; /* 0: overlay link */
     struct rf_view user;  /* owned copy: AppAttach only, the name the certificate must carry; may be empty */
@@ -42,11 +44,19 @@ struct attach {
     void *arg;
 };
 
-/* One connection that we dialled for somebody's Attach or AppAttach; link 0: free. It counts while the link is on the way. */
+/* One connection that is being made for somebody's Attach or AppAttach, until it is up or has failed. */
 struct dial {
+    struct rf_list list; /* in node->dials */
     struct rf_id peer;
     uint16_t application;
+    bool owes_update; /* the Attach asked for an Update once it is up */
     rf_link_id link;
+};
+
+/* Who takes the connections of one application. */
+struct node_app {
+    uint16_t application;
+    struct rf_node_app app;
 };
 
 /* One application connection that is up. */
@@ -59,10 +69,10 @@ struct app_conn {
 };
 
 struct bootstrap {
-    bool active;         /* a round is under way */
-    size_t round_count;  /* rounds that failed in a row */
-    uint64_t started_us; /* first round since the node started or was lost */
-    struct rf_addr todo[64];
+    bool active;          /* a round is under way */
+    size_t round_count;   /* rounds that failed in a row */
+    uint64_t started_us;  /* first round since the node started or was lost */
+    struct rf_addr *todo; /* during a round; owned */
     size_t todo_count, todo_next;
     rf_link_id dialling; /* 0 = none */
     int last_error;
@@ -80,11 +90,12 @@ struct rf_node {
     struct rf_identity identity;
     struct rf_view key_pem; /* owned, wiped */
     enum rf_node_role role;
-    struct rf_addr listen[NODE_MAX_LISTEN];
+    struct rf_addr *listen; /* owned */
     size_t listen_count;
     char *software;
     size_t max_links, max_links_per_address, max_store_bytes;
 
+    struct rf_node_counters counters;
     struct rf_links *links;
     struct rf_overlay *overlay;
     struct rf_store *store;
@@ -94,20 +105,14 @@ struct rf_node {
     struct node_out *current; /* that rf_node_next gave last */
     struct rf_list attaches;
     size_t attach_count;
-    struct rf_id update_wishes
-        [NODE_MAX_WISHES]; /* who asked for an Update by Attach and is not linked yet; oldest overwritten */
-    size_t update_wish_next;
-    struct dial dials[NODE_MAX_DIALS]; /* oldest overwritten */
-    size_t dial_next;
+    struct rf_list dials;
+    size_t dial_count;
     struct rf_list app_conns;
-    struct {
-        uint16_t application;
-        struct rf_node_app app;
-    } apps[NODE_MAX_APPS];
+    struct node_app *apps; /* owned */
     size_t app_count;
 
     struct bootstrap bootstrap;
-    struct rf_addr peers[NODE_MAX_PEERS]; /* newest first */
+    struct rf_addr *peers; /* newest first; owned */
     size_t peer_count;
     bool peers_dirty;
 
@@ -143,6 +148,8 @@ void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, cons
 int node_attach_app(struct rf_node *node, const struct rf_app_target *target,
                     void (*done)(void *arg, int error, rf_link_id conn), void *arg);
 void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link);
+void node_attach_link_down(struct rf_node *node,
+                           rf_link_id link); /* one that came up, or one that never did */
 
 /* app.c */
 const struct rf_node_app *node_app_find(struct rf_node *node, uint16_t application);
@@ -157,6 +164,7 @@ void node_bootstrap_wish(void *ctx); /* rf_overlay_host.bootstrap */
 bool node_bootstrap_link_up(struct rf_node *node,
                             const struct rf_link_info *link); /* true: it was a bootstrap link */
 void node_bootstrap_link_down(struct rf_node *node, const struct rf_link_info *link, int reason);
+void node_bootstrap_deinit(struct rf_node *node);
 void node_remember_link(struct rf_node *node, const struct rf_link_info *link);
 bool node_may_be_first(const struct rf_node *node);
 

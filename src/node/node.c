@@ -5,6 +5,10 @@
 #define TRUST_CACHE_COUNT 16384 /* more than links: a link's certificate is looked up at each resumption */
 #define LEAVE_TIME_US     (3 * RF_US_PER_S)
 
+#define X(name, help) {#name, help, offsetof(struct rf_node_counters, name)},
+RF_COUNTERS_DEFINE(node, RF_NODE_COUNTERS, X)
+#undef X
+
 /* ---- new ---- */
 
 int node_own_cert(struct rf_node *node, struct rf_view der, struct rf_cert **out)
@@ -138,6 +142,7 @@ static void init_env(struct rf_node *node, const struct rf_node_config *config)
     };
     rf_list_init(&node->outs);
     rf_list_init(&node->attaches);
+    rf_list_init(&node->dials);
     rf_list_init(&node->app_conns);
 }
 
@@ -156,8 +161,11 @@ static int copy_config(struct rf_node *node, const struct rf_node_config *config
     node->max_links = config->max_links;
     node->max_links_per_address = config->max_links_per_address;
     node->max_store_bytes = config->max_store_bytes;
-    if (config->listen_count > 0)
-        memcpy(node->listen, config->listen, config->listen_count * sizeof(node->listen[0]));
+    if (config->listen_count > 0) {
+        node->listen = rf_memdup(config->mem, config->listen, config->listen_count * sizeof(*node->listen));
+        if (node->listen == NULL)
+            return RF_ENOMEM;
+    }
     node->listen_count = config->listen_count;
     node->conf = rf_conf_hold(config->conf);
     node->software = rf_strdup(config->mem, config->software != NULL ? config->software : "ringfolk");
@@ -212,6 +220,8 @@ void rf_node_free(struct rf_node *node)
     rf_overlay_free(node->overlay);
     rf_links_free(node->links);
     node_app_deinit(node);
+    node_bootstrap_deinit(node);
+    rf_free(mem, node->listen);
     node_outs_deinit(node);
     rf_identity_deinit(&node->identity);
     rf_trust_free(node->trust);
@@ -399,6 +409,7 @@ void rf_node_counters(const struct rf_node *node,
                                  uint64_t value),
                       void *arg)
 {
+    each_counter("node", &node->counters, rf_node_counter_descs, rf_node_counter_count, fn, arg);
     each_counter("link", rf_links_counters(node->links), rf_link_counter_descs, rf_link_counter_count, fn,
                  arg);
     each_counter("ident", rf_trust_counters(node->trust), rf_ident_counter_descs, rf_ident_counter_count, fn,

@@ -21,6 +21,11 @@
 
 struct rf_node;
 
+#define RF_NODE_COUNTERS(X)                                                                                  \
+    X(attaches_bad_answer, "Attaches and AppAttaches of ours that failed: malformed answer, or its role is not active") \
+    X(attaches_refused_full, "Attaches and AppAttaches refused: no room for another link")
+RF_COUNTERS(node, RF_NODE_COUNTERS)
+
 enum rf_node_role { RF_NODE_AUTO = 1, RF_NODE_CLIENT, RF_NODE_SUPERNODE };
 
 struct rf_node_config {
@@ -156,11 +161,6 @@ void rf_node_counters(const struct rf_node *node,
 /* A user name as people type it ("bob" or "bob@example.org") -> "bob@example.org" in out (RF_EFORMAT, RF_ELIMIT). */
 int rf_node_full_name(const struct rf_node *node, const char *name, struct rf_buf *out);
 
-/* One device of a user, from its SIP registration. */
-struct rf_device {
-    struct rf_id node_id;
-    uint64_t registered_ms; /* storage_time */
-    uint64_t expires_ms;
 /*
  * rf_node_forward: from now on our own registration sends callers on to `aor` ("carol@example.org"; empty: no more). It stands until it is
  * changed, not over a restart. Errors: RF_EFORMAT no AOR, RF_EINVAL ourselves, RF_ENOMEM. rf_node_forwarded: "" for none; borrowed.
@@ -168,13 +168,18 @@ struct rf_device {
 int rf_node_forward(struct rf_node *node, struct rf_view aor, struct rf_now now);
 const char *rf_node_forwarded(const struct rf_node *node);
 
-    uint8_t cert_sha256[RF_SHA256_LEN];
-    bool self; /* it is us */
-};
+/* One device of a user, from its SIP registration. */
+struct rf_device {
+    struct rf_id node_id;
     struct rf_view
         aor; /* whose registration it is: the name asked for, or one it forwards to; its certificate names it. Borrowed */
     struct rf_view route; /* encoded destination list to it (reload.md 2.2), node_id last; borrowed */
     uint16_t application; /* for calls: 5060, or 5061 when its contact_prefs want sips only (7.3) */
+    uint64_t registered_ms; /* storage_time */
+    uint64_t expires_ms;
+    uint8_t cert_sha256[RF_SHA256_LEN];
+    bool self; /* it is us */
+};
 struct rf_whois {
     int error;           /* 0; RF_ENOTFOUND nobody of that name is registered; RF_ELIMIT no end of forwardings */
     struct rf_view name; /* the one asked for */
@@ -182,12 +187,12 @@ struct rf_whois {
     size_t device_count;
     bool
         exists; /* a certificate is stored under that name (false: unknown user -> 404, true: offline -> 480) */
+    bool loop;  /* with RF_ELIMIT: forwarded in a circle (-> 482), else too often (-> 483) */
     struct rf_id resource;  /* H(name) */
     struct rf_id responder; /* where it is stored */
     uint64_t took_us;
 };
 int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now now,
-    bool loop;  /* with RF_ELIMIT: forwarded in a circle (-> 482), else too often (-> 483) */
                   void (*done)(void *arg, const struct rf_whois *whois), void *arg);
 /* ping: over the overlay to a Node-ID. */
 int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,

@@ -109,7 +109,7 @@ static void do_connect(struct net_event *e)
     struct node_net *net = e->net;
     struct net_pipe *pipe = e->pipe;
     struct net_node *from = pipe->end[0].node;
-    if (from == NULL || from->node == NULL)
+    if (from == NULL || from->node == NULL || rf_addr_equal(&net->dead, &pipe->addr[1]))
         return;
     struct net_node *to = NULL;
     for (size_t i = 0; i < net->count; i++)

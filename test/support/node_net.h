@@ -51,6 +51,7 @@ struct node_net {
     struct net_pipe *pipes;
     struct rf_log log;    /* lines go to stderr when NODE_NET_LOG is set in the environment */
     uint64_t connections; /* made so far */
+    struct rf_addr dead;  /* connections to this address get no answer at all; family 0: none */
     bool partitioned;     /* nodes of odd and even index do not reach each other */
 };
 

@@ -1,12 +1,15 @@
-/* test_node_links.c - a node's links: messages that are too large, certificates below intermediates. */
+/* test_node_links.c - a node's links: messages that are too large, intermediates, and the rules of Attach (3.7). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include "base/assert.h"
+#include "link/table.h"
 #include "node/internal.h"
+#include "overlay/internal.h"
 #include "support/node_net.h"
+#include "wire/attach.h"
 #include "wire/method.h"
 
 #define S RF_US_PER_S
@@ -134,11 +137,404 @@ static void test_intermediates(void **state)
     node_net_deinit(&net);
 }
 
+/* ---- Attach: what is asked and what comes back ---- */
+
+struct outcome {
+    unsigned answers, errors;
+    uint16_t code;
+};
+
+static void answered(void *arg, const struct rf_reply *reply)
+{
+    struct outcome *o = arg;
+    o->answers += reply->error == 0;
+    o->errors += reply->error == RF_EREMOTE;
+    o->code = reply->error_code;
+}
+
+static struct rf_ice_candidate candidate_at(const struct rf_addr *addr, uint8_t link, uint32_t priority)
+{
+    return (struct rf_ice_candidate){.addr = *addr,
+                                     .overlay_link = link,
+                                     .foundation = rf_view_str("1"),
+                                     .priority = priority,
+                                     .type = RF_ICE_HOST};
+}
+
+static void attach_begin(size_t from, size_t to, const char *role, struct rf_ice_candidate *candidates,
+                         size_t count, bool send_update, struct outcome *outcome)
+{
+    struct rf_attach body = {.role = rf_view_str(role),
+                             .candidates = candidates,
+                             .candidate_count = count,
+                             .send_update = send_update};
+    struct rf_buf bytes;
+    rf_call_id id;
+    rf_buf_init(&bytes, rf_mem_system(), 4096);
+    rf_attach_encode(&body, &bytes);
+    struct rf_call call = {
+        .code = RF_CODE_ATTACH_REQ, .body = rf_buf_view(&bytes), .done = answered, .arg = outcome};
+    rf_call_to_node(&call, &net.nodes[to].identity.node_id);
+    assert_int_equal(rf_overlay_call(net.nodes[from].node->overlay, &call, &id), 0);
+    rf_buf_deinit(&bytes);
+    node_net_settle(&net, from);
+}
+
+static struct outcome attach(size_t from, size_t to, const char *role, struct rf_ice_candidate *candidates,
+                             size_t count, bool send_update)
+{
+    struct outcome outcome = {0};
+    attach_begin(from, to, role, candidates, count, send_update, &outcome);
+    node_net_run(&net, 20 * S);
+    return outcome;
+}
+
+/* with the candidate where the sender really is */
+static struct outcome plain_attach(size_t from, size_t to, bool send_update)
+{
+    struct rf_ice_candidate c = candidate_at(&net.nodes[from].addr, RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE, 1);
+    return attach(from, to, RF_ATTACH_PASSIVE, &c, 1, send_update);
+}
+
+static bool linked(size_t a, size_t b)
+{
+    return rf_overlay_link_of(net.nodes[a].node->overlay, &net.nodes[b].identity.node_id) != 0;
+}
+
+static void assert_refused(struct outcome outcome, uint16_t code)
+{
+    assert_int_equal(outcome.answers, 0);
+    assert_int_equal(outcome.errors, 1);
+    assert_int_equal(outcome.code, code);
+}
+
+/* One supernode, 0, and two clients, 1 and 2, that are not linked with each other. */
+static void two_clients(uint64_t seed)
+{
+    node_net_init(&net, seed, 1, &rf_engine_plain, NULL, NULL);
+    start(1, 2);
+    assert_false(linked(1, 2));
+}
+
+static void test_roles(void **state)
+{
+    static const char *const wrong[] = {"active", "", "Passive", "passive ", "actpass"};
+    (void)state;
+    two_clients(3);
+    struct rf_ice_candidate c = candidate_at(&net.nodes[1].addr, RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE, 1);
+    for (size_t i = 0; i < RF_COUNT(wrong); i++)
+        assert_refused(attach(1, 2, wrong[i], &c, 1, false), RF_ERROR_INVALID_MESSAGE);
+    assert_false(linked(1, 2));
+    assert_int_equal(plain_attach(1, 2, false).answers, 1);
+    assert_true(linked(1, 2));
+    node_net_deinit(&net);
+}
+
+/* What the node under attack is told instead of a good answer. */
+static struct rf_view bad_answer;
+
+static void answer_badly(void *arg, struct rf_request *request)
+{
+    struct rf_node *node = arg;
+    assert_int_equal(rf_overlay_answer(node->overlay, request, bad_answer, NULL, 0), 0);
+}
+
+struct done {
+    unsigned count;
+    int error;
+};
+
+static void app_done(void *arg, int error, rf_link_id conn)
+{
+    struct done *d = arg;
+    (void)conn;
+    d->count++;
+    d->error = error;
+}
+
+static void app_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struct rf_view user,
+                   bool outgoing)
+{
+    (void)ctx, (void)conn, (void)node_id, (void)user, (void)outgoing;
+}
+
+static void app_data(void *ctx, rf_link_id conn, struct rf_view bytes)
+{
+    (void)ctx, (void)conn, (void)bytes;
+}
+
+static void app_down(void *ctx, rf_link_id conn, int reason)
+{
+    (void)ctx, (void)conn, (void)reason;
+}
+
+/* An answer that is none fails the Attach at once, and is counted. */
+static void test_bad_answers(void **state)
+{
+    static const char *const roles[] = {"passive", "active", NULL};
+    const struct rf_node_app app = {NULL, app_up, app_data, app_down};
+    (void)state;
+    two_clients(4);
+    struct rf_node *victim = net.nodes[1].node, *villain = net.nodes[2].node;
+    assert_int_equal(rf_node_set_app(victim, 5060, &app), 0);
+    villain->overlay->handlers[RF_CODE_APP_ATTACH_REQ / 2] = (struct handler){answer_badly, villain};
+    for (size_t i = 0; i < RF_COUNT(roles); i++) {
+        struct done done = {0};
+        struct rf_buf bytes;
+        rf_buf_init(&bytes, rf_mem_system(), 4096);
+        struct rf_app_attach body = {.application = 5060,
+                                     .role = rf_view_str(roles[i] ? roles[i] : "active")};
+        rf_app_attach_encode(&body, &bytes);
+        bytes.len -= roles[i] == NULL;
+        bad_answer = rf_buf_view(&bytes);
+        struct rf_app_target target = {.node_id = net.nodes[2].identity.node_id, .application = 5060};
+        assert_int_equal(rf_node_app_attach(victim, &target, net.now, app_done, &done), 0);
+        node_net_settle(&net, 1);
+        node_net_run(&net, S);
+        bool good = i == 1; /* well formed: it is waited for a connection, in vain */
+        assert_int_equal(done.count, good ? 0 : 1);
+        node_net_run(&net, 20 * S);
+        assert_int_equal(done.count, 1);
+        assert_int_equal(done.error < 0, 1);
+        rf_buf_deinit(&bytes);
+    }
+    assert_int_equal(node_net_counter(&net, 1, "node", "attaches_bad_answer"), 2);
+    node_net_deinit(&net);
+}
+
+/* ---- candidates ---- */
+
+static unsigned seen_requests;
+
+/* Looks at the candidates that a node offers: host, TLS without ICE, the priorities of 3.7. */
+static void see_candidates(void *arg, struct rf_request *request)
+{
+    struct rf_node *node = arg;
+    struct rf_attach body;
+    assert_int_equal(rf_attach_decode(request->message->body, request->region, &body), 0);
+    assert_int_equal(body.candidate_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct rf_ice_candidate *c = &body.candidates[i];
+        assert_int_equal(c->priority, 126 * 0x1000000 + (65535 - (uint32_t)i) * 0x100 + 255);
+        assert_int_equal(c->overlay_link, RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE);
+        assert_int_equal(c->type, RF_ICE_HOST);
+        assert_int_equal(c->addr.port, 6084 + i);
+    }
+    assert_true(rf_view_equal(body.role, rf_view_str(RF_ATTACH_PASSIVE)));
+    seen_requests++;
+    rf_overlay_refuse_text(node->overlay, request, RF_ERROR_FORBIDDEN, "seen");
+}
+
+static void test_candidates(void **state)
+{
+    (void)state;
+    two_clients(5);
+    struct rf_addr nobody = net.nodes[2].addr, *listen = rf_alloc(rf_mem_system(), 3 * sizeof(*listen));
+    struct rf_node *node = net.nodes[1].node, *looker = net.nodes[2].node;
+    for (int i = 0; i < 3; i++) {
+        listen[i] = net.nodes[1].addr;
+        listen[i].port = (uint16_t)(6084 + i);
+    }
+    rf_free(rf_mem_system(), node->listen);
+    node->listen = listen;
+    node->listen_count = 3;
+    struct handler usual = looker->overlay->handlers[RF_CODE_ATTACH_REQ / 2];
+    looker->overlay->handlers[RF_CODE_ATTACH_REQ / 2] = (struct handler){see_candidates, looker};
+    node_attach_wish(node, &net.nodes[2].identity.node_id, false, NULL, 0, false);
+    node_net_settle(&net, 1);
+    node_net_run(&net, S);
+    assert_int_equal(seen_requests, 1);
+    /* of candidates of both sorts only ours is dialled, although it is the least wanted */
+    looker->overlay->handlers[RF_CODE_ATTACH_REQ / 2] = usual;
+    nobody.ip[3] = 77;
+    struct rf_ice_candidate mixed[3] = {candidate_at(&nobody, 1, 30), candidate_at(&nobody, 3, 20),
+                                        candidate_at(&net.nodes[1].addr, 4, 10)};
+    assert_refused(attach(1, 2, RF_ATTACH_PASSIVE, mixed, 2, false), RF_ERROR_INVALID_MESSAGE);
+    assert_int_equal(attach(1, 2, RF_ATTACH_PASSIVE, mixed, 3, false).answers, 1);
+    assert_int_equal(node_net_counter(&net, 2, "link", "connect_failed"), 0);
+    assert_true(linked(1, 2));
+    node_net_deinit(&net);
+}
+
+/* ---- Attaches that meet ---- */
+
+/* node 2 has an Attach of its own for a resource under way */
+static struct attach *own_attach(bool resource, bool promised, size_t peer)
+{
+    struct rf_node *node = net.nodes[2].node;
+    struct attach *a = rf_zalloc(node->env.mem, sizeof(*a));
+    a->node = node;
+    a->state = ATTACH_EXPECTING;
+    a->target =
+        resource ? rf_id_add_small(&net.nodes[2].identity.node_id, 1) : net.nodes[peer].identity.node_id;
+    a->resource = resource;
+    a->promised = promised;
+    a->peer = net.nodes[peer].identity.node_id;
+    rf_list_push_back(&node->attaches, &a->list);
+    node->attach_count++;
+    return a;
+}
+
+static void own_attach_over(struct attach *a)
+{
+    rf_list_remove(&a->list);
+    a->node->attach_count--;
+    rf_free(a->node->env.mem, a);
+}
+
+/* Theirs comes while ours, to a Resource-ID or to them, is answered: In_Progress, if they said that they dial us. */
+static void test_crossing(void **state)
+{
+    (void)state;
+    for (int resource = 0; resource < 2; resource++) {
+        two_clients(6);
+        struct attach *ours = own_attach(resource, true, 1);
+        assert_refused(plain_attach(1, 2, false), RF_ERROR_IN_PROGRESS);
+        assert_false(linked(1, 2));
+        own_attach_over(ours);
+        /* they said In_Progress: it is theirs that we wait for */
+        (void)own_attach(resource, false, 1);
+        assert_int_equal(plain_attach(1, 2, false).answers, 1);
+        assert_true(linked(1, 2));
+        assert_int_equal(net.nodes[2].node->attach_count, 0);
+        node_net_deinit(&net);
+    }
+}
+
+/* Two dials to one node, as when both sides' Attaches to Resource-IDs cross: the one that is not up yet is given up. */
+static void test_one_link_of_two_dials(void **state)
+{
+    (void)state;
+    two_clients(7);
+    struct rf_addr nobody = net.nodes[1].addr;
+    rf_link_id link;
+    nobody.ip[3] = 77;
+    struct rf_ice_candidate c = candidate_at(&nobody, RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE, 1);
+    struct rf_node *node = net.nodes[2].node;
+    net.dead = nobody; /* connections there get no answer at all */
+    struct outcome outcome = {0};
+    attach_begin(1, 2, RF_ATTACH_PASSIVE, &c, 1, false, &outcome);
+    node_net_run(&net, S);
+    assert_int_equal(outcome.answers, 1);
+    assert_int_equal(node->dial_count, 1);
+    assert_int_equal(
+        rf_links_connect(net.nodes[1].node->links, &net.nodes[2].addr, 1, NULL, RF_LINK_OVERLAY, 0, &link),
+        0);
+    node_net_settle(&net, 1);
+    node_net_run(&net, S);
+    assert_true(linked(1, 2));
+    assert_int_equal(node->dial_count, 0);
+    assert_int_equal(rf_links_count(node->links, RF_LINK_CONNECTING), 0);
+    node_net_deinit(&net);
+}
+
+/* A second Attach of one that is linked: In_Progress; the link is suspect: answered, and there is another one. */
+static void test_linked_already(void **state)
+{
+    (void)state;
+    two_clients(8);
+    struct rf_node *node = net.nodes[2].node;
+    assert_int_equal(plain_attach(1, 2, false).answers, 1);
+    rf_link_id first = rf_overlay_link_of(node->overlay, &net.nodes[1].identity.node_id);
+    assert_true(first != 0);
+    assert_refused(plain_attach(1, 2, true), RF_ERROR_IN_PROGRESS);
+    assert_true(rf_overlay_link_of(node->overlay, &net.nodes[1].identity.node_id) == first);
+    link_find(node->links, first)->suspect = true; /* nothing has been acknowledged for a while */
+    rf_overlay_link_suspect(node->overlay, first, true);
+    assert_int_equal(plain_attach(1, 2, false).answers, 1);
+    assert_true(rf_overlay_link_of(node->overlay, &net.nodes[1].identity.node_id) != first);
+    node_net_deinit(&net);
+}
+
+/* No room for another link: told so at once, and not answered as if there were. */
+static void test_full(void **state)
+{
+    (void)state;
+    two_clients(9);
+    struct rf_node *node = net.nodes[2].node;
+    size_t before = node->links->config.max_links;
+    node->links->config.max_links = node->links->map.count;
+    assert_refused(plain_attach(1, 2, true), RF_ERROR_FORBIDDEN);
+    assert_int_equal(node_net_counter(&net, 2, "node", "attaches_refused_full"), 1);
+    assert_int_equal(node->dial_count, 0);
+    node->links->config.max_links = before;
+    assert_int_equal(plain_attach(1, 2, true).answers, 1);
+    assert_true(linked(1, 2));
+    node_net_deinit(&net);
+}
+
+/* ---- num_resources of Probe ---- */
+
+struct probed {
+    unsigned count;
+    uint32_t resources;
+};
+
+static void probe_answered(void *arg, const struct rf_reply *reply)
+{
+    struct probed *p = arg;
+    struct rf_view infos;
+    struct rf_probe_info info;
+    assert_int_equal(reply->error, 0);
+    assert_int_equal(rf_probe_ans_decode(reply->body, &infos), 0);
+    assert_int_equal(rf_probe_info_next(&infos, &info), 0);
+    assert_int_equal(info.type, RF_PROBE_NUM_RESOURCES);
+    assert_int_equal(infos.len, 0);
+    p->count++;
+    p->resources = info.number;
+}
+
+static uint32_t probe(size_t from, size_t to)
+{
+    static const uint8_t wanted[] = {1, RF_PROBE_NUM_RESOURCES}; /* list8 of one */
+    struct probed p = {0};
+    rf_call_id id;
+    struct rf_call call = {.code = RF_CODE_PROBE_REQ,
+                           .body = rf_view_of(wanted, sizeof(wanted)),
+                           .done = probe_answered,
+                           .arg = &p};
+    rf_call_to_node(&call, &net.nodes[to].identity.node_id);
+    assert_int_equal(rf_overlay_call(net.nodes[from].node->overlay, &call, &id), 0);
+    node_net_settle(&net, from);
+    node_net_run(&net, S);
+    assert_int_equal(p.count, 1);
+    return p.resources;
+}
+
+/* The only supernode holds everybody's: the registration and the certificates of each user and node, each resource once. */
+static void test_num_resources(void **state)
+{
+    (void)state;
+    two_clients(10);
+    struct rf_store_stats stats;
+    uint32_t before = probe(1, 0);
+    rf_store_stats(net.nodes[0].node->store, &stats);
+    assert_int_equal(before, stats.resource_count);
+    size_t i = node_net_add(&net, "another", RF_NODE_CLIENT);
+    node_net_start(&net, i);
+    rf_node_register(net.nodes[i].node, true, net.now);
+    node_net_settle(&net, i);
+    node_net_run(&net, 20 * S);
+    rf_store_stats(net.nodes[0].node->store, &stats);
+    assert_int_equal(probe(1, 0), stats.resource_count);
+    assert_int_equal(stats.resource_count, before + 2); /* its user's and its node's */
+    assert_int_equal(probe(0, 1), 0);                   /* a client stores nothing for others */
+    node_net_deinit(&net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_intermediates),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_crossing),
+        cmocka_unit_test(test_one_link_of_two_dials),
+        cmocka_unit_test(test_linked_already),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_num_resources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,3 +209,12 @@ int rf_node_fetch(struct rf_node *node, const struct rf_id *resource, uint32_t k
         return RF_EUNKNOWN;
     return rf_store_client_fetch(node->store, resource, kind, NULL, 0, done, arg);
 }
+
+int rf_node_store(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_view slot,
+                  bool exists, struct rf_view value, uint32_t lifetime_s, struct rf_now now,
+                  rf_stored_fn done, void *arg)
+{
+    node_enter(node, now);
+    return rf_store_client_store(node->store, &node->identity, resource, kind, slot, exists, value,
+                                 lifetime_s, done, arg);
+}

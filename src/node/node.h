@@ -204,6 +204,10 @@ int rf_node_trace(struct rf_node *node, const struct rf_id *target, bool resourc
 int rf_node_fetch(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_now now,
                   void (*done)(void *arg, const struct rf_fetch_result *result), void *arg);
 int rf_node_resource_of(const struct rf_node *node, struct rf_view resource_name, struct rf_id *out);
+/* store: one value, signed by us; arguments and errors as rf_store_client_store (overlay/usage.h). */
+int rf_node_store(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_view slot,
+                  bool exists, struct rf_view value, uint32_t lifetime_s, struct rf_now now,
+                  rf_stored_fn done, void *arg);
 
 /* ---- application connections (AppAttach) ---- */
 

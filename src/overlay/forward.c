@@ -177,12 +177,6 @@ void forward_arrival(struct rf_overlay *o, struct arrival *a)
         route_arrival(o, a);
 }
 
-void rf_overlay_receive(struct rf_overlay *o, uint64_t link, struct rf_view message)
-{
-    struct conn *conn = conns_find(o, link);
-    o->counters.received++;
-    if (conn == NULL) {
-        o->counters.dropped_unknown_link++;
 void rf_overlay_too_large(struct rf_overlay *o, uint64_t link, struct rf_view front)
 {
     struct conn *conn = conns_find(o, link);
@@ -199,6 +193,12 @@ void rf_overlay_too_large(struct rf_overlay *o, uint64_t link, struct rf_view fr
         drop(o, &a, &o->counters.dropped_too_large, RF_ERROR_MESSAGE_TOO_LARGE, "larger than max-message-size");
 }
 
+void rf_overlay_receive(struct rf_overlay *o, uint64_t link, struct rf_view message)
+{
+    struct conn *conn = conns_find(o, link);
+    o->counters.received++;
+    if (conn == NULL) {
+        o->counters.dropped_unknown_link++;
         return;
     }
     struct arrival a = {.conn = conn, .link = link, .link_node = conn->info.node, .message = message};

@@ -1,0 +1,17 @@
+# embed.cmake - writes a C file that holds the texts of scenarios: cmake -DOUT=FILE -DIN=a.scn,b.scn -P embed.cmake
+string(REPLACE "," ";" files "${IN}")
+set(arrays "")
+set(rows "")
+set(count 0)
+foreach(file IN LISTS files)
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR length "${digits} / 2")
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+  string(APPEND arrays "static const unsigned char text_${count}[] = {${bytes}0};\n")
+  string(APPEND rows "    {\"${name}\", text_${count}, ${length}},\n")
+  math(EXPR count "${count} + 1")
+endforeach()
+file(WRITE ${OUT} "/* made by cmake/embed.cmake from scenarios/ */\n#include \"apps/sim_main.h\"\n\n${arrays}
+const struct sim_embedded sim_scenarios[] = {\n${rows}};\nconst size_t sim_scenario_count = ${count};\n")

@@ -1,0 +1,111 @@
+/* settings.c - the table of settings. */
+#include "sim/settings.h"
+
+#include <stddef.h>
+#include "base/assert.h"
+
+#define AT(field) offsetof(struct rf_sim_scenario, field)
+#define DAYS(n)   (86400.0 * (n))
+#define NODES_MAX 1e7
+#define BITS_MAX  1e12
+#define EVERYBODY 1e18 /* registered: SIZE_MAX in the struct */
+
+const struct sim_setting sim_settings[] = {
+    {"supernodes", "supernodes in all", SIM_COUNT, AT(supernodes), 1, NODES_MAX},
+    {"clients", "clients in all", SIM_COUNT, AT(clients), 0, NODES_MAX},
+    {"bootstraps", "supernodes that the document names as first contacts", SIM_COUNT, AT(bootstraps), 1, 64},
+    {"registered", "nodes of each group that register a user", SIM_COUNT, AT(registered), 0, EVERYBODY},
+    {"duration", "virtual time of the run", SIM_TIME, AT(duration_us), 1, DAYS(30)},
+    {"sample", "interval of the series", SIM_TIME, AT(sample_us), 0.1, DAYS(1)},
+    {"probe", "interval of ring checks; 0: at the end and after marks", SIM_TIME, AT(probe_us), 0, DAYS(1)},
+    {"zipf", "popularity exponent of users looked up; 0: all alike", SIM_REAL, AT(zipf), 0, 4},
+    {"update_interval", "chord-update-interval of the document; 0: default", SIM_SECONDS,
+     AT(update_interval_s), 0, DAYS(1)},
+    {"ping_interval", "chord-ping-interval of the document; 0: default", SIM_SECONDS, AT(ping_interval_s), 0,
+     DAYS(1)},
+    {"disk", "supernodes have disks that survive crashes", SIM_SWITCH, AT(disk), 0, 1},
+    {"disk_time", "until a write is on the disk", SIM_TIME_32, AT(disk_us), 0, 60},
+    {"drift", "wall clocks drift by up to +- that many ppm", SIM_REAL, AT(drift_ppm), 0, 1e5},
+    {"max_links", "links per supernode; 0: the node's default", SIM_COUNT, AT(max_links), 0, 1e6},
+    {"natted", "share of clients that nobody can dial", SIM_REAL, AT(natted), 0, 1},
+    {"latency_scale", "factor on all latencies", SIM_REAL, AT(net.scale), 0, 100},
+    {"min_latency", "one way, between any two nodes", SIM_TIME_32, AT(net.min_latency_us), 1e-4, 10},
+    {"jitter", "mean of what is added to each delivery", SIM_TIME_32, AT(net.jitter_us), 0, 10},
+    {"loss", "probability that a delivery is retransmitted", SIM_REAL, AT(net.loss), 0, 0.9},
+    {"super_up", "bit/s that a supernode sends", SIM_RATE, AT(net.super_up_bps), 1000, BITS_MAX},
+    {"super_down", "bit/s that a supernode receives", SIM_RATE, AT(net.super_down_bps), 1000, BITS_MAX},
+    {"client_up", "bit/s that a client sends", SIM_RATE, AT(net.client_up_bps), 1000, BITS_MAX},
+    {"client_down", "bit/s that a client receives", SIM_RATE, AT(net.client_down_bps), 1000, BITS_MAX},
+    {"window", "bytes under way per direction of a connection", SIM_NUMBER_32, AT(net.window_len), 1024,
+     1 << 30},
+    {"dial_timeout", "a dial into nowhere fails after that", SIM_TIME_32, AT(net.syn_timeout_us), 0.1, 3600},
+};
+const size_t sim_setting_count = RF_COUNT(sim_settings);
+
+const struct sim_setting *sim_setting_find(struct rf_view name)
+{
+    if (rf_view_equal(name, rf_view_str("nodes")))
+        name = rf_view_str("supernodes");
+    for (size_t i = 0; i < sim_setting_count; i++)
+        if (rf_view_equal(name, rf_view_str(sim_settings[i].name)))
+            return &sim_settings[i];
+    return NULL;
+}
+
+double sim_setting_get(const struct sim_setting *setting, const struct rf_sim_scenario *scenario)
+{
+    const void *p = (const char *)scenario + setting->offset;
+
+    switch (setting->type) {
+    case SIM_COUNT:
+        return *(const size_t *)p == SIZE_MAX ? EVERYBODY : (double)*(const size_t *)p;
+    case SIM_TIME:
+        return (double)*(const uint64_t *)p / 1e6;
+    case SIM_TIME_32:
+        return (double)*(const uint32_t *)p / 1e6;
+    case SIM_SECONDS:
+    case SIM_NUMBER_32:
+        return (double)*(const uint32_t *)p;
+    case SIM_RATE:
+        return (double)*(const uint64_t *)p;
+    case SIM_REAL:
+        return *(const double *)p;
+    default:
+        return *(const bool *)p ? 1 : 0;
+    }
+}
+
+bool sim_setting_put(const struct sim_setting *setting, double value, struct rf_sim_scenario *scenario)
+{
+    void *p = (char *)scenario + setting->offset;
+
+    if (!(value >= setting->least && value <= setting->most))
+        return false;
+    switch (setting->type) {
+    case SIM_COUNT:
+        *(size_t *)p = value >= EVERYBODY ? SIZE_MAX : (size_t)(value + 0.5);
+        break;
+    case SIM_TIME:
+        *(uint64_t *)p = (uint64_t)(value * 1e6 + 0.5);
+        break;
+    case SIM_TIME_32:
+        *(uint32_t *)p = (uint32_t)(value * 1e6 + 0.5);
+        break;
+    case SIM_SECONDS:
+    case SIM_NUMBER_32:
+        *(uint32_t *)p = (uint32_t)(value + 0.5);
+        break;
+    case SIM_RATE:
+        *(uint64_t *)p = (uint64_t)(value + 0.5);
+        break;
+    case SIM_REAL:
+        *(double *)p = value;
+        break;
+    case SIM_SWITCH:
+        if (value != 0 && value != 1)
+            return false;
+        *(bool *)p = value == 1;
+        break;
+    }
+    return true;
+}

@@ -109,7 +109,8 @@ struct rf_sim_scenario {
     bool disk;                                   /* supernodes have disks that survive kills; default true */
     uint32_t disk_us;                            /* a commit takes that long; default 5 ms */
     double drift_ppm;                            /* wall clocks drift by up to +- that much */
-    size_t max_links;                            /* per supernode, 0: the node's default */
+    double natted;    /* fraction of clients that nobody can dial (NAT kinds of datagrams come with ICE) */
+    size_t max_links; /* per supernode, 0: the node's default */
     struct rf_sim_net_config net;
     struct rf_sim_step steps[RF_SIM_MAX_STEPS];
     size_t step_count;
@@ -122,15 +123,16 @@ void rf_sim_scenario_default(struct rf_sim_scenario *scenario);
 /* ---- the run ---- */
 
 /*
- * Crypto: every shard makes its own backend. `charge` must be called by the backend with the CPU time of each operation; it
- * bills the node that runs. A backend that cannot (crypto/openssl) leaves it alone. Keys come from key_from_raw with bytes of the node's stream.
+ * Crypto: every shard makes its own backend. `make` NULL: crypto/fake, which charges the node that runs for every operation. Another backend (for
+ * a run with real crypto) calls `charge` with the CPU time of an operation if it can. Keys come from key_from_raw with bytes of
+ * the node's own stream.
  */
 struct rf_sim_crypto {
     void *arg;
-    struct rf_crypto *(*make)(void *arg, struct rf_mem *mem, void (*charge)(void *ctx, uint32_t us),
+    struct rf_crypto *(*make)(void *arg, struct rf_mem *mem, void (*charge)(void *ctx, uint64_t ns),
                               void *ctx);
     void (*release)(void *arg, struct rf_crypto *crypto);
-    enum rf_key_type key_type;
+    enum rf_key_type key_type; /* 0: P-256 */
 };
 
 struct rf_sim_config {

@@ -269,6 +269,33 @@ class Enrolment(unittest.TestCase):
             pass
         self.assertEqual(self.server.curl("/.well-known/reload-config")[0], 200)
 
+    def test_paths(self):
+        """Paths are compared after decoding, and as they are: no dots, no case; headers have a bound."""
+        table = [
+            ("/.well-known/reload%2dconfig", 200), ("/%65nrol", 405), ("/.well-known/reload-config?x=/enrol", 200),
+            ("/x/../enrol", 404), ("/enrol/", 404), ("//enrol", 404), ("/ENROL", 404), ("/enrol%2f", 404), ("/%2e%2e/%2e%2e/etc/passwd", 404),
+            ("/enrol;x", 404), ("/%c3%a9%ff", 404), ("/" + "a" * 4000, 404),
+        ]
+        for path, status in table:
+            self.assertEqual(self.server.curl(path, "--path-as-is")[0], status, path)
+        for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "CONNECTED", "get"):
+            self.assertEqual(self.server.curl("/enrol", "-X", method)[0], 405, method)
+        self.assertEqual(self.server.curl("/enrol", "-H", "X: " + "a" * 60_000)[0], 431)
+        self.assertEqual(self.server.curl("/enrol", *(x for i in range(3000) for x in ("-H", f"X{i}: a")))[0], 431)
+
+    def test_hostile_names(self):
+        """What would mean something to SQL, to a shell, to a log or to the eye is no name; passwords may hold anything that is UTF-8."""
+        names = ["x' OR '1'='1", "alice'--", "alice\";DROP TABLE enrol_user", "al%00ice", "%", "_", "alice\n", "$(id)", "../alice",
+                 "\u0430lice", "\uff41lice", "ali\u200bce", "alic\u00e9", "alice\u202e", "alice.", "a..b", "\U0001f600"]
+        for i, name in enumerate(names):
+            answer = self.server.enrol(self.device(), "password=x", tls=("--form-string", "username=" + name), source=f"127.0.5.{i + 1}")
+            self.check_refused(answer, 403, b"username_not_available", "letter or digit")
+        wild = "'; DROP TABLE enrol_user;-- \u0430\U0001f600 %s\\"
+        SECRETS.append(wild)
+        self.server.cli("user", "add", "wilma", "--password-stdin", stdin=wild + "\n")
+        self.assertEqual(self.server.enrol(self.device(), "username=wilma", tls=("--form-string", "password=" + wild))[0], 200)
+        self.assertIn("alice@example.org", [u["name"] for u in self.server.ask("user", "list")])
+
     def blob(self, size):
         path = self.tmp / f"blob{size}"
         path.write_bytes(b"x" * size)

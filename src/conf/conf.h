@@ -76,6 +76,8 @@ struct rf_conf {
     size_t kind_count;
     struct rf_view *signatures; /* decoded SecurityBlocks that follow <configuration> */
     size_t signature_count;
+    char *
+        unmet; /* rf_conf_examine: what the document asks for and we lack, a part of a sentence; NULL: nothing */
     struct rf_view *kind_blocks; /* <kind-block>s received later (ConfigUpdate of type 2), each text copied */
     size_t kind_block_count;
 };
@@ -90,6 +92,12 @@ struct rf_conf {
 int rf_conf_parse(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view xml, struct rf_view overlay,
                   struct rf_conf **out, char *error_text, size_t error_text_len);
 /*
+ * rf_conf_examine reads a document as rf_conf_parse does, but what we lack is no error: `unmet` of the document then says what it is. For
+ * who must know whether such a document is genuine (rf_conf_verify), to leave the overlay (3.14). It is never put in force.
+ */
+int rf_conf_examine(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view xml, struct rf_view overlay,
+                    struct rf_conf **out, char *error_text, size_t error_text_len);
+/*
  * rf_conf_with_kinds makes a document with further <kind-block>s (ConfigUpdate of type 2, reload.md 3.14): information newly received
  * about a Kind overrides the old. Each must be signed by a kind-signer of `current`, which stays as it is.
  * out: one reference. Errors: RF_EFORMAT, RF_ELIMIT, RF_EUNSUPPORTED, RF_ENOMEM, those of rf_conf_verify.
@@ -97,6 +105,14 @@ int rf_conf_parse(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view x
 int rf_conf_with_kinds(const struct rf_conf *current, struct rf_crypto *crypto, struct rf_trust *trust,
                        uint64_t wall_ms, const struct rf_view *kind_blocks, size_t kind_block_count,
                        struct rf_conf **out, char *error_text, size_t error_text_len);
+/*
+ * rf_conf_keep_kinds makes a document with <kind-block>s of an earlier life or an older document: those that a kind-signer of `current` vouches
+ * for; the others are left out. newer: they came after `current`; else a Kind that it defines itself stays as it is there. The
+ * blocks of `current` are not taken over. out: one reference. Errors: RF_ENOMEM; those of rf_conf_parse for `current`.
+ */
+int rf_conf_keep_kinds(const struct rf_conf *current, struct rf_crypto *crypto, struct rf_trust *trust,
+                       uint64_t wall_ms, const struct rf_view *kind_blocks, size_t kind_block_count,
+                       bool newer, struct rf_conf **out);
 struct rf_conf *rf_conf_hold(struct rf_conf *conf);
 void rf_conf_release(struct rf_conf *conf);
 

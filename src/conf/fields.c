@@ -21,7 +21,7 @@ static int set_topology(struct parse *p, const struct xml_node *node)
     if (p->conf->topology_plugin == NULL)
         return parse_no_memory(p);
     if (strcmp(p->conf->topology_plugin, "CHORD-RELOAD") != 0)
-        return conf_fail(&p->e, RF_EUNSUPPORTED, "topology plug-in %.64s", p->conf->topology_plugin);
+        return parse_unmet(p, "topology plug-in %.64s", p->conf->topology_plugin);
     return 0;
 }
 
@@ -186,7 +186,7 @@ static int set_reactive(struct parse *p, const struct xml_node *node)
 static int set_shared_secret(struct parse *p, const struct xml_node *node)
 {
     (void)node;
-    return conf_fail(&p->e, RF_EUNSUPPORTED, "the overlay uses a shared secret");
+    return parse_unmet(p, "the overlay uses a shared secret");
 }
 
 static int add_id(struct parse *p, const struct xml_node *node, struct rf_id *ids, size_t *count)
@@ -223,7 +223,7 @@ static int add_mandatory_extension(struct parse *p, const struct xml_node *node)
     for (size_t i = 0; i < RF_COUNT(spoken); i++)
         if (rf_view_equal(ns, rf_view_str(spoken[i])))
             return 0;
-    return conf_fail(&p->e, RF_EUNSUPPORTED, "mandatory extension %.200s", copy);
+    return parse_unmet(p, "mandatory extension %.200s", copy);
 }
 
 static int check_link_protocols(struct parse *p, const struct xml_node *configuration)
@@ -236,7 +236,7 @@ static int check_link_protocols(struct parse *p, const struct xml_node *configur
                 return 0;
             any = true;
         }
-    return any ? conf_fail(&p->e, RF_EUNSUPPORTED, "no overlay-link-protocol that we speak") : 0;
+    return any ? parse_unmet(p, "no overlay-link-protocol that we speak") : 0;
 }
 
 static int check_link_protocol(struct parse *p, const struct xml_node *node)
@@ -269,7 +269,7 @@ static int set_kinds(struct parse *p, const struct xml_node *node)
         if ((r = parse_kind_block(p, n, kind)) != 0)
             return r;
         for (size_t i = 0; i < p->conf->kind_count; i++)
-            if (p->conf->kinds[i].id == kind->id)
+            if (p->conf->kinds[i].id == kind->id && kind->id != 0)
                 return conf_fail(&p->e, RF_EFORMAT, "Kind %u is defined twice", kind->id);
         p->conf->kind_count++;
     }

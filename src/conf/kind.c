@@ -23,8 +23,8 @@ static int set_name(struct parse *p, const struct xml_node *node, struct rf_kind
         struct rf_view text = value_trim(name->value);
 
         if ((out->id = kinds_by_name(text)) == 0)
-            return conf_fail(&p->e, RF_EUNSUPPORTED, "Kind %.*s is required",
-                             text.len < 64 ? (int)text.len : 64, (const char *)text.p);
+            return parse_unmet(p, "Kind %.*s is required", text.len < 64 ? (int)text.len : 64,
+                               (const char *)text.p);
         return 0;
     }
     if (value_uint(id->value, 1, UINT32_MAX - 1, &number) != 0)
@@ -134,7 +134,7 @@ static int set_rules(struct parse *p, const struct kind_fields *f, struct rf_kin
     out->model = kinds_model(f->model->text);
     out->policy = kinds_policy(f->policy->text);
     if (out->model == 0 || out->policy == RF_POLICY_NONE)
-        return conf_fail(&p->e, RF_EUNSUPPORTED, "data model or access policy of Kind %u", out->id);
+        return parse_unmet(p, "data model or access policy of Kind %u", out->id);
     if (out->model != RF_MODEL_DICTIONARY &&
         (out->policy == RF_POLICY_USER_NODE_MATCH || out->policy == RF_POLICY_NODE_ID_MATCH))
         return conf_fail(&p->e, RF_EFORMAT, "Kind %u: its access policy is for dictionaries", out->id);
@@ -149,8 +149,10 @@ static int read_kind(struct parse *p, const struct xml_node *node, struct rf_kin
     uint64_t number;
     int r;
 
-    if ((r = set_name(p, node, out)) != 0 || (r = parse_no_text(p, node)) != 0 ||
-        (r = sort_children(p, node, &f, out)) != 0)
+    out->block = node->raw;
+    if ((r = set_name(p, node, out)) != 0 || out->id == 0)
+        return r; /* a Kind that we know by no number */
+    if ((r = parse_no_text(p, node)) != 0 || (r = sort_children(p, node, &f, out)) != 0)
         return r;
     if (f.model == NULL || f.policy == NULL || f.max_count == NULL || f.max_size == NULL)
         return conf_fail(&p->e, RF_EFORMAT, "Kind %u is not fully defined", out->id);
@@ -167,7 +169,6 @@ static int read_kind(struct parse *p, const struct xml_node *node, struct rf_kin
             return r;
         out->max_node_multiple = (uint32_t)number;
     }
-    out->block = node->raw;
     return 0;
 }
 

@@ -82,6 +82,22 @@ int parse_no_memory(struct parse *p)
     return conf_fail(&p->e, RF_ENOMEM, "out of memory");
 }
 
+int parse_unmet(struct parse *p, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (!p->examine)
+        return conf_fail(&p->e, RF_EUNSUPPORTED, "%s", text);
+    if (p->conf->unmet == NULL &&
+        (p->conf->unmet = value_string(&p->conf->region, rf_view_str(text))) == NULL)
+        return parse_no_memory(p);
+    return 0;
+}
+
 int parse_uint(struct parse *p, const struct xml_node *node, uint64_t min, uint64_t max, uint64_t *out)
 {
     return value_uint(node->text, min, max, out) == 0 ? 0 : parse_bad_value(p, node);
@@ -217,37 +233,68 @@ static int parse_end(struct parse *p, int r, struct rf_conf **out)
     return r;
 }
 
-int rf_conf_parse(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view xml, struct rf_view overlay,
-                  struct rf_conf **out, char *error_text, size_t error_text_len)
+static int parse(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view xml, struct rf_view overlay,
+                 bool examine, struct rf_conf **out, char *error_text, size_t error_text_len)
 {
     struct parse p;
     int r = parse_begin(&p, crypto, mem, xml, error_text, error_text_len);
 
+    p.examine = examine;
     if (r == 0)
         r = read_document(&p, overlay);
     return parse_end(&p, r, out);
 }
 
-/* merge_kind puts a definition in the place of an older one of the same Kind, or behind the others. */
-static void merge_kind(struct rf_conf *conf, const struct rf_kind_def *kind)
+int rf_conf_parse(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view xml, struct rf_view overlay,
+                  struct rf_conf **out, char *error_text, size_t error_text_len)
 {
-    for (size_t i = 0; i < conf->kind_count; i++)
-        if (conf->kinds[i].id == kind->id) {
-            conf->kinds[i] = *kind;
-            return;
-        }
-    conf->kinds[conf->kind_count++] = *kind;
+    return parse(crypto, mem, xml, overlay, false, out, error_text, error_text_len);
+}
+
+int rf_conf_examine(struct rf_crypto *crypto, struct rf_mem *mem, struct rf_view xml, struct rf_view overlay,
+                    struct rf_conf **out, char *error_text, size_t error_text_len)
+{
+    return parse(crypto, mem, xml, overlay, true, out, error_text, error_text_len);
+}
+
+/* ---- Kinds that came after the document ---- */
+
+/* The place among the <kind-block>s that came later of the one that `def` was read from; NULL: it stands in the document. */
+static struct rf_view *late_block(struct rf_conf *conf, const struct rf_kind_def *def)
+{
+    for (size_t i = 0; i < conf->kind_block_count; i++) {
+        struct rf_view *block = &conf->kind_blocks[i];
+
+        if (def->block.p >= block->p && def->block.p < block->p + block->len)
+            return block;
+    }
+    return NULL;
+}
+
+/* merge_kind puts a definition, read from the <kind-block> `raw`, in the place of an older one of the same Kind, or behind the others. */
+static void merge_kind(struct rf_conf *conf, const struct rf_kind_def *kind, struct rf_view raw)
+{
+    struct rf_view *before = NULL;
+    size_t i = 0;
+
+    while (i < conf->kind_count && conf->kinds[i].id != kind->id)
+        i++;
+    if (i < conf->kind_count)
+        before = late_block(conf, &conf->kinds[i]);
+    else
+        conf->kind_count++;
+    conf->kinds[i] = *kind;
+    *(before != NULL ? before : &conf->kind_blocks[conf->kind_block_count++]) = raw;
 }
 
 /*
- * add_block reads one <kind-block> that came alone: the base namespace is its default one (3.14), and the extensions' usual
+ * read_block reads one <kind-block> that came alone: the base namespace is its default one (3.14), and the extensions' usual
  * prefixes are declared for it.
  */
-static int add_block(struct parse *p, struct rf_view block)
+static int read_block(struct parse *p, struct rf_view block, struct rf_kind_def *out, struct rf_view *raw)
 {
     struct rf_conf *conf = p->conf;
     const struct xml_node *root;
-    struct rf_kind_def kind;
     struct rf_buf text;
     struct rf_view copy;
     int r;
@@ -267,19 +314,14 @@ static int add_block(struct parse *p, struct rf_view block)
     if (root->children == NULL || root->children->next != NULL ||
         !xml_is(root->children, NS_BASE, "kind-block"))
         return conf_fail(&p->e, RF_EFORMAT, "not one <kind-block>");
-    if ((r = parse_kind_block(p, root->children, &kind)) != 0)
-        return r;
-    merge_kind(conf, &kind);
-    conf->kind_blocks[conf->kind_block_count++] = root->children->raw;
-    return 0;
+    *raw = root->children->raw;
+    return parse_kind_block(p, root->children, out);
 }
 
-static int add_blocks(struct parse *p, const struct rf_conf *current, const struct rf_view *blocks,
-                      size_t count)
+/* room_for_blocks makes room for `all` definitions more. */
+static int room_for_blocks(struct parse *p, size_t all)
 {
-    size_t all = current->kind_block_count + count;
     struct rf_kind_def *kinds;
-    int r = 0;
 
     kinds = rf_region_array(&p->conf->region, p->conf->kind_count + all, sizeof(*kinds));
     p->conf->kind_blocks = rf_region_array(&p->conf->region, all, sizeof(struct rf_view));
@@ -288,34 +330,46 @@ static int add_blocks(struct parse *p, const struct rf_conf *current, const stru
     if (p->conf->kind_count > 0)
         memcpy(kinds, p->conf->kinds, p->conf->kind_count * sizeof(*kinds));
     p->conf->kinds = kinds;
-    for (size_t i = 0; i < current->kind_block_count && r == 0; i++)
-        r = add_block(p, current->kind_blocks[i]);
-    for (size_t i = 0; i < count && r == 0; i++)
-        r = add_block(p, blocks[i]);
-    return r;
+    return 0;
 }
 
+/* What new blocks are measured by. */
+struct judge {
+    const struct rf_conf *current;
+    struct rf_trust *trust;
+    uint64_t wall_ms;
+};
+
 /*
- * verify_blocks: what came later is signed by kind-signers of the document, and a Kind defined in it already stays with its signer,
- * as long as that one has the right (3.14).
+ * verify_block: what comes now is signed by a kind-signer of the document, and a Kind defined already stays with its signer, as long as that
+ * one has the right (3.14).
  */
-static int verify_blocks(struct parse *p, const struct rf_conf *current, struct rf_trust *trust,
-                         uint64_t wall_ms)
+static int verify_block(struct parse *p, const struct judge *judge, const struct rf_kind_def *kind)
 {
+    const struct rf_kind_def *old = rf_conf_kind(judge->current, kind->id);
     struct rf_id signer, before;
+    int r = conf_kind_signer(judge->current, kind, judge->trust, judge->wall_ms, &signer);
+
+    if (r == 0 && old != NULL && old->block.len > 0 &&
+        conf_kind_signer(judge->current, old, judge->trust, judge->wall_ms, &before) == 0 &&
+        !rf_id_equal(&signer, &before))
+        r = RF_EFORBIDDEN;
+    return r == 0 ? 0 : conf_fail(&p->e, r, "the signature of Kind %u: %s", kind->id, rf_error_text(r));
+}
+
+/* judge NULL: they were verified when they came. */
+static int add_blocks(struct parse *p, const struct judge *judge, const struct rf_view *blocks, size_t count)
+{
+    struct rf_kind_def kind;
+    struct rf_view raw;
     int r = 0;
 
-    for (size_t i = 0; i < p->conf->kind_count && r == 0; i++) {
-        const struct rf_kind_def *kind = &p->conf->kinds[i], *old = rf_conf_kind(current, kind->id);
-
-        if (kind->block.len == 0)
-            continue;
-        r = conf_kind_signer(current, kind, trust, wall_ms, &signer);
-        if (r == 0 && old != NULL && old->block.len > 0 &&
-            conf_kind_signer(current, old, trust, wall_ms, &before) == 0 && !rf_id_equal(&signer, &before))
-            r = RF_EFORBIDDEN;
-        if (r != 0)
-            conf_fail(&p->e, r, "the signature of Kind %u: %s", kind->id, rf_error_text(r));
+    for (size_t i = 0; i < count && r == 0; i++) {
+        r = read_block(p, blocks[i], &kind, &raw);
+        if (r == 0 && judge != NULL)
+            r = verify_block(p, judge, &kind);
+        if (r == 0)
+            merge_kind(p->conf, &kind, raw);
     }
     return r;
 }
@@ -324,14 +378,44 @@ int rf_conf_with_kinds(const struct rf_conf *current, struct rf_crypto *crypto, 
                        uint64_t wall_ms, const struct rf_view *kind_blocks, size_t kind_block_count,
                        struct rf_conf **out, char *error_text, size_t error_text_len)
 {
+    struct judge judge = {current, trust, wall_ms};
     struct parse p;
     int r = parse_begin(&p, crypto, current->mem, current->xml, error_text, error_text_len);
 
     if (r == 0)
         r = read_document(&p, current->overlay);
     if (r == 0)
-        r = add_blocks(&p, current, kind_blocks, kind_block_count);
+        r = room_for_blocks(&p, current->kind_block_count + kind_block_count);
     if (r == 0)
-        r = verify_blocks(&p, current, trust, wall_ms);
+        r = add_blocks(&p, NULL, current->kind_blocks, current->kind_block_count);
+    if (r == 0)
+        r = add_blocks(&p, &judge, kind_blocks, kind_block_count);
     return parse_end(&p, r, out);
+}
+
+int rf_conf_keep_kinds(const struct rf_conf *current, struct rf_crypto *crypto, struct rf_trust *trust,
+                       uint64_t wall_ms, const struct rf_view *kind_blocks, size_t kind_block_count,
+                       bool newer, struct rf_conf **out)
+{
+    struct rf_kind_def kind;
+    struct rf_view raw;
+    struct rf_id signer;
+    struct parse p;
+    int r = parse_begin(&p, crypto, current->mem, current->xml, NULL, 0);
+
+    if (r == 0)
+        r = read_document(&p, current->overlay);
+    if (r == 0)
+        r = room_for_blocks(&p, kind_block_count);
+    for (size_t i = 0; i < kind_block_count && r != RF_ENOMEM; i++) {
+        const struct rf_kind_def *own;
+
+        if ((r = read_block(&p, kind_blocks[i], &kind, &raw)) != 0 ||
+            conf_kind_signer(current, &kind, trust, wall_ms, &signer) != 0)
+            continue; /* no longer one that we may or can have */
+        own = rf_conf_kind(p.conf, kind.id);
+        if (newer || own == NULL || own->block.len == 0 || late_block(p.conf, own) != NULL)
+            merge_kind(p.conf, &kind, raw);
+    }
+    return parse_end(&p, r == RF_ENOMEM ? r : 0, out);
 }

@@ -15,6 +15,7 @@ struct parse {
     struct rf_crypto *crypto;
     struct rf_conf *conf;
     struct rf_region scratch; /* the tree; freed in the end */
+    bool examine;             /* what we lack is noted in conf->unmet and does not end it */
     struct conf_error e;
 };
 
@@ -29,6 +30,8 @@ size_t xml_count_children(const struct xml_node *node, const char *ns, const cha
 /* parse_bad_value says that an element's value is not what it should be. */
 int parse_bad_value(struct parse *p, const struct xml_node *node);
 int parse_no_memory(struct parse *p);
+/* parse_unmet: the document asks for something that we lack. RF_EUNSUPPORTED, or 0 if it is only examined. */
+int parse_unmet(struct parse *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* parse_uint reads an element's text as a number. */
 int parse_uint(struct parse *p, const struct xml_node *node, uint64_t min, uint64_t max, uint64_t *out);
 

@@ -164,6 +164,17 @@ int rf_overlay_refuse_text(struct rf_overlay *o, struct rf_request *request, uin
     return rf_overlay_refuse(o, request, error_code, rf_view_str(text));
 }
 
+void rf_overlay_refuse_malformed(struct rf_overlay *o, struct rf_request *request, int error,
+                                 const char *text)
+{
+    if (error != RF_EUNKNOWN) {
+        rf_overlay_refuse_text(o, request, RF_ERROR_INVALID_MESSAGE, text);
+        return;
+    }
+    o->counters.dropped_malformed++;
+    rf_overlay_drop(o, request);
+}
+
 /* ---- later ---- */
 
 /* Copies lists and contents of `from` and decodes them again in their new place. */

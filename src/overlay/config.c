@@ -146,6 +146,18 @@ static void accept_conf(struct rf_overlay *o, struct rf_request *request, struct
         o->host.configured(o->host.ctx, next);
 }
 
+/* What is new here is dear: XML, and signatures in it. A link may bring a bit of that each second. */
+static bool too_many(struct rf_overlay *o, struct rf_request *request)
+{
+    struct conn *conn = conns_find(o, request->link);
+    if (conn == NULL ||
+        bucket_take(&conn->documents, overlay_now(o), OVERLAY_DOCUMENTS_PER_S, 4 * OVERLAY_DOCUMENTS_PER_S))
+        return false;
+    o->counters.refused_overload++;
+    rf_overlay_refuse_text(o, request, RF_ERROR_REQUEST_TIMEOUT, "too many documents: try again later");
+    return true;
+}
+
 static void take_document(struct rf_overlay *o, struct rf_request *request, struct rf_view xml)
 {
     const struct rf_conf *conf = o->config.conf;
@@ -155,7 +167,10 @@ static void take_document(struct rf_overlay *o, struct rf_request *request, stru
         (void)rf_overlay_answer(o, request, rf_view_of(NULL, 0), NULL, 0);
         return;
     }
-    int error = rf_conf_parse(o->config.crypto, o->env.mem, xml, conf->overlay, &next, text, sizeof(text));
+    if (too_many(o, request))
+        return;
+    /* one that we cannot meet is examined, too: if it is genuine, we leave */
+    int error = rf_conf_examine(o->config.crypto, o->env.mem, xml, conf->overlay, &next, text, sizeof(text));
     bool newer = error == 0 && rf_conf_sequence_newer(next->sequence, conf->sequence);
     if (error == 0 && newer)
         error = rf_conf_verify(conf, next, o->config.trust, o->env.now->wall_ms);
@@ -189,6 +204,8 @@ static void take_kinds(struct rf_overlay *o, struct rf_request *request,
         (void)rf_overlay_answer(o, request, rf_view_of(NULL, 0), NULL, 0);
         return;
     }
+    if (too_many(o, request))
+        return;
     int error = rf_conf_with_kinds(o->config.conf, o->config.crypto, o->config.trust, o->env.now->wall_ms,
                                    update->kinds, update->kind_count, &next, text, sizeof(text));
     if (error != 0)
@@ -202,8 +219,9 @@ static void on_config_update(void *arg, struct rf_request *request)
 {
     struct rf_overlay *o = arg;
     struct rf_config_update update;
-    if (rf_config_update_decode(request->message->body, request->region, &update) != 0)
-        rf_overlay_refuse_text(o, request, RF_ERROR_INVALID_MESSAGE, "malformed ConfigUpdate");
+    int error = rf_config_update_decode(request->message->body, request->region, &update);
+    if (error != 0)
+        rf_overlay_refuse_malformed(o, request, error, "malformed ConfigUpdate");
     else if (update.type == RF_CONFIG_UPDATE_CONFIG)
         take_document(o, request, update.config);
     else

@@ -184,8 +184,9 @@ static void on_path_track(void *arg, struct rf_request *request)
     struct rf_overlay *o = arg;
     struct rf_path_track_req req;
     struct rf_buf infos, body;
-    if (rf_path_track_req_decode(request->message->body, overlay_id_len(o), &req) != 0) {
-        rf_overlay_refuse_text(o, request, RF_ERROR_INVALID_MESSAGE, "malformed PathTrack");
+    int error = rf_path_track_req_decode(request->message->body, overlay_id_len(o), &req);
+    if (error != 0) {
+        rf_overlay_refuse_malformed(o, request, error, "malformed PathTrack");
         return;
     }
     rf_buf_init(&infos, o->env.mem, o->config.conf->max_message_size);

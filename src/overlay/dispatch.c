@@ -63,27 +63,27 @@ static bool options_understood(struct rf_overlay *o, struct request *request)
     struct rf_view list = request->pub.message->header.options;
     struct rf_option option;
     while (list.len > 0 && rf_option_next(&list, &option) == 0) {
-        if ((option.flags & RF_OPTION_DESTINATION_CRITICAL) == 0)
+        /* who asks for a direct response is to be told that we give none, critical or not; by an Error of its own (D13) */
+        bool direct = option.type == RF_OPTION_EXTENSIVE_ROUTING_MODE;
+        if (!direct && (option.flags & RF_OPTION_DESTINATION_CRITICAL) == 0)
             continue;
         o->counters.dropped_option++;
-        /* RFC 7263 names another code for its own option (D13) */
         rf_overlay_refuse_text(o, &request->pub,
-                               option.type == RF_OPTION_EXTENSIVE_ROUTING_MODE
-                                   ? RF_ERROR_UNKNOWN_EXTENSION
-                                   : RF_ERROR_UNSUPPORTED_FORWARDING_OPTION,
-                               "critical forwarding option");
+                               direct ? RF_ERROR_UNKNOWN_EXTENSION : RF_ERROR_UNSUPPORTED_FORWARDING_OPTION,
+                               direct ? "no direct responses here" : "critical forwarding option");
         return false;
     }
     return true;
 }
 
+/* The only one that something here reads, and only there: Diagnostic_Ping (7.5). */
 static bool extensions_understood(struct rf_overlay *o, struct request *request)
 {
     struct rf_view list = request->pub.message->extensions;
+    bool ping = request->pub.message->code == RF_CODE_PING_REQ;
     struct rf_extension extension;
     while (list.len > 0 && rf_extension_next(&list, &extension) == 0) {
-        if (!extension.critical || extension.type == RF_EXTENSION_DIAGNOSTIC_PING ||
-            extension.type == RF_EXTENSION_SELF_TUNING_DATA)
+        if (!extension.critical || (ping && extension.type == RF_EXTENSION_DIAGNOSTIC_PING))
             continue;
         rf_overlay_refuse_text(o, &request->pub, RF_ERROR_UNKNOWN_EXTENSION, "critical extension");
         return false;

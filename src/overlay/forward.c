@@ -79,6 +79,10 @@ static void forward_to(struct rf_overlay *o, const struct arrival *a, const stru
              "ttl ran out");
         return;
     }
+    if (!response && rf_dest_list_visits(a->header.via, &o->self) >= OVERLAY_MAX_VISITS) {
+        drop(o, a, &o->counters.dropped_loop, RF_ERROR_LOOP_DETECTED, "it has been here several times");
+        return;
+    }
     if (!options_understood(&a->header)) {
         drop(o, a, &o->counters.dropped_option, RF_ERROR_UNSUPPORTED_FORWARDING_OPTION, "critical option");
         return;
@@ -173,6 +177,8 @@ void forward_arrival(struct rf_overlay *o, struct arrival *a)
              "larger than max-message-size");
     else if (a->header.ttl > conf->initial_ttl)
         drop(o, a, &o->counters.dropped_ttl, RF_ERROR_TTL_EXCEEDED, "ttl above initial-ttl");
+    else if (rf_dest_list_has(a->header.via, RF_DEST_RESOURCE))
+        o->counters.dropped_via++; /* silently: there is no way back over such a list (1.3) */
     else
         route_arrival(o, a);
 }

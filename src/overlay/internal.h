@@ -19,8 +19,13 @@
 #define OVERLAY_MIN_LIFETIME_US (15 * RF_US_PER_S)
 #define OVERLAY_MAX_DESTS       255 /* entries in a destination list, as many as ttl allows hops */
 #define OVERLAY_MAX_HANDLERS    64
-#define OVERLAY_MAX_LOOPED      1024 /* messages to ourselves that wait */
-#define OVERLAY_ERRORS_PER_S    20 /* Errors about requests that were not verified, per link; burst twice that */
+/* A node may be passed once on the way to each entry of a destination list; ours have at most RF_CALL_MAX_DESTS. Who stands in a via
+ * list more often is in a loop (1.12). */
+#define OVERLAY_MAX_VISITS   RF_CALL_MAX_DESTS
+#define OVERLAY_MAX_LOOPED   1024 /* messages to ourselves that wait */
+#define OVERLAY_ERRORS_PER_S 20 /* Errors about requests that were not verified, per link; burst twice that */
+#define OVERLAY_DOCUMENTS_PER_S                                                                              \
+    2 /* ConfigUpdates with something new, per link: they are dear to read; burst 8 */
 #define OVERLAY_OPAQUE_SLOTS    4096 /* 12 bits */
 #define OVERLAY_ANSWERS_MAX_LEN ((size_t)16 * 1024 * 1024)
 /* what the decoded form of a message may take */
@@ -60,7 +65,7 @@ struct conn {
     struct rf_list list; /* in peer->conns */
     struct peer *peer;
     struct rf_conn info;
-    struct bucket requests, maintenance, errors;
+    struct bucket requests, maintenance, errors, documents;
     size_t fragment_len; /* bytes of unfinished messages that came over it */
 };
 struct conns {

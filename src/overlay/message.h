@@ -109,6 +109,12 @@ int rf_overlay_refuse(struct rf_overlay *overlay, struct rf_request *request, ui
                       struct rf_view info);
 int rf_overlay_refuse_text(struct rf_overlay *overlay, struct rf_request *request, uint16_t error_code,
                            const char *text);
+/*
+ * rf_overlay_refuse_malformed ends a request whose body its decoder did not take. error: what the decoder returned. RF_EUNKNOWN, a value
+ * that selects a variant unknown to us: dropped without a response (2.1); all others: Error_Invalid_Message with `text`.
+ */
+void rf_overlay_refuse_malformed(struct rf_overlay *overlay, struct rf_request *request, int error,
+                                 const char *text);
 /* rf_overlay_defer copies the request so that it can be answered later; the copy is freed by answer/refuse on it or rf_overlay_drop (no answer:
  * a retransmission is then handled anew). What was decoded into the region must be decoded again from the copy's message.
  * NULL: out of memory or too many (then it was refused already). What is left at rf_overlay_free is dropped. */

@@ -40,7 +40,6 @@ static struct opaque_slot *slot_take(struct rf_overlay *o)
 
 int opaque_keep(struct rf_overlay *o, struct rf_view via, const struct rf_id *from, struct rf_dest *out)
 {
-    struct rf_dest sender = rf_dest_node(from);
     struct rf_buf buf;
     size_t len;
     int error = slots_touch(o);
@@ -50,8 +49,7 @@ int opaque_keep(struct rf_overlay *o, struct rf_view via, const struct rf_id *fr
     if (slot == NULL)
         return RF_ELIMIT;
     rf_buf_init(&buf, o->env.mem, UINT16_MAX);
-    rf_dest_encode(&sender, &buf);
-    rf_dest_list_reverse(via, &buf);
+    rf_dest_list_way_back(via, from, &buf);
     error = rf_buf_error(&buf);
     uint8_t *bytes = error == 0 ? rf_buf_steal(&buf, &len) : NULL;
     rf_buf_deinit(&buf);

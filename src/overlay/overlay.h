@@ -43,7 +43,8 @@
     X(dropped_unknown_link, "dropped: came over a link that is not up")                                      \
     X(dropped_too_large, "dropped: larger than max-message-size, or grown beyond it on the way")             \
     X(dropped_option, "dropped: forwarding option that we would have to understand")                         \
-    X(dropped_loop, "dropped: the next hop is the node it came from")                                        \
+    X(dropped_loop, "dropped: the next hop is the node it came from, or it was here several times")          \
+    X(dropped_via, "dropped: a Resource-ID stands in the via list")                                          \
     X(dropped_being_answered, "duplicates of requests that are still being answered")                        \
     X(dropped_memory, "dropped: out of memory")                                                              \
     X(looped_back, "messages from this node to itself")                                                      \
@@ -69,7 +70,8 @@ struct rf_overlay_host {
     void (*range_changed)(void *ctx);
     void (*neighbor_lost)(void *ctx, const struct rf_id *node);
     size_t (*handover_pending)(void *ctx); /* see rf_topology_host; may be NULL */
-    /* a newer, verified document came by ConfigUpdate: borrowed; node/ saves it, then calls rf_overlay_configure on all rooms */
+    /* a newer, verified document, or further Kinds, came by ConfigUpdate: borrowed; node/ saves it, then calls rf_overlay_configure on all
+     * rooms. With conf->unmet it cannot be put in force: the node leaves (3.14). */
     void (*configured)(void *ctx, struct rf_conf *conf);
 };
 
@@ -118,10 +120,10 @@ void rf_overlay_bootstrap_failed(struct rf_overlay *overlay);
 void rf_overlay_update_wanted(struct rf_overlay *overlay, const struct rf_id *node);
 /* rf_overlay_receive takes one message from a link; borrowed. */
 void rf_overlay_receive(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
-
 /* rf_overlay_too_large: a message larger than max-message-size is coming over a link that will be closed for it (1.8). `front` (borrowed): its
  * header and the message code. A request is answered by Error_Message_Too_Large. */
 void rf_overlay_too_large(struct rf_overlay *overlay, uint64_t link, struct rf_view front);
+
 /* ---- asked by node/, store ---- */
 const struct rf_topology_ops *rf_overlay_topology(const struct rf_overlay *overlay, struct rf_topology **t);
 const struct rf_conf *rf_overlay_conf(const struct rf_overlay *overlay);

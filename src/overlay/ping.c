@@ -35,12 +35,12 @@ static void on_ping(void *arg, struct rf_request *request)
     struct rf_extension asked;
     struct rf_view padding;
     struct rf_buf body, extensions;
-    if (rf_ping_req_decode(request->message->body, &padding) != 0) {
-        rf_overlay_refuse_text(o, request, RF_ERROR_INVALID_MESSAGE, "malformed Ping");
+    int error = rf_ping_req_decode(request->message->body, &padding);
+    if (error != 0) {
+        rf_overlay_refuse_malformed(o, request, error, "malformed Ping");
         return;
     }
     rf_buf_init(&extensions, o->env.mem, o->config.conf->max_message_size);
-    int error = 0;
     if (!request->to_wildcard &&
         rf_extension_find(request->message->extensions, RF_EXTENSION_DIAGNOSTIC_PING, &asked))
         error = diag_extension_put(o, request, asked.contents, &extensions);
@@ -81,8 +81,9 @@ static void on_probe(void *arg, struct rf_request *request)
 {
     struct rf_overlay *o = arg;
     struct rf_view types;
-    if (rf_probe_req_decode(request->message->body, &types) != 0) {
-        rf_overlay_refuse_text(o, request, RF_ERROR_INVALID_MESSAGE, "malformed Probe");
+    int error = rf_probe_req_decode(request->message->body, &types);
+    if (error != 0) {
+        rf_overlay_refuse_malformed(o, request, error, "malformed Probe");
         return;
     }
     struct rf_probe_info infos[UINT8_MAX];

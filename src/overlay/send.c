@@ -115,9 +115,7 @@ int send_pack(struct rf_overlay *o, const struct pack *pack, struct rf_view *res
 
 void send_way_put(struct rf_overlay *o, const struct way *way, struct rf_buf *out)
 {
-    struct rf_dest sender = rf_dest_node(way->link != 0 ? &way->link_node : &o->self);
-    rf_dest_encode(&sender, out);
-    rf_dest_list_reverse(way->header->via, out);
+    rf_dest_list_way_back(way->header->via, way->link != 0 ? &way->link_node : &o->self, out);
 }
 
 /* Options that the request wants copied into the response, their flags cleared (2.4). */

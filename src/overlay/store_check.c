@@ -175,8 +175,11 @@ static int decode_items(struct store_job *job)
             struct store_item *item = &job->items[job->item_count];
             item->kind = job->kinds[i];
             item->kind_at = i;
-            if (rf_stored_next(&list, &item->stored) != 0 ||
-                rf_stored_data_decode(&item->stored, item->kind->model, &item->data) != 0)
+            int error = rf_stored_next(&list, &item->stored);
+            if (error == 0)
+                error = rf_stored_data_decode(&item->stored, item->kind->model, &item->data);
+            job->unknown_variant = error == RF_EUNKNOWN; /* of a SignerIdentity */
+            if (error != 0)
                 return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE,
                                         "a value does not decode in its Kind's data model");
             if (item->data.slot.len > STORE_SLOT_MAX)

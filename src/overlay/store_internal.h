@@ -64,6 +64,8 @@ struct store_job {
     struct policy_acl_item *acl; /* loaded when first needed */
     size_t acl_count;
     bool acl_loaded;
+    bool
+        unknown_variant; /* a value has a SignerIdentity of a type unknown to us: dropped without a response (2.1) */
     uint16_t error_code; /* why it was refused, and the error_info */
     char why[STORE_MAX_WHY];
     struct rf_view info; /* instead of `why`, in the region */

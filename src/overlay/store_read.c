@@ -19,7 +19,7 @@ static void refuse_decode(struct rf_store *store, struct rf_request *request, in
     if (error == RF_ENOMEM)
         store_refuse(store, request, RF_ERROR_REQUEST_TIMEOUT, "out of memory at the moment");
     else
-        store_refuse(store, request, RF_ERROR_INVALID_MESSAGE, rf_error_text(error));
+        rf_overlay_refuse_malformed(store->overlay, request, error, rf_error_text(error));
 }
 
 /* ---- the certificates of an answer ---- */
@@ -62,7 +62,9 @@ int store_bucket_add(struct store_bucket *bucket, const struct store_cert *cert)
 static void refuse_job(struct rf_store *store, struct rf_request *request, const struct store_job *job)
 {
     store->counters.stores_refused++;
-    if (job->info.len > 0)
+    if (job->unknown_variant)
+        rf_overlay_refuse_malformed(store->overlay, request, RF_EUNKNOWN, job->why);
+    else if (job->info.len > 0)
         rf_overlay_refuse(store->overlay, request, job->error_code, job->info);
     else
         store_refuse(store, request, job->error_code, job->why);

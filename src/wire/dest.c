@@ -155,12 +155,57 @@ bool rf_dest_list_repeats(struct rf_view list)
     return false;
 }
 
-void rf_dest_list_reverse(struct rf_view list, struct rf_buf *out)
+/* entry_len is the length of the entry at the front of a checked list. */
+static size_t entry_len(struct rf_view list)
 {
-    struct rf_view entries[RF_DEST_LIST_MAX];
+    return (list.p[0] & 0x80) != 0 ? 2 : 2 + (size_t)list.p[1];
+}
 
-    for (size_t n = split_list(list, entries); n > 0; n--)
-        rf_buf_view_put(out, entries[n - 1]);
+bool rf_dest_list_has(struct rf_view list, enum rf_dest_type type)
+{
+    for (; list.len > 0; list = rf_view_of(list.p + entry_len(list), list.len - entry_len(list)))
+        if (list.p[0] == (uint8_t)type)
+            return true;
+    return false;
+}
+
+size_t rf_dest_list_visits(struct rf_view list, const struct rf_id *node)
+{
+    size_t n = 0;
+
+    for (; list.len > 0; list = rf_view_of(list.p + entry_len(list), list.len - entry_len(list)))
+        n += list.p[0] == RF_DEST_NODE && list.p[1] == node->len &&
+             memcmp(list.p + 2, node->b, node->len) == 0;
+    return n;
+}
+
+/* first_visit is the first place at which the Node-ID of entries[at] stands. Opaque IDs of different nodes may look alike: only itself. */
+static size_t first_visit(const struct rf_view *entries, size_t at)
+{
+    size_t i = 0;
+
+    if (entries[at].p[0] != RF_DEST_NODE)
+        return at;
+    while (!rf_view_equal(entries[i], entries[at]))
+        i++;
+    return i;
+}
+
+void rf_dest_list_way_back(struct rf_view via, const struct rf_id *from, struct rf_buf *out)
+{
+    struct rf_view entries[RF_DEST_LIST_MAX + 1];
+    uint8_t bytes[2 + RF_ID_MAX_LEN];
+    struct rf_dest sender = rf_dest_node(from);
+    size_t n = split_list(via, entries);
+    struct rf_buf last;
+
+    rf_buf_fixed(&last, bytes, sizeof bytes);
+    rf_dest_encode(&sender, &last);
+    entries[n++] = rf_buf_view(&last);
+    while (n > 0) {
+        n = first_visit(entries, n - 1);
+        rf_buf_view_put(out, entries[n]);
+    }
 }
 
 void rf_dest_encode(const struct rf_dest *dest, struct rf_buf *out)

@@ -56,11 +56,17 @@ int rf_dest_list_last(struct rf_view list, uint8_t id_len, struct rf_dest *out);
 int rf_dest_list_skip(struct rf_view *list, uint8_t id_len, size_t count);
 /* rf_dest_list_repeats: some entry stands twice in a checked list (to be refused, reload.md 1.2). */
 bool rf_dest_list_repeats(struct rf_view list);
+/* Of a checked list, without decoding it: does an entry of `type` stand in it (not COMPACT); how often does a Node-ID. */
+bool rf_dest_list_has(struct rf_view list, enum rf_dest_type type);
+size_t rf_dest_list_visits(struct rf_view list, const struct rf_id *node);
 
 /* rf_dest_encode appends one entry. A compact value without its top bit, opaque bytes > 254: RF_EINVAL in `out`. */
 void rf_dest_encode(const struct rf_dest *dest, struct rf_buf *out);
-/* rf_dest_list_reverse appends a checked list's entries in reverse order (the way back, 1.3). */
-void rf_dest_list_reverse(struct rf_view list, struct rf_buf *out);
+/*
+ * rf_dest_list_way_back appends a response's destination list (1.3): the node that the request came from and its via list, reversed. Circles
+ * are left out: who stands twice in a destination list has it rejected (1.2), and knew the way on when the request passed first.
+ */
+void rf_dest_list_way_back(struct rf_view via, const struct rf_id *from, struct rf_buf *out);
 /* rf_dest_text appends "node:a11c...", "resource:...", "opaque:...", "compact:8123"; the list form has brackets. */
 void rf_dest_text(const struct rf_dest *dest, struct rf_buf *out);
 void rf_dest_list_text(struct rf_view list, struct rf_buf *out);

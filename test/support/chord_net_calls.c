@@ -198,6 +198,15 @@ int rf_overlay_refuse_text(struct rf_overlay *overlay, struct rf_request *reques
     return rf_overlay_refuse(overlay, request, error_code, rf_view_str(text));
 }
 
+void rf_overlay_refuse_malformed(struct rf_overlay *overlay, struct rf_request *request, int error,
+                                 const char *text)
+{
+    if (error == RF_EUNKNOWN)
+        RF_CONTAINER(request, struct pending, request)->done = true; /* no response */
+    else
+        rf_overlay_refuse_text(overlay, request, RF_ERROR_INVALID_MESSAGE, text);
+}
+
 int rf_overlay_handle(struct rf_overlay *overlay, uint16_t code, rf_request_fn fn, void *arg)
 {
     assert_true(code < 64);

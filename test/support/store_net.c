@@ -433,6 +433,18 @@ int rf_overlay_refuse_text(struct rf_overlay *overlay, struct rf_request *reques
     return rf_overlay_refuse(overlay, request, error_code, rf_view_str(text));
 }
 
+void rf_overlay_refuse_malformed(struct rf_overlay *overlay, struct rf_request *request, int error,
+                                 const char *text)
+{
+    struct sn_incoming *in = (struct sn_incoming *)request;
+    if (error != RF_EUNKNOWN)
+        rf_overlay_refuse_text(overlay, request, RF_ERROR_INVALID_MESSAGE, text);
+    else if (in->deferred)
+        sn_incoming_free(in);
+    else
+        in->answered = true;
+}
+
 static struct sn_incoming *incoming_new(struct sn_node *at, struct sn_node *from, const uint8_t *bytes,
                                         size_t len, rf_call_id call, const struct rf_dest *dest)
 {

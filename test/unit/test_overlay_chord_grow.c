@@ -95,6 +95,38 @@ static void same_seed_same_run(void **state)
     }
 }
 
+/* A joiner has fingers when it joins, and joins no later for it. */
+static void fingers_before_the_join(void **state)
+{
+    size_t with_fingers = 0;
+    uint64_t slowest_us = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct net net;
+        struct rf_topology_status_entry entries[64];
+        size_t fingers = 0;
+        ring_grown(&net, seed, 40, NET_S / 2);
+        must_converge(&net, 30 * NET_S);
+        size_t joiner = net_add(&net, RF_ROLE_PEER, NULL);
+        uint64_t from_us = net.now.mono_us;
+        net_start(&net, joiner, false);
+        while (net.nodes[joiner].state != RF_TOPOLOGY_JOINED && net.now.mono_us - from_us < 10 * NET_S)
+            net_run(&net, 5 * NET_MS);
+        assert_int_equal(net.nodes[joiner].state, RF_TOPOLOGY_JOINED);
+        if (net.now.mono_us - from_us > slowest_us)
+            slowest_us = net.now.mono_us - from_us;
+        size_t count = rf_topology_chord.status(net.nodes[joiner].topology, entries, 64);
+        for (size_t i = 0; i < count; i++)
+            fingers += entries[i].relation == 'f';
+        with_fingers += fingers > 0;
+        net_deinit(&net);
+    }
+    print_message("%zu of 5 joiners have fingers at once, the slowest joined in %llu ms\n", with_fingers,
+                  (unsigned long long)slowest_us / 1000);
+    assert_true(with_fingers >= 4);
+    assert_true(slowest_us < 3 * NET_S);
+}
+
 static void two_at_once(void **state)
 {
     (void)state;
@@ -227,6 +259,7 @@ int test_overlay_chord_grow(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),
         cmocka_unit_test(same_seed_same_run),
+        cmocka_unit_test(fingers_before_the_join),
         cmocka_unit_test(two_at_once),
         cmocka_unit_test(crowd_at_once),
         cmocka_unit_test(same_place),

@@ -102,7 +102,7 @@ static void leaves(void **state)
                      RF_ERROR_INVALID_MESSAGE);
     assert_int_equal(net_forge(&net, 1, 0, NULL, RF_CODE_LEAVE_REQ,
                                member(&buf, own, rf_view_of(bad_data, sizeof bad_data)), NULL),
-                     RF_ERROR_INVALID_MESSAGE);
+                     -1); /* what is unknown gets no answer (2.1) */
     assert_int_equal(
         net_forge(&net, 1, 0, NULL, RF_CODE_LEAVE_REQ, member(&buf, other, rf_view_of(NULL, 0)), NULL),
         RF_ERROR_FORBIDDEN);
@@ -130,8 +130,7 @@ static void updates_refused(void **state)
     uint64_t received = counter(&net, 0, "updates_received");
     assert_int_equal(net_forge(&net, 1, 0, NULL, RF_CODE_UPDATE_REQ, rf_view_str("x"), NULL),
                      RF_ERROR_INVALID_MESSAGE);
-    assert_int_equal(net_forge(&net, 1, 0, NULL, RF_CODE_UPDATE_REQ, rf_view_of(unknown_type, 5), NULL),
-                     RF_ERROR_INVALID_MESSAGE);
+    assert_int_equal(net_forge(&net, 1, 0, NULL, RF_CODE_UPDATE_REQ, rf_view_of(unknown_type, 5), NULL), -1);
     assert_int_equal(net_forge(&net, 1, 0, other, RF_CODE_UPDATE_REQ, rf_view_of(ready, 5), NULL),
                      RF_ERROR_FORBIDDEN);
     assert_int_equal(counter(&net, 0, "updates_refused"), 3);
@@ -238,6 +237,65 @@ static void route_queries(void **state)
         RF_ERROR_NOT_FOUND);
     rf_buf_deinit(&buf);
     rf_buf_deinit(&answer);
+    net_deinit(&net);
+}
+
+/* Who is not linked with us gets its Update too, the way it asked; what it does with it is its own matter. */
+static void route_query_from_afar(void **state)
+{
+    struct net net;
+    struct rf_buf buf;
+    rf_call_id id;
+    (void)state;
+    rf_buf_init(&buf, rf_mem_system(), 1000);
+    ring_of(&net, 5, 40);
+    const size_t near = 1; /* not the bootstrap node, which knows everybody */
+    size_t far = 2;
+    while (far < 40 && net_linked(&net, near, far))
+        far++;
+    assert_true(far < 40);
+    for (int wanted = 0; wanted < 2; wanted++) {
+        struct rf_dest own = rf_dest_node(&net.nodes[far].id);
+        struct rf_call call = {.code = RF_CODE_ROUTE_QUERY_REQ, .body = query(&buf, &own, wanted == 1)};
+        uint64_t refused = counter(&net, near, "updates_refused");
+        rf_call_to_node(&call, &net.nodes[far].id);
+        assert_int_equal(rf_overlay_call(&net.nodes[near], &call, &id), 0);
+        net_run(&net, NET_S / 2);
+        assert_int_equal(counter(&net, near, "updates_refused") - refused, wanted); /* ours wants a link */
+    }
+    assert_false(net_linked(&net, near, far));
+    rf_buf_deinit(&buf);
+    net_deinit(&net);
+}
+
+/* Where nothing is to be found the search for fingers becomes rare: its pauses double up to chord-ping-interval, 4 Pings at most each. */
+static void finger_searches(void **state)
+{
+    enum { PEERS = 40, HOUR = 3600 };
+    struct net net;
+    uint64_t pings[PEERS];
+    size_t early[PEERS] = {0}, late[PEERS] = {0}, most_early = 0, most_late = 0;
+    (void)state;
+    ring_of(&net, 12, PEERS);
+    for (size_t i = 0; i < PEERS; i++)
+        pings[i] = counter(&net, i, "finger_pings");
+    for (size_t s = 0; s < 2 * HOUR; s++) {
+        net_run(&net, NET_S);
+        for (size_t i = 0; i < PEERS; i++) {
+            uint64_t now = counter(&net, i, "finger_pings"), more = now - pings[i];
+            pings[i] = now;
+            assert_true(more <= 4);
+            *(s < HOUR ? &early[i] : &late[i]) += more > 0;
+        }
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        most_early = early[i] > most_early ? early[i] : most_early;
+        most_late = late[i] > most_late ? late[i] : most_late;
+    }
+    print_message("finger searches of a peer: at most %zu in the first hour, %zu in the second\n", most_early,
+                  most_late);
+    assert_true(most_early >= 2 && most_early <= 14); /* 5 s, 10 s, ... 3600 s, each a bit more or less */
+    assert_true(most_late <= 3);
     net_deinit(&net);
 }
 
@@ -460,7 +518,8 @@ int test_overlay_chord_machine(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins_refused),      cmocka_unit_test(leaves),
         cmocka_unit_test(updates_refused),    cmocka_unit_test(malicious_updates),
-        cmocka_unit_test(route_queries),      cmocka_unit_test(suspicion),
+        cmocka_unit_test(route_queries),      cmocka_unit_test(route_query_from_afar),
+        cmocka_unit_test(finger_searches),    cmocka_unit_test(suspicion),
         cmocka_unit_test(two_links),          cmocka_unit_test(shares_and_status),
         cmocka_unit_test(reconfigured),       cmocka_unit_test(first_after_all),
         cmocka_unit_test(leaves_and_returns), cmocka_unit_test(long_alone),

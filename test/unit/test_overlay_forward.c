@@ -179,6 +179,32 @@ static void source_routes(void **state)
     onet_deinit(&net);
 }
 
+/* A source route that leads through node 1 twice: the answer need not. */
+static void way_back_without_circles(void **state)
+{
+    struct onet net;
+    struct seen seen = {.net = &net};
+    struct onet_echo echo;
+    struct onet_result result;
+    (void)state;
+    onet_init(&net, 1, 3, ONET_LINE, NULL, NULL);
+    size_t k = onet_add_client(&net, 1);
+    onet_echo_init(&net, k, &echo);
+    net.tap = watch;
+    net.tap_arg = &seen;
+    struct rf_call call = {.body = TEXT("x")};
+    rf_call_to_node(&call, onet_id(&net, k));
+    rf_call_via(&call, onet_id(&net, 2));
+    assert_int_equal(onet_call(&net, 0, &call, &result), 0);
+    onet_run(&net, RF_US_PER_S);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.transmissions, 1);
+    assert_string_equal(names(&net, echo.via, echo.via_len), "012");
+    assert_int_equal(seen.count, 4 + 2);
+    assert_string_equal(names(&net, seen.list[4].dests, seen.list[4].dests_len), "10");
+    onet_deinit(&net);
+}
+
 static void clients(void **state)
 {
     struct onet net;
@@ -232,7 +258,7 @@ struct drop_row {
     struct rf_header header;
     size_t counter;      /* offset */
     uint16_t error_code; /* told to the sender, 0 nothing */
-    enum { AS_IS, TO_KEY_2, TO_SELF_TWICE, OPTION, OPTION_KNOWN, LOOP } how;
+    enum { AS_IS, TO_KEY_2, TO_SELF_TWICE, OPTION, OPTION_KNOWN, LOOP, VIA_KEY, VIA_TWICE, VIA_OFTEN } how;
     uint16_t code; /* 0: exp_a */
     size_t body_len;
 };
@@ -259,10 +285,10 @@ static const struct drop_row drop_rows[] = {
     {"known option",
      {.ttl = 9},
      AT(forwarded),
-     RF_ERROR_INVALID_MESSAGE,
+     RF_ERROR_UNKNOWN_EXTENSION,
      OPTION_KNOWN,
      0,
-     0}, /* node 2 knows no such method */
+     0}, /* node 2 answers, but not directly */
     {"back to the sender", {.ttl = 9}, AT(dropped_loop), RF_ERROR_UPSTREAM_MISROUTING, LOOP, 0, 0},
     {"ttl ran out, diagnostic",
      {.ttl = 0},
@@ -271,6 +297,9 @@ static const struct drop_row drop_rows[] = {
      TO_KEY_2,
      RF_CODE_PATH_TRACK_REQ,
      0},
+    {"Resource-ID in the via list", {.ttl = 9}, AT(dropped_via), 0, VIA_KEY, 0, 0},
+    {"here for the third time", {.ttl = 9}, AT(forwarded), RF_ERROR_INVALID_MESSAGE, VIA_TWICE, 0, 0},
+    {"here once too often", {.ttl = 9}, AT(dropped_loop), RF_ERROR_LOOP_DETECTED, VIA_OFTEN, 0, 0},
     {"too large", {.ttl = 9}, AT(dropped_too_large), RF_ERROR_MESSAGE_TOO_LARGE, AS_IS, 0, 6000},
 };
 
@@ -288,6 +317,22 @@ static void put_row_lists(const struct onet *net, const struct drop_row *row, st
                                .data = TEXT("abc")};
     if (row->how == OPTION || row->how == OPTION_KNOWN)
         rf_option_encode(&option, options);
+}
+
+/* Node 1 stands in the list itself, or a key does. */
+static void put_row_via(const struct onet *net, const struct drop_row *row, struct rf_buf *via)
+{
+    struct rf_id key = onet_key(net, 2);
+    struct rf_dest dest = row->how == VIA_KEY ? rf_dest_resource(&key) : rf_dest_node(onet_id(net, 1));
+    size_t count = row->how == VIA_KEY     ? 1
+                   : row->how == VIA_TWICE ? 2
+                   : row->how == VIA_OFTEN ? OVERLAY_MAX_VISITS
+                                           : 0;
+    struct rf_dest first = rf_dest_node(onet_id(net, 0));
+    if (count > 0)
+        rf_dest_encode(&first, via);
+    while (count-- > 0)
+        rf_dest_encode(&dest, via);
 }
 
 /* The Error that node 1 sends back to node 0. */
@@ -320,26 +365,30 @@ static void drops(void **state)
         const struct drop_row *row = &drop_rows[i];
         struct onet net;
         struct caught caught = {0};
-        uint8_t dest_bytes[128], option_bytes[128];
-        struct rf_buf dests, options, message;
+        uint8_t dest_bytes[128], option_bytes[128], via_bytes[512];
+        struct rf_buf dests, options, via, message;
         onet_init(&net, 1, 3, ONET_LINE, NULL, NULL);
         net.tap = catch_error;
         net.tap_arg = &caught;
         rf_buf_fixed(&dests, dest_bytes, sizeof(dest_bytes));
         rf_buf_fixed(&options, option_bytes, sizeof(option_bytes));
+        rf_buf_fixed(&via, via_bytes, sizeof(via_bytes));
         put_row_lists(&net, row, &dests, &options);
+        put_row_via(&net, row, &via);
         static const uint8_t body[6000];
         struct forged forged = {.header = row->header,
                                 .code = row->code != 0 ? row->code : RF_CODE_EXP_A_REQ,
                                 .body = rf_view_of(body, row->body_len)};
         forged.header.dests = rf_buf_view(&dests);
         forged.header.options = rf_buf_view(&options);
+        forged.header.via = rf_buf_view(&via);
         forged.header.transaction_id = 4711;
         forge(&net, &forged, &message);
         onet_send_raw(&net, 0, 1, rf_buf_view(&message));
         onet_run(&net, RF_US_PER_S / 10);
         uint64_t count = *(const uint64_t *)((const char *)onet_counters(&net, 1) + row->counter);
-        if (count != 1 + (row->how == OPTION_KNOWN) || caught.error_code != row->error_code)
+        bool answered = row->counter == AT(forwarded); /* by node 2, through node 1 */
+        if (count != 1 + (uint64_t)answered || caught.error_code != row->error_code)
             fail_msg("%s: counted %llu, Error %#x", row->name, (unsigned long long)count, caught.error_code);
         assert_int_equal(caught.count, row->error_code != 0);
         if (caught.count > 0)
@@ -486,14 +535,11 @@ static void backlog(void **state)
 int test_overlay_forward(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(line_of_five),
-        cmocka_unit_test(to_a_key_and_to_ourselves),
-        cmocka_unit_test(source_routes),
-        cmocka_unit_test(clients),
-        cmocka_unit_test(drops),
-        cmocka_unit_test(malformed),
-        cmocka_unit_test(errors_are_limited),
-        cmocka_unit_test(compressed_vias),
+        cmocka_unit_test(line_of_five),    cmocka_unit_test(to_a_key_and_to_ourselves),
+        cmocka_unit_test(source_routes),   cmocka_unit_test(way_back_without_circles),
+        cmocka_unit_test(clients),         cmocka_unit_test(drops),
+        cmocka_unit_test(malformed),       cmocka_unit_test(errors_are_limited),
+        cmocka_unit_test(compressed_vias), cmocka_unit_test(state_forbidden),
         cmocka_unit_test(backlog),
     };
     return cmocka_run_group_tests_name("overlay_forward", tests, NULL, NULL);

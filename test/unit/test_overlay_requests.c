@@ -291,9 +291,15 @@ static void options_and_extensions(void **state)
         {"for forwarders", 99, RF_OPTION_FORWARD_CRITICAL, 0, false, 0, false}, /* we do not forward it */
         {"routing mode", RF_OPTION_EXTENSIVE_ROUTING_MODE, RF_OPTION_DESTINATION_CRITICAL, 0, false,
          RF_ERROR_UNKNOWN_EXTENSION, false},
+        {"routing mode, not critical", RF_OPTION_EXTENSIVE_ROUTING_MODE, RF_OPTION_IGNORE_STATE_KEEPING, 0,
+         false, RF_ERROR_UNKNOWN_EXTENSION, false},
         {"extension", 0, 0, 500, false, 0, false},
         {"critical extension", 0, 0, 500, true, RF_ERROR_UNKNOWN_EXTENSION, false},
-        {"known extension", 0, 0, RF_EXTENSION_SELF_TUNING_DATA, true, 0, false},
+        {"self-tuning", 0, 0, RF_EXTENSION_SELF_TUNING_DATA, false, 0, false},
+        {"critical self-tuning", 0, 0, RF_EXTENSION_SELF_TUNING_DATA, true, RF_ERROR_UNKNOWN_EXTENSION,
+         false},
+        {"critical Diagnostic_Ping in no Ping", 0, 0, RF_EXTENSION_DIAGNOSTIC_PING, true,
+         RF_ERROR_UNKNOWN_EXTENSION, false},
     };
     struct onet net;
     struct onet_echo echo;
@@ -331,6 +337,43 @@ static void options_and_extensions(void **state)
         assert_int_equal(asked.header.via.len, 0);
     }
     onet_deinit(&net);
+}
+
+/* What a body says by a value unknown to us is dropped without a response, what is merely wrong is told (2.1). */
+static void unknown_variants(void **state)
+{
+    static const struct {
+        const char *name;
+        uint16_t code;
+        struct rf_view body;
+        uint16_t error_code; /* 0: silence */
+    } rows[] = {
+        {"ConfigUpdate of type 3", RF_CODE_CONFIG_UPDATE_REQ, {(const uint8_t *)"\3\0\0\0\3\0\0\0", 8}, 0},
+        {"ConfigUpdate cut",
+         RF_CODE_CONFIG_UPDATE_REQ,
+         {(const uint8_t *)"\1\0\0\0\3\0\0", 7},
+         RF_ERROR_INVALID_MESSAGE},
+        {"PathTrack to type 9", RF_CODE_PATH_TRACK_REQ, {(const uint8_t *)"\11\1x", 3}, 0},
+        {"PathTrack to type 0", RF_CODE_PATH_TRACK_REQ, {(const uint8_t *)"\0\1x", 3}, 0},
+        {"PathTrack cut", RF_CODE_PATH_TRACK_REQ, {(const uint8_t *)"\1\20x", 3}, RF_ERROR_INVALID_MESSAGE},
+    };
+    (void)state;
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        struct onet net;
+        struct onet_result result;
+        onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
+        struct rf_call call = {.code = rows[i].code, .body = rows[i].body, .max_transmissions = 2};
+        rf_call_to_node(&call, onet_id(&net, 1));
+        assert_int_equal(onet_call(&net, 0, &call, &result), 0);
+        onet_run(&net, 7 * RF_US_PER_S);
+        uint64_t dropped = rows[i].error_code == 0 ? 2 : 0; /* each transmission anew */
+        if (result.error_code != rows[i].error_code || result.done != 1 ||
+            onet_counters(&net, 1)->dropped_malformed != dropped)
+            fail_msg("%s: Error %#x, %llu dropped", rows[i].name, result.error_code,
+                     (unsigned long long)onet_counters(&net, 1)->dropped_malformed);
+        assert_int_equal(result.error, rows[i].error_code == 0 ? RF_ETIMEOUT : RF_EREMOTE);
+        onet_deinit(&net);
+    }
 }
 
 static void methods(void **state)
@@ -455,6 +498,7 @@ int test_overlay_requests(void)
         cmocka_unit_test(answer_after_the_link),
         cmocka_unit_test(sizes),
         cmocka_unit_test(options_and_extensions),
+        cmocka_unit_test(unknown_variants),
         cmocka_unit_test(methods),
         cmocka_unit_test(overload),
         cmocka_unit_test(replica_stores),

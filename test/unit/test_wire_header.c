@@ -6,6 +6,7 @@
 
 #define ALICE "a11ce000000000000000000000000001"
 #define BOB   "b0b00000000000000000000000000002"
+#define CAROL "ca201000000000000000000000000003"
 
 /* ---- Destination ---- */
 
@@ -103,7 +104,7 @@ static void test_dest_lists(void **state)
 {
     struct rf_view list = wire_hex("0110" ALICE " 8123 0110" BOB), rest = list;
     struct rf_view twice = wire_hex("0110" ALICE " 8123 0110" ALICE);
-    struct rf_id alice = wire_node(ALICE), bob = wire_node(BOB);
+    struct rf_id alice = wire_node(ALICE), bob = wire_node(BOB), carol = wire_node(CAROL);
     struct rf_dest dest, a = rf_dest_node(&alice), r = rf_dest_resource(&alice);
     struct rf_buf out;
     uint8_t space[64];
@@ -122,11 +123,42 @@ static void test_dest_lists(void **state)
     assert_int_equal(rf_dest_list_skip(&rest, ID_LEN, 2), RF_ESHORT);
     assert_int_equal(rest.len, 18);
     rf_buf_fixed(&out, space, sizeof space);
-    rf_dest_list_reverse(list, &out);
-    wire_assert_bytes(rf_buf_view(&out), wire_hex("0110" BOB " 8123 0110" ALICE));
+    rf_dest_list_way_back(list, &carol, &out);
+    wire_assert_bytes(rf_buf_view(&out), wire_hex("0110" CAROL " 0110" BOB " 8123 0110" ALICE));
+    assert_true(rf_dest_list_has(list, RF_DEST_NODE));
+    assert_false(rf_dest_list_has(list, RF_DEST_RESOURCE));
+    assert_true(rf_dest_list_has(wire_hex("8202 0110" BOB " 021110" ALICE), RF_DEST_RESOURCE));
+    assert_false(rf_dest_list_has(wire_hex("8202 03050402020202"), RF_DEST_RESOURCE));
+    assert_int_equal(rf_dest_list_visits(twice, &alice), 2);
+    assert_int_equal(rf_dest_list_visits(twice, &bob), 0);
+    assert_int_equal(rf_dest_list_visits(rf_view_of(NULL, 0), &bob), 0);
     assert_true(rf_dest_equal(&a, &a));
     assert_false(rf_dest_equal(&a, &r));
     assert_false(rf_dest_equal(&a, &dest));
+}
+
+/* The way back without the circles that the way there had. */
+static void test_dest_way_back(void **state)
+{
+    static const struct {
+        const char *via, *back;
+    } rows[] = {
+        {"", "0110" CAROL},
+        {"0110" ALICE, "0110" CAROL " 0110" ALICE},
+        {"0110" ALICE " 0110" CAROL " 0110" BOB, "0110" CAROL " 0110" ALICE}, /* through carol, and again */
+        {"0110" CAROL " 0110" BOB, "0110" CAROL},
+        {"0110" ALICE " 0110" BOB " 0110" ALICE " 0110" BOB, "0110" CAROL " 0110" BOB " 0110" ALICE},
+        {"8123 0110" ALICE " 8123", "0110" CAROL " 8123 0110" ALICE " 8123"}, /* of two nodes, perhaps */
+    };
+    struct rf_id carol = wire_node(CAROL);
+    (void)state;
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        uint8_t space[128];
+        struct rf_buf out;
+        rf_buf_fixed(&out, space, sizeof space);
+        rf_dest_list_way_back(wire_hex(rows[i].via), &carol, &out);
+        wire_assert_bytes(rf_buf_view(&out), wire_hex(rows[i].back));
+    }
 }
 
 /* A list may be as long as ttl allows and a bit more, not as long as its bytes allow. */
@@ -334,6 +366,7 @@ int test_wire_header(void)
         cmocka_unit_test_setup_teardown(test_dest_id_len, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_dest_encode_errors, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_dest_lists, wire_setup, wire_teardown),
+        cmocka_unit_test_setup_teardown(test_dest_way_back, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_dest_list_limit, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_forward, wire_setup, wire_teardown),
         cmocka_unit_test_setup_teardown(test_forward_errors, wire_setup, wire_teardown),

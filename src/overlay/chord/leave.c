@@ -82,7 +82,7 @@ void chord_on_leave(void *arg, struct rf_request *request)
     if (!error && member.data.len > 0)
         error = rf_chord_leave_decode(member.data, t->params.self.len, request->region, &leave);
     if (error) {
-        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed Leave");
+        rf_overlay_refuse_malformed(t->host.overlay, request, error, "malformed Leave");
         return;
     }
     if (!rf_id_equal(&member.node, &request->signer.node_id) || request->link == 0 ||

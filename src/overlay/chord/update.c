@@ -90,12 +90,12 @@ static uint32_t uptime_s(const struct rf_topology *t)
     return (uint32_t)((chord_now(t) - t->start_us) / CHORD_S);
 }
 
-void chord_update_send(struct rf_topology *t, struct chord_conn *conn, enum chord_owe what)
+#define UPDATE_MAX_LEN (16 + 2 * RING_MAX_NEIGHBORS * RF_ID_MAX_LEN + RING_MAX_FINGERS * RF_ID_MAX_LEN)
+
+static struct rf_view update_body(struct rf_topology *t, enum chord_owe what, uint8_t bytes[UPDATE_MAX_LEN])
 {
     struct rf_id fingers[RING_MAX_FINGERS];
     struct rf_chord_update update = {.uptime_s = uptime_s(t), .type = RF_UPDATE_PEER_READY};
-    struct rf_call call = {.code = RF_CODE_UPDATE_REQ, .link = conn->link};
-    uint8_t body[16 + 2 * RING_MAX_NEIGHBORS * RF_ID_MAX_LEN + RING_MAX_FINGERS * RF_ID_MAX_LEN];
     struct rf_buf buf;
     if (what >= OWE_NEIGHBORS) {
         update.type = RF_UPDATE_NEIGHBORS;
@@ -106,10 +106,17 @@ void chord_update_send(struct rf_topology *t, struct chord_conn *conn, enum chor
         update.type = RF_UPDATE_FULL;
         update.fingers = (struct rf_id_list){fingers, ring_fingers(&t->ring, fingers, RING_MAX_FINGERS)};
     }
-    rf_buf_fixed(&buf, body, sizeof(body));
+    rf_buf_fixed(&buf, bytes, UPDATE_MAX_LEN);
     rf_chord_update_encode(&update, &buf);
     RF_ASSERT(rf_buf_error(&buf) == 0);
-    call.body = rf_buf_view(&buf);
+    return rf_buf_view(&buf);
+}
+
+void chord_update_send(struct rf_topology *t, struct chord_conn *conn, enum chord_owe what)
+{
+    uint8_t body[UPDATE_MAX_LEN];
+    struct rf_call call = {
+        .code = RF_CODE_UPDATE_REQ, .link = conn->link, .body = update_body(t, what, body)};
     rf_call_to_node(&call, &conn->node);
     if (conn->update)
         chord_call_cancel(conn->update); /* an older one must not arrive after this */
@@ -254,9 +261,10 @@ void chord_on_update(void *arg, struct rf_request *request)
     struct rf_topology *t = arg;
     struct rf_chord_update update;
     struct chord_news news;
-    if (rf_chord_update_decode(request->message->body, t->params.self.len, request->region, &update)) {
+    int error = rf_chord_update_decode(request->message->body, t->params.self.len, request->region, &update);
+    if (error) {
         t->counters.updates_refused++;
-        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed Update");
+        rf_overlay_refuse_malformed(t->host.overlay, request, error, "malformed Update");
         return;
     }
     if (request->link == 0 || !rf_id_equal(&request->link_node, &request->signer.node_id)) {
@@ -298,6 +306,27 @@ static bool query_answer(const struct rf_topology *t, const struct rf_dest *dest
     return chord_next_hop(t, &dest->id, out);
 }
 
+static void stranger_told(struct chord_call *call, const struct rf_reply *reply)
+{
+    (void)call;
+    (void)reply; /* it may refuse an Update that did not come over a link of our own */
+}
+
+/* The Update for an asker that we are not linked with goes the way its request came, once: it is asked for, not owed. */
+static void tell_stranger(struct rf_topology *t, const struct rf_id *asker, const struct rf_id *via,
+                          uint64_t link)
+{
+    uint8_t body[UPDATE_MAX_LEN];
+    struct rf_call call = {.code = RF_CODE_UPDATE_REQ,
+                           .link = link,
+                           .body = update_body(t, OWE_FULL, body),
+                           .max_transmissions = 1};
+    rf_call_to_node(&call, asker);
+    rf_call_via(&call, via);
+    if (chord_call(t, &call, stranger_told))
+        t->counters.updates_sent++;
+}
+
 void chord_on_route_query(void *arg, struct rf_request *request)
 {
     struct rf_topology *t = arg;
@@ -305,8 +334,9 @@ void chord_on_route_query(void *arg, struct rf_request *request)
     struct rf_id next;
     uint8_t body[RF_ID_MAX_LEN];
     struct rf_buf buf;
-    if (rf_route_query_decode(request->message->body, t->params.self.len, &query)) {
-        rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_INVALID_MESSAGE, "malformed RouteQuery");
+    int error = rf_route_query_decode(request->message->body, t->params.self.len, &query);
+    if (error) {
+        rf_overlay_refuse_malformed(t->host.overlay, request, error, "malformed RouteQuery");
         return;
     }
     if (t->state != RF_TOPOLOGY_JOINED || t->params.role != RF_ROLE_PEER) {
@@ -318,15 +348,18 @@ void chord_on_route_query(void *arg, struct rf_request *request)
                                "no next hop for that destination");
         return;
     }
-    struct chord_conn *asker = NULL;
-    if (rf_id_equal(&request->link_node, &request->signer.node_id))
-        asker = chord_conn_find(t, &request->link_node);
+    struct rf_id from = request->signer.node_id, via = request->link_node;
+    uint64_t link = request->link;
+    struct chord_conn *asker = rf_id_equal(&via, &from) ? chord_conn_find(t, &via) : NULL;
     rf_buf_fixed(&buf, body, sizeof(body));
     rf_route_query_ans_encode(&next, &buf);
     rf_overlay_answer(t->host.overlay, request, rf_buf_view(&buf), NULL, 0);
     t->counters.route_queries++;
-    if (!asker)
+    if (!asker) {
+        if (query.send_update && link != 0 && !rf_id_equal(&via, &from))
+            tell_stranger(t, &from, &via, link);
         return;
+    }
     asker->heard_us = chord_now(t);
     if (query.send_update && !asker->handover) {
         if (!asker->told || chord_now(t) - asker->told_us > CHORD_ROUND_US)

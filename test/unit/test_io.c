@@ -3,5 +3,7 @@
 
 int main(void)
 {
-    return test_io_loop() + test_io_files() + test_io_sockets() + test_io_flows() == 0 ? 0 : 1;
+    return test_io_loop() + test_io_files() + test_io_sockets() + test_io_flows() + test_io_password() == 0
+               ? 0
+               : 1;
 }

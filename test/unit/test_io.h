@@ -12,5 +12,6 @@ int test_io_loop(void);
 int test_io_files(void);
 int test_io_sockets(void);
 int test_io_flows(void);
+int test_io_password(void);
 
 #endif

@@ -111,6 +111,10 @@ class Run:
         seconds = 5 if self.full else 3
         self.take("Kamailio", [sys.executable, str(HERE / "peer_kamailio.py"), "--seconds", str(seconds)])
 
+    def sip(self):
+        self.take("SIP through our daemons", [sys.executable, str(HERE / "bench_sip.py"), str(self.build),
+                                              "--seconds", "10" if self.full else "4"])
+
     def call(self):
         self.take("calls over a ring of 8 supernodes", [sys.executable, str(HERE / "bench_call.py"), str(self.build)])
 
@@ -119,6 +123,10 @@ def number(value):
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def per_core(cpu_us):
+    return 1e6 / cpu_us if cpu_us else None
 
 
 def rows(run):
@@ -157,6 +165,10 @@ def rows(run):
          "openssl: sign, 2 verify, 2 X25519", full),
         ("handshakes, resumed", g("gnutls.second_handshakes_per_cpu_s"), "/s core", None, True,
          "openssl: 2 X25519", resumed),
+        ("REGISTER, with password", per_core(g("sip.register_cpu_us")), "/s core", None, True,
+         "Kamailio, without", per_core(g("kamailio.register_cpu_us"))),
+        ("SIP calls through two daemons", per_core(g("sip.call_cpu_us")), "/s core", None, True,
+         "Kamailio: routing a call", per_core(calls)),
         ("`ringfolk call` to ringing, 8 supernodes", g("call.first_ringing_ms"), "ms", 50, False,
          "starting the CLI alone", g("call.cli_start_ms")),
         ("the same, connection already there", g("call.again_ringing_ms"), "ms", None, False,
@@ -185,7 +197,7 @@ def table(run):
 
 
 def main():
-    parts = ("forward", "requests", "clients", "links", "lookups", "call")
+    parts = ("forward", "requests", "clients", "links", "lookups", "sip", "call")
     options = argparse.ArgumentParser()
     options.add_argument("build", type=pathlib.Path)
     options.add_argument("--full", action="store_true")

@@ -23,7 +23,7 @@ static const struct {
     {"secret\n", 7, RF_OK, "secret"},
     {"secret\r\nrest", 12, RF_OK, "secret"},
     {"secret", 6, RF_OK, "secret"},
-    {" two words \n", 12, RF_OK, " two words "},
+    {" two w  \n", 9, RF_OK, " two w  "},
     {"123456789\n", 10, RF_OK, "123456789"}, /* as long as the buffer lets it be */
     {"1234567890\n", 11, RF_ELIMIT, NULL},
     {"", 0, RF_ENOTFOUND, NULL},

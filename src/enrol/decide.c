@@ -146,25 +146,18 @@ static const char *invite_why(int error, const struct rf_enrol_invite *invite,
     return NULL;
 }
 
-/* The name is free for an invite that is bound to nobody: false completes the answer, or goes on with the password of the taken name. */
-static bool grant_free_name(struct rf_enrol *enrol, struct rf_enrol_attempt *attempt, struct rf_view password,
-                            const struct rf_now *now, struct rf_enrol_answer *answer, bool *settled)
+/* name_refused tells whether a name is not to be had by an invite that is bound to nobody; then `answer` is complete. found: of user_get. */
+static bool name_refused(struct rf_enrol *enrol, const struct rf_enrol_attempt *attempt, int found,
+                         struct rf_enrol_answer *answer)
 {
-    struct rf_enrol_user user;
-    int e = enrol->store->ops->user_get(enrol->store, attempt->user, &user);
-    *settled = true;
-    if (e == RF_OK && password.len > 0)
-        return grant_by_password(enrol, attempt, password, now, answer);
-    if (e == RF_OK)
+    if (found == RF_OK)
         refuse_password(enrol, attempt, answer);
-    else if (e != RF_ENOTFOUND)
-        answer_failed(enrol, answer, e);
+    else if (found != RF_ENOTFOUND)
+        answer_failed(enrol, answer, found);
     else if (rf_enrol_name_reserved(attempt->user))
         answer_refuse(answer, &enrol->counters.refused_name, 403, TOKEN_NAME,
                       "the name %s is kept for a service", attempt->user);
-    else
-        *settled = false;
-    return false;
+    return answer->status != 0;
 }
 
 static bool grant_by_invite(struct rf_enrol *enrol, struct rf_enrol_attempt *attempt, struct rf_view password,
@@ -191,10 +184,12 @@ static bool grant_by_invite(struct rf_enrol *enrol, struct rf_enrol_attempt *att
         return false;
     }
     if (invite.user[0] == '\0') {
-        bool settled;
-        bool go_on = grant_free_name(enrol, attempt, password, now, answer, &settled);
-        if (settled)
-            return go_on;
+        struct rf_enrol_user user;
+        e = enrol->store->ops->user_get(enrol->store, attempt->user, &user);
+        if (e == RF_OK && password.len > 0)
+            return grant_by_password(enrol, attempt, password, now, answer);
+        if (name_refused(enrol, attempt, e, answer))
+            return false;
     }
     if (password.len > 0) {
         job_password(attempt, RF_PASSWORD_MAKE, password);

@@ -11,6 +11,7 @@
 #include "crypto/openssl/openssl.h"
 #include "io/clock.h"
 #include "io/files.h"
+#include "io/password.h"
 #include "io/random.h"
 
 struct init_options {
@@ -26,7 +27,7 @@ struct init {
     struct rf_key *key;
     struct rf_conf *conf;
     struct rf_cert *cert;
-    char password[1024];
+    char password[1025];
     struct rf_enrolling enrolling;
 };
 
@@ -156,10 +157,13 @@ static int read_password(struct init *init)
 {
     if (!init->options.password_stdin)
         return 0;
-    if (fgets(init->password, sizeof(init->password), stdin) == NULL)
-        return cli_error("init", "no password on standard input", NULL);
-    init->password[strcspn(init->password, "\r\n")] = '\0';
-    return 0;
+    int error = rf_password_read(init->password, sizeof(init->password));
+    if (error == 0)
+        return 0;
+    return cli_error("init",
+                     error == RF_ENOTFOUND ? "no password on standard input"
+                                           : "a password has 1 to 1024 bytes, in one line",
+                     NULL);
 }
 
 static int make_home(struct init *init, char *key_path, size_t key_path_len)

@@ -25,11 +25,21 @@ static int fail_file(const char *path, int error)
     return enrol_fail(path, error == RF_ESYSTEM ? strerror(errno) : rf_error_text(error));
 }
 
+/* warn_if_open: a key that others can read is a key that others have. DIR is 0700, so this takes a copy or a restored backup. */
+static void warn_if_open(const char *path)
+{
+    struct stat st;
+    size_t len = strlen(path);
+    if (len > 4 && strcmp(path + len - 4, ".key") == 0 && stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+        fprintf(stderr, "ringfolk-enrol: note: others can read %s; chmod 600 it\n", path);
+}
+
 int data_read(const struct enrol_data *data, const char *name, struct rf_buf *out)
 {
     char path[ENROL_PATH_SIZE];
     if (data_path(data->cli, name, path) != ENROL_OK)
         return ENROL_FAILED;
+    warn_if_open(path);
     int e = rf_file_read(path, FILE_MAX_LEN, out);
     return e == RF_OK ? ENROL_OK : fail_file(path, e);
 }

@@ -6,6 +6,7 @@
 #include "apps/ringfolk_enrol.h"
 #include "base/assert.h"
 #include "enrol/admin.h"
+#include "io/password.h"
 #include "io/random.h"
 
 #define INVITE_MS         (7 * ENROL_DAY_MS)
@@ -25,17 +26,15 @@ static int full_name(const struct enrol_data *data, const char *text, char out[R
     return ENROL_OK;
 }
 
-/* read_password reads the first line of stdin. */
 static int read_password(struct rf_password_job *job)
 {
-    char line[RF_PASSWORD_MAX_LEN + 2];
-    if (!fgets(line, sizeof(line), stdin))
-        return enrol_fail("--password-stdin", "there is nothing on standard input");
-    size_t len = strcspn(line, "\r\n");
-    if (len == 0 || len > RF_PASSWORD_MAX_LEN) {
-        rf_wipe(line, sizeof(line));
-        return enrol_fail("--password-stdin", "a password has 1 to 1024 bytes, in one line");
-    }
+    char line[RF_PASSWORD_MAX_LEN + 1];
+    int e = rf_password_read(line, sizeof(line));
+    if (e != RF_OK)
+        return enrol_fail("--password-stdin", e == RF_ENOTFOUND
+                                                  ? "there is nothing on standard input"
+                                                  : "a password has 1 to 1024 bytes, in one line");
+    size_t len = strlen(line);
     if (len < PASSWORD_GOOD_LEN)
         fprintf(stderr, "ringfolk-enrol: note: a password of less than %d characters is easily guessed\n",
                 PASSWORD_GOOD_LEN);

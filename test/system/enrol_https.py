@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import pty
 import random
 import re
 import shutil
@@ -20,6 +21,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -157,6 +159,10 @@ class Enrolment(unittest.TestCase):
         run(*strict, "-purpose", "sslserver", str(data / "tls.pem"))
         run(*strict, str(data / "signer.pem"))
         run(*strict, self.server.ca)
+        (data / "signer.key").chmod(0o640)
+        self.assertIn("chmod 600", self.server.cli("revoke", "0" * 32, status=1))
+        (data / "signer.key").chmod(0o600)
+        self.assertNotIn("chmod 600", self.server.cli("revoke", "0" * 32, status=1))
         self.assertIn("CA:TRUE", run("openssl", "x509", "-in", self.server.ca, "-noout", "-text"))
 
     def test_document(self):
@@ -456,6 +462,25 @@ class Enrolment(unittest.TestCase):
         self.assertIn("already", self.server.cli("user", "add", "alice", status=1))
         self.assertIn("no such user", self.server.cli("user", "disable", "nobody", status=1))
         self.server.cli("user", "add", "no spaces", status=1)
+
+    def test_password_typed(self):
+        """At a terminal nothing is shown of a password, and the terminal is as before."""
+        terminal, line = pty.openpty()
+        process = subprocess.Popen([ENROL, "--data", str(self.server.data), "user", "add", "tina", "--password-stdin"], stdin=line,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(process.stderr.read(10), "password: ")
+        deadline = time.monotonic() + 10
+        while termios.tcgetattr(line)[3] & termios.ECHO and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.write(terminal, b"tinas own secret\n")
+        out, _ = process.communicate(timeout=20)
+        self.assertIn("tina@example.org", out)
+        self.assertTrue(termios.tcgetattr(line)[3] & termios.ECHO)
+        os.set_blocking(terminal, False)
+        self.assertRaises(BlockingIOError, os.read, terminal, 100)
+        os.close(terminal)
+        os.close(line)
+        self.assertEqual(self.server.enrol(self.device(), "username=tina", "password=tinas own secret")[0], 200)
 
     def test_port_in_use(self):
         self.assertIn("in use", self.server.cli("serve", status=1))

@@ -65,8 +65,8 @@ struct rf_engine_ops {
     int (*channel_admit)(struct rf_channel *channel, struct rf_buf *wire);
     void (*channel_refuse)(struct rf_channel *channel, int error, struct rf_buf *wire);
     enum rf_channel_state (*channel_state)(const struct rf_channel *channel);
-    /* Valid from UP on, borrowed until channel_free: the peer's certificates (DER, leaf first), also on
-     * resumption. */
+    /* From UP on until channel_admit or channel_refuse, and borrowed until then: the peer's certificates (DER, leaf
+     * first), also on resumption. */
     size_t (*channel_peer_certs)(const struct rf_channel *channel, struct rf_view *out, size_t max);
     const char *(*channel_alpn)(const struct rf_channel *channel); /* agreed protocol or "" */
     bool (*channel_resumed)(const struct rf_channel *channel);

@@ -38,7 +38,7 @@ struct rf_channel {
     size_t alpn_count;
     char offered[ALPN_MAX][ALPN_MAX_LEN + 1];
     char alpn[ALPN_MAX_LEN + 1];
-    struct rf_buf hello;       /* the peer's, kept for its certificate */
+    struct rf_buf hello;       /* the peer's, kept for its certificates until they are judged */
     struct rf_view peer_certs; /* v16 each */
     uint8_t head[4];           /* of the record that is being read */
     uint8_t head_len;
@@ -303,8 +303,9 @@ static int channel_close(struct rf_channel *channel, struct rf_buf *wire)
 
 static int channel_admit(struct rf_channel *channel, struct rf_buf *wire)
 {
-    (void)channel;
     (void)wire;
+    rf_buf_deinit(&channel->hello); /* idle links are many */
+    channel->peer_certs = rf_view_of(NULL, 0);
     return 0;
 }
 

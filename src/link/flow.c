@@ -72,9 +72,11 @@ void rf_links_output_done(struct rf_links *links, rf_link_id flow, size_t len)
     link->bytes_out += len;
     link->out_off += len;
     link->progress_us = links_now(links);
+    if (link_backlog(link) == 0)
+        out_discard(links, link);
+    ack_pay(links, link);
     if (link_backlog(link) > 0)
         return;
-    out_discard(links, link);
     if (link->state == RF_LINK_CLOSING && link->down_told && !link->want_close)
         link_free(links, link);
 }
@@ -288,6 +290,6 @@ void rf_links_input(struct rf_links *links, rf_link_id flow, struct rf_view byte
     if (link->state == RF_LINK_UP)
         watch(links, link);
     else if (link->state == RF_LINK_CLOSING)
-        rf_frame_reader_deinit(&link->reader);
+        reader_drop(links, link);
     report_ended(links);
 }

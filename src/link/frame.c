@@ -1,9 +1,10 @@
 /*
  * frame.c - what goes over a link that is UP: frames and their acknowledgements, or an application's bytes.
  *
- * Every data frame received is acknowledged (RFC 6940, section 6.6). The acknowledgements of one input are
- * collected in links->acks and leave in one record: with the first frame that is sent on this link meanwhile, else
- * at the end of the input.
+ * Every data frame received is acknowledged at once (RFC 6940, section 6.6): the acknowledgements of one input are
+ * collected in links->acks and leave in one record, with the first frame that is sent on this link meanwhile, else
+ * at the end of the input. A peer that does not read gets none beyond ACK_BACKLOG_MAX_LEN of output, and when it has read again
+ * one of the newest number, whose mask stands for those before it.
  */
 #include "link/table.h"
 
@@ -22,7 +23,8 @@ static void ack_later(struct rf_links *links, struct rf_link *link, uint32_t seq
     struct rf_frame ack;
 
     rf_ack_log_add(&link->received, sequence, &ack);
-    if (link_backlog(link) > ACK_BACKLOG_MAX_LEN)
+    link->ack_owed = link_backlog(link) > ACK_BACKLOG_MAX_LEN;
+    if (link->ack_owed)
         return;
     rf_frame_encode(&ack, &links->acks);
     links->counters.acks_out++;
@@ -49,6 +51,21 @@ void acks_flush(struct rf_links *links, struct rf_link *link)
     if (links->acks.len > 0 && link->state == RF_LINK_UP)
         (void)write_plain(links, link, rf_buf_view(&links->acks));
     rf_buf_reset(&links->acks);
+}
+
+void ack_pay(struct rf_links *links, struct rf_link *link)
+{
+    const struct rf_frame ack = {.type = RF_FRAME_ACK,
+                                 .sequence = link->received.newest,
+                                 .received = (uint32_t)link->received.seen & ~UINT32_C(1)};
+
+    if (!link->ack_owed || link->state != RF_LINK_UP || link_backlog(link) > ACK_BACKLOG_MAX_LEN)
+        return;
+    link->ack_owed = false;
+    rf_buf_reset(&links->frame);
+    rf_frame_encode(&ack, &links->frame);
+    if (!rf_buf_error(&links->frame) && !write_plain(links, link, rf_buf_view(&links->frame)))
+        links->counters.acks_out++;
 }
 
 static int send_data(struct rf_links *links, struct rf_link *link, struct rf_view message)
@@ -211,9 +228,10 @@ static int front_len(const struct rf_links *links, struct rf_view front, size_t 
  * A message that is too large (reload.md 1.8): its front is shown to node/, which may answer; then the link ends. It ends without that if
  * the header alone is too large, or is none.
  */
-static void too_large_input(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+static void too_large_input(struct rf_links *links, struct rf_link *link, struct rf_frame_reader *reader,
+                            struct rf_view plain)
 {
-    struct rf_buf *front = &link->reader.pending;
+    struct rf_buf *front = &reader->pending;
     size_t len, take;
     int err;
 
@@ -233,30 +251,28 @@ static void too_large_input(struct rf_links *links, struct rf_link *link, struct
     bad_frame(links, link, RF_ELIMIT);
 }
 
-static void too_large_begin(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+static void too_large_begin(struct rf_links *links, struct rf_link *link, struct rf_frame_reader *reader,
+                            struct rf_view plain)
 {
-    if (link->reader.pending.len == 0) /* the frame was not cut: its head is still in there */
+    if (reader->pending.len == 0) /* the frame was not cut: its head is still in there */
         plain = rf_view_of(plain.p + RF_FRAME_DATA_LEN, plain.len - RF_FRAME_DATA_LEN);
-    rf_buf_reset(&link->reader.pending);
+    rf_buf_reset(&reader->pending);
     link->too_large = true;
-    too_large_input(links, link, plain);
+    too_large_input(links, link, reader, plain);
 }
 
-static void overlay_input(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+static void read_frames(struct rf_links *links, struct rf_link *link, struct rf_frame_reader *reader,
+                        struct rf_view plain)
 {
     struct rf_frame frame;
 
-    if (link->too_large) {
-        too_large_input(links, link, plain);
-        return;
-    }
-    link->reader.max_message_len = links->config.max_message_len;
+    reader->max_message_len = links->config.max_message_len;
     while (link->state == RF_LINK_UP) {
-        int err = rf_frame_reader_next(&link->reader, &plain, &frame);
+        int err = rf_frame_reader_next(reader, &plain, &frame);
         if (err == RF_ESHORT)
             break;
         if (err == RF_ELIMIT) {
-            too_large_begin(links, link, plain);
+            too_large_begin(links, link, reader, plain);
             return;
         }
         if (err) {
@@ -267,6 +283,36 @@ static void overlay_input(struct rf_links *links, struct rf_link *link, struct r
             links->counters.acks_in++;
             watch_acked(links, link, frame.sequence);
         }
+    }
+}
+
+void reader_drop(struct rf_links *links, struct rf_link *link)
+{
+    if (link->reader)
+        rf_frame_reader_deinit(link->reader);
+    rf_free(links->env->mem, link->reader);
+    link->reader = NULL;
+}
+
+/* Most inputs end where a frame ends: a link has a reader of its own only from one that does not until the next. */
+static void overlay_input(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+{
+    struct rf_frame_reader *reader = link->reader ? link->reader : &links->reader;
+
+    if (link->too_large)
+        too_large_input(links, link, reader, plain);
+    else
+        read_frames(links, link, reader, plain);
+    if (link->state != RF_LINK_UP || reader->pending.len == 0) {
+        rf_frame_reader_deinit(&links->reader);
+        reader_drop(links, link);
+    } else if (reader != link->reader) {
+        link->reader = rf_memdup(links->env->mem, reader, sizeof *reader);
+        if (!link->reader) {
+            rf_frame_reader_deinit(reader);
+            bad_frame(links, link, RF_ENOMEM);
+        }
+        rf_frame_reader_init(reader, links->env->mem, links->config.max_message_len);
     }
 }
 

@@ -143,6 +143,8 @@ int rf_links_new(const struct rf_env *env, const struct rf_link_config *config,
                  const struct rf_link_host *host, struct rf_links **out);
 void rf_links_free(struct rf_links *links); /* no callbacks */
 const struct rf_link_counters *rf_links_counters(const struct rf_links *links);
+/* rf_links_trim frees what is kept between calls to save allocations; for a node that has nothing to do for a while. */
+void rf_links_trim(struct rf_links *links);
 void rf_links_set_max_message(struct rf_links *links, size_t len);
 /* rf_links_set_identity: a renewed certificate for new connections, as engine_set_identity of engine.h takes it.
  * Errors: RF_ECRYPTO, RF_EINVAL, RF_ENOMEM (then nothing changed). */

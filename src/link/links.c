@@ -51,6 +51,7 @@ int rf_links_new(const struct rf_env *env, const struct rf_link_config *config,
     rf_list_init(&links->ended);
     rf_list_init(&links->expected);
     addresses_init(links);
+    rf_frame_reader_init(&links->reader, env->mem, config->max_message_len);
     rf_buf_init(&links->plain, env->mem, FRAME_BUF_MAX_LEN);
     rf_buf_init(&links->frame, env->mem, FRAME_BUF_MAX_LEN);
     rf_buf_init(&links->acks, env->mem, FRAME_BUF_MAX_LEN);
@@ -71,6 +72,7 @@ void rf_links_free(struct rf_links *links)
     rf_map_deinit(&links->map);
     addresses_deinit(links);
     expects_deinit(links);
+    rf_frame_reader_deinit(&links->reader);
     rf_buf_deinit(&links->plain);
     rf_buf_deinit(&links->frame);
     rf_buf_deinit(&links->acks);
@@ -82,6 +84,14 @@ void rf_links_free(struct rf_links *links)
 const struct rf_link_counters *rf_links_counters(const struct rf_links *links)
 {
     return &links->counters;
+}
+
+void rf_links_trim(struct rf_links *links)
+{
+    RF_ASSERT(!links->ack_link);
+    rf_buf_deinit(&links->plain);
+    rf_buf_deinit(&links->frame);
+    rf_buf_deinit(&links->acks);
 }
 
 void rf_links_set_max_message(struct rf_links *links, size_t len)
@@ -118,7 +128,6 @@ int link_new(struct rf_links *links, struct rf_link **out)
     rf_list_init(&link->ended);
     rf_timer_init(&link->timer, link_timer_fired, links);
     rf_buf_init(&link->out, links->env->mem, 2 * links->config.max_backlog_len + FRAME_BUF_MAX_LEN);
-    rf_frame_reader_init(&link->reader, links->env->mem, links->config.max_message_len);
     link->purpose = RF_LINK_OVERLAY;
     link->rto_us = RF_US_PER_S;
     *out = link;
@@ -145,7 +154,7 @@ static void release_service(struct rf_links *links, struct rf_link *link)
         links->config.engine_ops->channel_free(link->channel);
     link->channel = NULL;
     if (links->ack_link != link) /* else node/ may be reading a message in there; rf_links_input does it */
-        rf_frame_reader_deinit(&link->reader);
+        reader_drop(links, link);
     rf_free(links->env->mem, link->dial);
     link->dial = NULL;
     address_leave(links, link->address);

@@ -22,7 +22,7 @@
 #include "wire/frame.h"
 
 #define LINGER_US           (5 * RF_US_PER_S) /* a closing link's output may take that long */
-#define ACK_BACKLOG_MAX_LEN 65536             /* a peer that does not read gets no acknowledgements beyond */
+#define ACK_BACKLOG_MAX_LEN 65536             /* a peer that does not read gets acknowledgements later beyond that */
 #define SMALL_BACKLOG_LEN   16384             /* what each link may hold when all together hold too much */
 #define ADDRESS_IDLE_MAX    4096              /* addresses remembered without a connection */
 #define EXPECT_MAX          512               /* connections expected at once */
@@ -65,7 +65,8 @@ struct rf_link {
     bool down_told : 1, was_up : 1;
     bool waiting : 1; /* data frames are unacknowledged */
     bool timing : 1;  /* timed_seq is being measured */
-    bool too_large : 1; /* what comes is a message larger than may be; its front goes to reader.pending */
+    bool ack_owed : 1; /* the peer does not read: it gets an acknowledgement when it does */
+    bool too_large : 1; /* what comes is a message larger than may be; its front goes to the reader */
     int reason;
     struct rf_cert *cert;         /* one reference from UP on */
     struct rf_channel *channel;   /* from the first bytes until the end */
@@ -73,7 +74,7 @@ struct rf_link {
     struct link_address *address; /* accepted */
     struct rf_buf out;            /* wire bytes for the flow */
     size_t out_off;               /* of these already sent */
-    struct rf_frame_reader reader;
+    struct rf_frame_reader *reader; /* while a frame is cut */
     struct rf_ack_log received;
 
     uint32_t send_seq;  /* of the next data frame */
@@ -81,8 +82,8 @@ struct rf_link {
     uint32_t timed_seq;
     uint64_t timed_us;   /* when timed_seq was sent */
     uint64_t waiting_us; /* since when we wait for an acknowledgement */
-    uint64_t srtt_us, rttvar_us, rto_us;
-    uint64_t keepalive_us; /* config's with jitter */
+    uint32_t srtt_us, rttvar_us, rto_us; /* at most RTO_MAX_US */
+    uint64_t keepalive_us;               /* config's with jitter */
     uint64_t activity_us;  /* last frame or application bytes either way, keep-alives and acks included */
     uint64_t message_us;   /* the same without those */
     uint64_t progress_us;  /* output began to wait or was taken */
@@ -114,6 +115,7 @@ struct rf_links {
     size_t idle_address_count;
     struct rf_list expected; /* oldest first */
     size_t expected_count;
+    struct rf_frame_reader reader; /* scratch: of the running input, if no frame was cut before */
     struct rf_buf plain;      /* scratch: what the running input decrypted to */
     struct rf_buf frame;      /* scratch: what is being sent */
     struct rf_buf acks;       /* acknowledgements that ack_link still owes */
@@ -159,7 +161,10 @@ void link_up(struct rf_links *links, struct rf_link *link);
 void link_fail(struct rf_links *links, struct rf_link *link, int reason);
 
 /* ---- frame.c ---- */
+void reader_drop(struct rf_links *links, struct rf_link *link);
 void frames_input(struct rf_links *links, struct rf_link *link, struct rf_view plain);
+/* ack_pay sends the acknowledgement that was held back, once there is room for it. */
+void ack_pay(struct rf_links *links, struct rf_link *link);
 void acks_flush(struct rf_links *links, struct rf_link *link);
 int frame_send(struct rf_links *links, struct rf_link *link, struct rf_view message);
 int app_send(struct rf_links *links, struct rf_link *link, struct rf_view bytes);

@@ -23,17 +23,17 @@
 
 static void rtt_sample(struct rf_link *link, uint64_t rtt_us)
 {
-    uint64_t diff;
+    uint32_t diff, rtt = (uint32_t)(rtt_us < RTO_MAX_US ? rtt_us : RTO_MAX_US);
 
-    if (rtt_us == 0)
-        rtt_us = 1; /* 0 stands for unknown */
+    if (rtt == 0)
+        rtt = 1; /* 0 stands for unknown */
     if (link->srtt_us == 0) {
-        link->srtt_us = rtt_us;
-        link->rttvar_us = rtt_us / 2;
+        link->srtt_us = rtt;
+        link->rttvar_us = rtt / 2;
     } else {
-        diff = rtt_us > link->srtt_us ? rtt_us - link->srtt_us : link->srtt_us - rtt_us;
+        diff = rtt > link->srtt_us ? rtt - link->srtt_us : link->srtt_us - rtt;
         link->rttvar_us = (3 * link->rttvar_us + diff) / 4;
-        link->srtt_us = (7 * link->srtt_us + rtt_us) / 8;
+        link->srtt_us = (7 * link->srtt_us + rtt) / 8;
     }
     link->rto_us = link->srtt_us + 4 * link->rttvar_us;
     if (link->rto_us < RTO_MIN_US)

@@ -190,13 +190,15 @@ void rf_overlay_too_large(struct rf_overlay *o, uint64_t link, struct rf_view fr
         o->counters.dropped_unknown_link++;
         return;
     }
-    struct arrival a = {.conn = conn, .link = link, .link_node = conn->info.node, .message = front, .rest = front};
+    struct arrival a = {
+        .conn = conn, .link = link, .link_node = conn->info.node, .message = front, .rest = front};
     if (rf_header_decode_front(&a.rest, overlay_id_len(o), &a.header) != 0)
         o->counters.dropped_malformed++;
     else if (a.header.overlay != o->config.conf->overlay_hash)
         o->counters.dropped_overlay++;
     else
-        drop(o, &a, &o->counters.dropped_too_large, RF_ERROR_MESSAGE_TOO_LARGE, "larger than max-message-size");
+        drop(o, &a, &o->counters.dropped_too_large, RF_ERROR_MESSAGE_TOO_LARGE,
+             "larger than max-message-size");
 }
 
 void rf_overlay_receive(struct rf_overlay *o, uint64_t link, struct rf_view message)

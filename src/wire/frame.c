@@ -121,16 +121,17 @@ int rf_frame_reader_next(struct rf_frame_reader *reader, struct rf_view *in, str
 
 void rf_ack_log_add(struct rf_ack_log *log, uint32_t sequence, struct rf_frame *ack)
 {
-    uint32_t mask = 0;
+    uint32_t ahead = sequence - log->newest, behind = log->newest - sequence; /* one of them is small, if it is near */
+    unsigned at = 0;
 
-    for (unsigned i = 0; i < log->count; i++) {
-        uint32_t distance = sequence - log->recent[i]; /* wraps as the numbers do */
-        if (distance > 0 && distance < 32)
-            mask |= UINT32_C(1) << distance;
+    if (log->seen != 0 && behind < 64) {
+        at = behind;
+    } else {
+        log->seen = log->seen != 0 && ahead < 64 ? log->seen << ahead : 0;
+        log->newest = sequence;
     }
-    log->recent[log->next] = sequence;
-    log->next = (log->next + 1) % RF_ACK_LOG_COUNT;
-    if (log->count < RF_ACK_LOG_COUNT)
-        log->count++;
-    *ack = (struct rf_frame){.type = RF_FRAME_ACK, .sequence = sequence, .received = mask};
+    log->seen |= UINT64_C(1) << at;
+    *ack = (struct rf_frame){.type = RF_FRAME_ACK,
+                             .sequence = sequence,
+                             .received = (uint32_t)(log->seen >> at) & ~UINT32_C(1)};
 }

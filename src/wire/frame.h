@@ -47,11 +47,11 @@ void rf_frame_reader_deinit(struct rf_frame_reader *reader);
  */
 int rf_frame_reader_next(struct rf_frame_reader *reader, struct rf_view *in, struct rf_frame *out);
 
-/* The sequence numbers received last on a link, from which the mask of each ack is made (3.3). All zero at the start. */
-#define RF_ACK_LOG_COUNT 32
+/* The sequence numbers received last on a link, from which the mask of each ack is made (3.3): the newest and 63 before it; one further
+ * away begins anew. All zero at the start. */
 struct rf_ack_log {
-    uint32_t recent[RF_ACK_LOG_COUNT];
-    unsigned count, next;
+    uint64_t seen; /* bit n: newest - n was received; 0: nothing was */
+    uint32_t newest;
 };
 /* rf_ack_log_add notes a data frame just received and fills its ack. */
 void rf_ack_log_add(struct rf_ack_log *log, uint32_t sequence, struct rf_frame *ack);

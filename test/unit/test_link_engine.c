@@ -18,6 +18,7 @@ struct pair {
     struct rf_buf wire[2];  /* from 0, from 1 */
     struct rf_buf plain[2]; /* what 0 got, what 1 got */
     int error[2];
+    bool admitted; /* the client, by the server */
 };
 
 static struct pair p;
@@ -62,6 +63,7 @@ static void channels(const char *const *client_alpn, size_t client_count, const 
         rf_buf_reset(&p.plain[i]);
         p.error[i] = 0;
     }
+    p.admitted = false;
     assert_int_equal(p.ops->channel_new(p.engine[0], false, client_alpn, client_count,
                                         rf_view_str(resume_key), &p.channel[0]),
                      0);
@@ -70,11 +72,18 @@ static void channels(const char *const *client_alpn, size_t client_count, const 
     assert_int_equal(p.ops->channel_start(p.channel[0], &p.wire[0]), 0);
 }
 
+/* Channel i has the other's certificate. */
+static void assert_shows(int i)
+{
+    struct rf_view certs[4];
+
+    assert_int_equal(p.ops->channel_peer_certs(p.channel[i], certs, 4), 1);
+    assert_true(rf_view_equal(certs[0], p.identity[!i].cert->x509.der));
+}
+
 /* Carries bytes to and fro, `step` at a time, until none are left. */
 static void carry(size_t step)
 {
-    bool admitted = false;
-
     while (p.wire[0].len + p.wire[1].len > 0) {
         for (int i = 0; i < 2; i++) {
             struct rf_buf taken = p.wire[i];
@@ -83,8 +92,9 @@ static void carry(size_t step)
                 size_t len = taken.len - at < step ? taken.len - at : step;
                 p.error[!i] = p.ops->channel_input(p.channel[!i], rf_view_of(taken.p + at, len), &p.plain[!i],
                                                    &p.wire[!i]);
-                if (!i && !admitted && p.ops->channel_state(p.channel[1]) == RF_CHANNEL_UP) {
-                    admitted = true;
+                if (!i && !p.admitted && p.ops->channel_state(p.channel[1]) == RF_CHANNEL_UP) {
+                    p.admitted = true;
+                    assert_shows(1); /* who is not judged yet */
                     assert_int_equal(p.ops->channel_admit(p.channel[1], &p.wire[1]), 0);
                 }
             }
@@ -109,12 +119,10 @@ static void finish(void)
 static void assert_up(void)
 {
     for (int i = 0; i < 2; i++) {
-        struct rf_view certs[4];
         assert_int_equal(p.error[i], 0);
         assert_int_equal(p.ops->channel_state(p.channel[i]), RF_CHANNEL_UP);
-        assert_int_equal(p.ops->channel_peer_certs(p.channel[i], certs, 4), 1);
-        assert_true(rf_view_equal(certs[0], p.identity[!i].cert->x509.der));
     }
+    assert_shows(0);
 }
 
 static const char *const reload_sip[] = {"reload", "sip/2"};
@@ -298,8 +306,9 @@ static void test_broken_identity(void **state)
         rf_buf_init(&pem, rf_mem_system(), 65536);
         assert_int_equal(p.identity[1].crypto->ops->key_to_pem(p.identity[1].crypto, p.identity[1].key, &pem),
                          0);
-        assert_int_equal(p.ops->engine_new(&p.env, &p.identity[0].cert->x509.der, 1, rf_buf_view(&pem), &engine),
-                         RF_ECRYPTO);
+        assert_int_equal(
+            p.ops->engine_new(&p.env, &p.identity[0].cert->x509.der, 1, rf_buf_view(&pem), &engine),
+            RF_ECRYPTO);
         rf_buf_deinit(&pem);
     }
     finish();

@@ -203,12 +203,11 @@ static void test_backlog_total(void **state)
     world_deinit(&w);
 }
 
-/* A peer that sends and never reads: our acknowledgements stop at 64 KiB, and after 30 s without progress the link ends. */
-static void test_peer_does_not_read(void **state)
+/* Node 0 sends 20000 messages and does not read what node 1 says. */
+static void send_without_reading(void)
 {
     rf_link_id id;
 
-    (void)state;
     world_init(&w, &rf_engine_plain);
     id = world_pair(&w);
     w.conn[0].blocked[1] = true;
@@ -218,6 +217,13 @@ static void test_peer_does_not_read(void **state)
             world_run(&w);
     }
     world_run(&w);
+}
+
+/* Our acknowledgements stop at 64 KiB, and after 30 s without progress the link ends. */
+static void test_peer_does_not_read(void **state)
+{
+    (void)state;
+    send_without_reading();
     {
         struct rf_link_info info;
         assert_int_equal(rf_links_info(w.node[1].links, w.node[1].up.id, &info), 0);
@@ -227,6 +233,25 @@ static void test_peer_does_not_read(void **state)
     world_pass(&w, 31 * RF_US_PER_S);
     assert_int_equal(w.node[1].downs, 1);
     assert_int_equal(w.node[1].reason, RF_ETIMEOUT);
+    world_deinit(&w);
+}
+
+/* When it reads again, it is told what had arrived: the link lives. */
+static void test_peer_reads_again(void **state)
+{
+    (void)state;
+    send_without_reading();
+    world_pass(&w, 10 * RF_US_PER_S);
+    assert_int_equal(w.node[0].suspects, 1);
+    w.conn[0].blocked[1] = false;
+    world_pass(&w, RF_US_PER_S);
+    assert_int_equal(w.node[0].unsuspects, 1);
+    assert_int_equal(w.node[1].messages, 20000);
+    assert_true(counters(&w.node[1])->acks_out < 8000);
+    assert_int_equal(counters(&w.node[0])->acks_in, counters(&w.node[1])->acks_out);
+    world_pass(&w, 100 * RF_US_PER_S); /* keep-alives included, nothing is unacknowledged */
+    assert_int_equal(w.node[0].suspects, 1);
+    assert_int_equal(w.node[0].downs + w.node[1].downs, 0);
     world_deinit(&w);
 }
 
@@ -264,6 +289,7 @@ int test_link_limits(void)
         both_engines(test_backlog),
         cmocka_unit_test(test_backlog_total),
         cmocka_unit_test(test_peer_does_not_read),
+        cmocka_unit_test(test_peer_reads_again),
         both_engines(test_one_broken_among_many),
     };
     return cmocka_run_group_tests_name("link limits", tests, NULL, NULL);

@@ -153,6 +153,16 @@ static void test_ack_log(void **state)
     assert_true(ack.received == 0xfffffffe);
     rf_ack_log_add(&log, 80, &ack); /* 49 is 31 before it */
     assert_true(ack.received == 0x80000000);
+    rf_ack_log_add(&log, 80 - 64, &ack); /* far back, or far ahead: unknown is never a lie */
+    assert_int_equal(ack.received, 0);
+    rf_ack_log_add(&log, 80 - 63, &ack);
+    assert_int_equal(ack.received, 2);
+    rf_ack_log_add(&log, 1000, &ack);
+    assert_int_equal(ack.received, 0);
+    rf_ack_log_add(&log, 1000 - 63, &ack); /* noted, and before it nothing */
+    assert_int_equal(ack.received, 0);
+    rf_ack_log_add(&log, 1000 - 62, &ack);
+    assert_int_equal(ack.received, 2);
 }
 
 int test_wire_frame(void)

@@ -34,7 +34,7 @@ LAYERS = {
     "sim": SIM,
     "apps": ALL_BELOW_NODE + ["crypto/openssl", "node", "turn", "enrol", "control", "sip", "io", "db"],
 }
-SIMULATOR_MAIN = ALL_BELOW_NODE + ["node", "turn", "enrol", "crypto/fake", "sim"]  # a file of apps/ that sees sim/
+SIMULATOR_MAIN = ALL_BELOW_NODE + ["node", "turn", "enrol", "crypto/fake", "crypto/openssl", "sim"]  # a file of apps/ that sees sim/
 
 # C headers that bring no system: what rooms without I/O may include
 PURE = set("""ctype.h errno.h float.h inttypes.h limits.h math.h regex.h stdalign.h stdarg.h stdbool.h stddef.h

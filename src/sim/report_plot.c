@@ -53,7 +53,9 @@ void sim_number_put(struct rf_buf *out, double value)
 
 void sim_time_put(struct rf_buf *out, double seconds)
 {
-    if (seconds < 120)
+    if (seconds == 0)
+        rf_buf_str(out, "0");
+    else if (seconds < 120 && seconds != 60)
         rf_buf_printf(out, "%.4g s", seconds);
     else if (seconds < 7200)
         rf_buf_printf(out, "%.4g min", seconds / 60);
@@ -155,11 +157,9 @@ static bool find_scale(struct canvas *c)
         double step = pow(10, floor(log10(fmax(most, 1e-9))));
 
         c->low = 0;
-        c->high = most <= 0 ? 1
-                            : step * (most <= step       ? 1
-                                      : most <= 2 * step ? 2
-                                      : most <= 5 * step ? 5
-                                                         : 10);
+        c->high = most <= 0      ? 1
+                  : most <= step ? step
+                                 : 2 * step * ceil(most / step / 2); /* four even parts */
     }
     return true;
 }

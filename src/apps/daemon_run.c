@@ -154,5 +154,6 @@ uint64_t daemon_turn(void *arg)
 
 void daemon_stop(struct daemon *d)
 {
-    d->stopping = true; /* at the loop's next turn: we may be inside a command of SIP, or in the node's queue */
+    d->stopping =
+        true; /* at the loop's next turn: we may be inside a command of SIP, or in the node's queue */
 }

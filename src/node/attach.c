@@ -2,7 +2,7 @@
  * attach.c - Attach and AppAttach without ICE (reload.md 3.6-3.8): the requester listens and is the TLS server, the answerer dials.
  *
  * Ours, as the requester: CALLING, from the request to its answer; EXPECTING, from the answer until the answerer's connection is up (the
- * timer bounds it). Error_In_Progress means that the other side's own Attach, or a link that stands already, will do: EXPECTING, or
+ * timer bounds it; an AppAttach is asked once more when nobody has come after a third of that time: somebody waits for it). Error_In_Progress means that the other side's own Attach, or a link that stands already, will do: EXPECTING, or
  * done at once. An overlay Attach ends in rf_overlay_attached, an AppAttach in its own `done`.
  *
  * Theirs, as the answerer (3.7): no Attach of ours to them pending: answer and dial. Ours is answered already: Error_In_Progress. Ours is
@@ -25,6 +25,7 @@ static void attach_free(struct attach *a)
     rf_list_remove(&a->list);
     node->attach_count--;
     rf_free(node->env.mem, (void *)(uintptr_t)a->user.p);
+    rf_free(node->env.mem, (void *)(uintptr_t)a->route.p);
     rf_free(node->env.mem, a);
 }
 
@@ -67,11 +68,26 @@ static void attach_app_ready(struct attach *a, rf_link_id link, const struct rf_
     attach_end(a, user_fits(a->node, a, link) ? 0 : RF_EAUTH, peer, link);
 }
 
+static int attach_call(struct attach *a, const struct rf_id *via, struct rf_view route, uint64_t link);
+
+/* They answered, but did not come: their dialling failed, and nobody tells us. */
+static bool attach_again(struct attach *a)
+{
+    if (a->application == 0 || a->peer.len == 0 || a->again)
+        return false;
+    a->again = true;
+    a->promised = false;
+    a->state = ATTACH_CALLING;
+    return attach_call(a, NULL, a->route, 0) == 0;
+}
+
 static void attach_due(struct rf_timer *timer, void *arg)
 {
     (void)timer;
     struct attach *a = arg;
     const struct rf_id *peer = a->resource ? &a->peer : &a->target;
+    if (attach_again(a))
+        return;
     if (a->application == 0 && peer->len != 0 && rf_overlay_link_of(a->node->overlay, peer) != 0) {
         struct rf_id copy = *peer;
         attach_end(a, 0, &copy, 0);
@@ -240,7 +256,7 @@ static void attach_replied(void *arg, const struct rf_reply *reply)
     if (error != 0)
         attach_end(a, error, NULL, 0);
     else
-        attach_expect(a, NODE_APP_TIMEOUT_US);
+        attach_expect(a, a->application != 0 && !a->again ? NODE_APP_AGAIN_US : NODE_APP_TIMEOUT_US);
 }
 
 /* The way to a->target. route: an encoded list, or empty. Errors: RF_EINVAL it does not lead there, RF_ELIMIT. */
@@ -315,7 +331,11 @@ int node_attach_app(struct rf_node *node, const struct rf_app_target *target,
     if (a == NULL)
         return RF_ELIMIT;
     a->user = rf_view_of(user.len > 0 ? rf_memdup(node->env.mem, user.p, user.len) : NULL, user.len);
-    int error = user.len > 0 && a->user.p == NULL ? RF_ENOMEM : 0;
+    a->route = rf_view_of(target->route.len > 0 ? rf_memdup(node->env.mem, target->route.p, target->route.len)
+                                                : NULL,
+                          target->route.len);
+    int error =
+        (user.len > 0 && a->user.p == NULL) || (a->route.len > 0 && a->route.p == NULL) ? RF_ENOMEM : 0;
     if (error == 0 && twin) {
         a->state = ATTACH_EXPECTING; /* the connection that the other one makes is good for both */
         error = rf_env_timer_in(&node->env, &a->timer, NODE_APP_TIMEOUT_US + 5 * RF_US_PER_S);

@@ -13,6 +13,7 @@
 #define NODE_MAX_DIALS      256 /* under way for others' Attaches */
 #define NODE_MAX_TODO       64  /* addresses that one round of bootstrapping tries */
 #define NODE_APP_TIMEOUT_US (12 * RF_US_PER_S)
+#define NODE_APP_AGAIN_US   (4 * RF_US_PER_S)
 
 /* One entry of the queue to the shell; memory for its borrowed parts lives in `region`. */
 struct node_out {
@@ -38,6 +39,8 @@ struct attach {
     struct rf_id peer;    /* who answered; unset while CALLING a resource */
     uint16_t application; /* 0: overlay link */
     struct rf_view user;  /* owned copy: AppAttach only, the name the certificate must carry; may be empty */
+    struct rf_view route; /* owned copy: AppAttach only, the way to the target; may be empty */
+    bool again;           /* AppAttach only: asked for the second time */
     rf_call_id call;
     struct rf_timer timer;                               /* EXPECTING: the connection is due */
     void (*done)(void *arg, int error, rf_link_id conn); /* AppAttach */

@@ -173,21 +173,21 @@ struct rf_device {
     struct rf_id node_id;
     struct rf_view
         aor; /* whose registration it is: the name asked for, or one it forwards to; its certificate names it. Borrowed */
-    struct rf_view route; /* encoded destination list to it (reload.md 2.2), node_id last; borrowed */
-    uint16_t application; /* for calls: 5060, or 5061 when its contact_prefs want sips only (7.3) */
+    struct rf_view route;   /* encoded destination list to it (reload.md 2.2), node_id last; borrowed */
+    uint16_t application;   /* for calls: 5060, or 5061 when its contact_prefs want sips only (7.3) */
     uint64_t registered_ms; /* storage_time */
     uint64_t expires_ms;
     uint8_t cert_sha256[RF_SHA256_LEN];
     bool self; /* it is us */
 };
 struct rf_whois {
-    int error;           /* 0; RF_ENOTFOUND nobody of that name is registered; RF_ELIMIT no end of forwardings */
+    int error; /* 0; RF_ENOTFOUND nobody of that name is registered; RF_ELIMIT no end of forwardings */
     struct rf_view name; /* the one asked for */
     const struct rf_device *devices;
     size_t device_count;
     bool
         exists; /* a certificate is stored under that name (false: unknown user -> 404, true: offline -> 480) */
-    bool loop;  /* with RF_ELIMIT: forwarded in a circle (-> 482), else too often (-> 483) */
+    bool loop;              /* with RF_ELIMIT: forwarded in a circle (-> 482), else too often (-> 483) */
     struct rf_id resource;  /* H(name) */
     struct rf_id responder; /* where it is stored */
     uint64_t took_us;
@@ -225,9 +225,9 @@ int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_
 void rf_node_unset_app(struct rf_node *node, uint16_t application); /* it hears nothing any more */
 /* Whom an application connection is for; views are borrowed for the call. */
 struct rf_app_target {
-    struct rf_id node_id;  /* the answering certificate must carry it ... */
-    struct rf_view user;   /* ... and this name, unless empty */
-    struct rf_view route;  /* encoded destination list, node_id last; empty: the overlay finds node_id */
+    struct rf_id node_id; /* the answering certificate must carry it ... */
+    struct rf_view user;  /* ... and this name, unless empty */
+    struct rf_view route; /* encoded destination list, node_id last; empty: the overlay finds node_id */
     uint16_t application;
 };
 /* app_attach makes a connection to a device, or gives the one that stands. Errors: RF_EINVAL ourselves, an application that nobody has taken

@@ -306,6 +306,7 @@ void bridge_data(struct core *core, rf_link_id id, struct rf_view bytes)
 
     if (conn == NULL)
         return;
+    conn->heard_ms = tmr_jiffies();
     int error = framer_put(conn->in, bytes);
     while (error == 0 && (error = framer_next(conn->in, &message, &pings)) == 0) {
         if (!within_rate(conn)) {
@@ -337,6 +338,12 @@ static bool is_idle(struct bridge_conn *conn)
            !calls_use_conn(conn->core, conn->id);
 }
 
+/* A stranger need not answer (RFC 5626, 3.5.1 is for those who agreed on it): only who has done so before is missed. */
+static bool is_dead(const struct bridge_conn *conn)
+{
+    return conn->state == UP && conn->answers && conn->asked_ms > conn->heard_ms;
+}
+
 static void close_idle(struct core *core)
 {
     for (bool again = true; again;) { /* the list is another one after each end */
@@ -344,7 +351,7 @@ static void close_idle(struct core *core)
         RF_LIST_EACH(&core->bridge->conns, it)
         {
             struct bridge_conn *conn = RF_LIST_ENTRY(it, struct bridge_conn, list);
-            again = is_idle(conn);
+            again = is_idle(conn) || is_dead(conn);
             if (again) {
                 conn_end(conn, true);
                 break;
@@ -370,6 +377,8 @@ static void tick(void *arg)
             (void)tcp_send(conn->tc, mb); /* libre drops a connection that is silent for 15 minutes */
         }
         mem_deref(mb);
+        conn->answers = conn->answers || (conn->asked_ms != 0 && conn->heard_ms >= conn->asked_ms);
+        conn->asked_ms = tmr_jiffies();
         side_conn_send(core, conn->id, rf_view_of("\r\n\r\n", 4));
     }
 }

@@ -5,8 +5,8 @@
  *
  * States of a connection: WAITING (others are being made; the listener's queue is short) -> OPENING (connect) -> PROVING (CR LF CR LF sent:
  * libre's pong tells that it has accepted us, so that it will find this very connection for requests) -> UP -> gone.
- * Events: up, data, down from the node; readable, closed from the socket. Timer: every keepalive_s a keep-alive in both directions; after
- * BRIDGE_IDLE_S without a message and without a call a connection that we made is closed, five times later also one that others made.
+ * Events: up, data, down from the node; readable, closed from the socket. Timer: every keepalive_s a keep-alive in both directions; when
+ * nothing has come since the last one, of somebody who answered earlier ones, the connection is dead. After BRIDGE_IDLE_S without a message and without a call a connection that we made is closed, five times later also one that others made.
  */
 #ifndef RF_SIP_BRIDGE_H
 #define RF_SIP_BRIDGE_H
@@ -36,6 +36,8 @@ struct bridge_conn {
     struct mbuf *early; /* from the overlay before we are UP */
     double tokens;
     uint64_t tokens_ms, used_ms;
+    uint64_t asked_ms, heard_ms; /* our last keep-alive; their last byte. 0: none */
+    bool answers;                /* a keep-alive was followed by something of theirs, once at least */
 };
 
 int bridge_new(struct core *core, struct bridge **out);

@@ -258,8 +258,7 @@ static int invite_device(struct call *call, const struct device *device, const s
     leg->device = *device;
     aor_to_uri(call->peer, flow->sips, dialled);
     aor_to_uri(device->aor, flow->sips, target);
-    int error =
-        dialog_out(call->core, &leg->dialog, stack_own_uri(call->core, flow), dialled, target);
+    int error = dialog_out(call->core, &leg->dialog, stack_own_uri(call->core, flow), dialled, target);
     if (error == 0)
         error = leg_map(leg);
     if (error == 0)

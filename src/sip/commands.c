@@ -239,8 +239,7 @@ static void command_forward(void *ctx, struct rf_control_call *call, json_t *arg
         error = rf_node_full_name(sip->config.node, name, &full);
     aor[full.len] = '\0';
     if (error == 0 && name != NULL)
-        error = rf_node_forward(sip->config.node, rf_view_str(aor),
-                                sip->config.now(sip->config.now_ctx));
+        error = rf_node_forward(sip->config.node, rf_view_str(aor), sip->config.now(sip->config.now_ctx));
     if (error != 0) {
         rf_call_error(call, error,
                       error == RF_EINVAL ? "a device cannot forward to its own user"

@@ -61,8 +61,8 @@ struct rf_sip {
     pthread_t thread;
     bool has_thread;
     struct side sides[2]; /* sip, sips */
-    struct note *quit;   /* allocated in advance: ending must not fail */
-    struct tmr farewell; /* the SIP thread's */
+    struct note *quit;    /* allocated in advance: ending must not fail */
+    struct tmr farewell;  /* the SIP thread's */
     uint64_t farewell_until_ms;
     /* the thread's start and end */
     pthread_mutex_t lock;

@@ -18,7 +18,7 @@
 #define DEFAULT_CALLS  200
 #define DEFAULT_PHONES 16
 #define DEFAULT_RING_S 120
-#define KEEPALIVE_S    25 /* reload.md 7.3 */
+#define KEEPALIVE_S    25   /* reload.md 7.3 */
 #define FAREWELL_MS    1000 /* for BYEs and their answers to leave */
 
 /* ---- the SIP thread ---- */

@@ -74,8 +74,8 @@ static int value_put(const struct rf_sipreg *reg, struct rf_buf *out)
         .dest_count = reg->dest_count,
     };
     if (reg->forward != NULL)
-        registration = (struct rf_sip_registration){.type = RF_SIP_REGISTRATION_URI,
-                                                    .uri = rf_view_str(reg->forward)};
+        registration =
+            (struct rf_sip_registration){.type = RF_SIP_REGISTRATION_URI, .uri = rf_view_str(reg->forward)};
     memcpy(registration.dests, reg->dests, sizeof(reg->dests));
     if (reg->dest_count == 0) {
         registration.dests[0] = rf_dest_node(&reg->config.identity->node_id);

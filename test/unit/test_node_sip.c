@@ -89,11 +89,8 @@ struct found {
 static void on_found(void *arg, const struct rf_whois *w)
 {
     struct found *f = arg;
-    *f = (struct found){.done = true,
-                        .error = w->error,
-                        .count = w->device_count,
-                        .exists = w->exists,
-                        .loop = w->loop};
+    *f = (struct found){
+        .done = true, .error = w->error, .count = w->device_count, .exists = w->exists, .loop = w->loop};
     if (w->device_count == 0)
         return;
     f->device = w->devices[0];
@@ -137,10 +134,8 @@ static bool is_attached(struct node_net *net, void *arg)
 static int attach(struct world *w, const struct rf_device *device, struct rf_view user)
 {
     struct attached a = {.done = false};
-    const struct rf_app_target target = {.node_id = device->node_id,
-                                         .user = user,
-                                         .route = device->route,
-                                         .application = device->application};
+    const struct rf_app_target target = {
+        .node_id = device->node_id, .user = user, .route = device->route, .application = device->application};
     int error = rf_node_app_attach(w->net.nodes[ALICE].node, &target, w->net.now, on_attached, &a);
     if (error != 0)
         return error;
@@ -257,6 +252,47 @@ static void test_list_of_two(void **state)
     node_net_deinit(&w.net);
 }
 
+static bool dials(struct node_net *net, void *arg)
+{
+    (void)arg;
+    return net->nodes[BOB].node->dial_count > 0;
+}
+
+/* bob answers, but what he dials does not come about: alice asks once more instead of waiting for nothing */
+static void test_dial_lost(void **state)
+{
+    struct world w;
+    struct party parties[NODES];
+    struct found f;
+    (void)state;
+    world_init(&w, parties);
+    find(&w, "bob@example.org", &f);
+    for (size_t lost = 1; lost <= 2; lost++) {
+        struct attached a = {.done = false};
+        const struct rf_app_target target = {
+            .node_id = f.device.node_id, .user = f.device.aor, .route = f.device.route, .application = 5060};
+        uint64_t began = w.net.now.mono_us;
+        assert_int_equal(rf_node_app_attach(w.net.nodes[ALICE].node, &target, w.net.now, on_attached, &a), 0);
+        node_net_settle(&w.net, ALICE);
+        for (size_t i = 0; i < lost; i++) {
+            assert_true(node_net_until(&w.net, 10 * S, dials, NULL));
+            struct rf_node *bob = w.net.nodes[BOB].node;
+            rf_links_close(bob->links, RF_LIST_ENTRY(bob->dials.next, struct dial, list)->link, RF_ETIMEOUT);
+            node_net_settle(&w.net, BOB);
+            node_net_run(&w.net, S);
+            assert_false(a.done);
+        }
+        assert_true(node_net_until(&w.net, 60 * S, is_attached, &a));
+        assert_int_equal(a.error, lost == 1 ? 0 : RF_ETIMEOUT);
+        assert_in_range((w.net.now.mono_us - began) / S, lost == 1 ? 4 : 16, lost == 1 ? 5 : 17);
+        if (lost == 1)
+            rf_node_app_close(w.net.nodes[ALICE].node, w.conn, w.net.now);
+        node_net_settle(&w.net, ALICE);
+        node_net_run(&w.net, 2 * S);
+    }
+    node_net_deinit(&w.net);
+}
+
 static void test_bad_routes(void **state)
 {
     struct world w;
@@ -290,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_forwarded),
         cmocka_unit_test(test_list_of_two),
         cmocka_unit_test(test_bad_routes),
+        cmocka_unit_test(test_dial_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,8 @@ int main(void)
     static const struct {
         const char *name;
         int (*run)(void);
-    } groups[] = {{"frame", test_sip_frame},    {"parts", test_sip_parts}, {"calls", test_sip_calls},
-                  {"phones", test_sip_phones},  {"texts", test_sip_texts}, {"local", test_sip_local},
+    } groups[] = {{"frame", test_sip_frame},     {"parts", test_sip_parts}, {"calls", test_sip_calls},
+                  {"phones", test_sip_phones},   {"texts", test_sip_texts}, {"local", test_sip_local},
                   {"hostile", test_sip_hostile}, {"ways", test_sip_ways}};
     const char *only = getenv("TEST_SIP_ONLY");
     int failed = 0;

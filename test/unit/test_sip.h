@@ -49,7 +49,8 @@ size_t net_conns(struct sip_net *net); /* open connections */
 /* net_inject: bytes as if the device of `from` had sent them to `to` (a connection is made first). */
 void net_inject(struct sip_net *net, struct sip_node *from, struct sip_node *to, const char *bytes,
                 size_t len);
-const char *net_sniffed(struct sip_net *net); /* everything that went over connections, as one string */
+void net_mute(struct sip_net *net, bool mute); /* nothing arrives any more, and nobody is told */
+const char *net_sniffed(struct sip_net *net);  /* everything that went over connections, as one string */
 /* net_turn does what is due in the node's thread and waits for more, at most `ms`, or until `fd` (-1: none) is readable. */
 void net_turn(struct sip_net *net, int fd, int ms);
 /* net_command sends a request to the control socket of a node; net_wait_line waits until its session has got `text` (from `*from` on). */

@@ -51,6 +51,7 @@ struct sip_net {
     size_t sniffed_len;
     struct rf_mem mem; /* of the SIP sides: the system's, with refusals */
     unsigned one_in, draw;
+    bool mute;
 };
 
 /* used by several threads: the draw is atomic, its order need not be */
@@ -247,7 +248,7 @@ static void run_delivery(void *arg)
 {
     struct delivery *d = arg;
     struct end *e = end_of(d->net, d->id);
-    if (e != NULL && e->node->has_app[e->app])
+    if (e != NULL && e->node->has_app[e->app] && !d->net->mute)
         e->node->apps[e->app].data(e->node->apps[e->app].ctx, e->id, rf_view_of(d->bytes, d->len));
     free(d);
 }
@@ -622,6 +623,11 @@ void net_inject(struct sip_net *net, struct sip_node *from, struct sip_node *to,
                 size_t len)
 {
     deliver(net, join(from->node, to->node, 0)->other->id, rf_view_of(bytes, len));
+}
+
+void net_mute(struct sip_net *net, bool mute)
+{
+    net->mute = mute;
 }
 
 const char *net_sniffed(struct sip_net *net)

@@ -369,8 +369,9 @@ static void timers_are_monotonic(void **state)
 int test_sip_parts(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(best_answer), cmocka_unit_test(addresses),  cmocka_unit_test(g711),
-        cmocka_unit_test(wav_formats), cmocka_unit_test(wav_broken), cmocka_unit_test(wav_recording),
+        cmocka_unit_test(best_answer), cmocka_unit_test(addresses),
+        cmocka_unit_test(g711),        cmocka_unit_test(wav_formats),
+        cmocka_unit_test(wav_broken),  cmocka_unit_test(wav_recording),
         cmocka_unit_test(digest),      cmocka_unit_test(timers_are_monotonic),
     };
     return cmocka_run_group_tests_name("sip parts", tests, NULL, NULL);

@@ -87,7 +87,8 @@ static void forwarded_text(void **state)
     (void)state;
     forward(&w, w.c, "\"name\":\"bob\"", "{\"forward\":\"bob@example.org\"}");
     from = strlen(w.a->lines);
-    net_command(w.net, w.a, "{\"id\":1,\"cmd\":\"message\",\"args\":{\"name\":\"carol\",\"text\":\"hello\"}}");
+    net_command(w.net, w.a,
+                "{\"id\":1,\"cmd\":\"message\",\"args\":{\"name\":\"carol\",\"text\":\"hello\"}}");
     assert_non_null(phone_wait(w.bob, "MESSAGE", 2000));
     phone_reply(w.bob, w.bob->got, 200, "OK", "t", "");
     assert_true(net_wait_line(w.net, w.a, &from, "\"delivered\":1", 2000));
@@ -150,7 +151,8 @@ static void kept_alive(void **state)
     (void)state;
     phones_connect(w.alice, &out, "bob", w.bob, &in);
     size_t before = strlen(net_sniffed(w.net));
-    for (int i = 0; i < 300 && rounds < 24; i++) { /* three seconds: two rounds of two questions and answers */
+    for (int i = 0; i < 300 && rounds < 24;
+         i++) { /* three seconds: two rounds of two questions and answers */
         net_turn(w.net, -1, 10);
         rounds = strlen(net_sniffed(w.net)) - before;
     }
@@ -162,6 +164,28 @@ static void kept_alive(void **state)
     world_free(&w);
 }
 
+/* the other end is gone without a word: found out, and the call goes on over a connection made anew */
+static void dead_connection(void **state)
+{
+    struct world w = world_new();
+    struct phone_call out, in;
+    (void)state;
+    phones_connect(w.alice, &out, "bob", w.bob, &in);
+    for (int i = 0; i < 60; i++) /* both have asked and answered */
+        net_turn(w.net, -1, 100);
+    net_mute(w.net, true);
+    uint64_t before = net_counter(w.a, "overlay_connections") + net_counter(w.b, "overlay_connections");
+    uint64_t now = before;
+    for (int i = 0; i < 60 && now == before; i++) {
+        net_turn(w.net, -1, 100);
+        now = net_counter(w.a, "overlay_connections") + net_counter(w.b, "overlay_connections");
+    }
+    assert_true(now > before);
+    net_mute(w.net, false);
+    phones_hang_up(w.bob, &in, w.alice);
+    world_free(&w);
+}
+
 int test_sip_ways(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +194,7 @@ int test_sip_ways(void)
         cmocka_unit_test(forwarded_without_end),
         cmocka_unit_test(sips),
         cmocka_unit_test(kept_alive),
+        cmocka_unit_test(dead_connection),
     };
     return cmocka_run_group_tests_name("sip ways", tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
  *     path_track_req      for=P flags=N                 error         error=Error_...
  *     raw=HEX             these bytes, for any code
  *     Answers: ping_ans, join_ans, update_ans, leave_ans, config_update_ans need nothing; store_ans kind=N generation=N replicas=P,P;
- *     fetch_ans kind=N
+ *     fetch_ans kind=N; route_query_ans next=P
  *
  * RESOURCE: H:name (that user's), H:P (a peer's user), HEX (its first digits). Times are of the node's clock.
  */
@@ -359,6 +359,17 @@ static bool put_route(struct peer *p, const struct words *words, struct rf_buf *
     return true;
 }
 
+static bool put_route_ans(struct peer *p, const struct words *words, struct rf_buf *out)
+{
+    const char *next = arg(words, "next");
+    struct rf_id id;
+
+    if (!node_id_of(p->world, next != NULL ? next : p->name, &id))
+        return false;
+    rf_route_query_ans_encode(&id, out);
+    return true;
+}
+
 static bool put_path_track(struct peer *p, const struct words *words, struct rf_buf *out)
 {
     const char *whom = arg(words, "for");
@@ -422,6 +433,7 @@ static const struct {
     {RF_CODE_CONFIG_UPDATE_REQ, put_config},
     {RF_CODE_CONFIG_UPDATE_ANS, put_empty},
     {RF_CODE_ROUTE_QUERY_REQ, put_route},
+    {RF_CODE_ROUTE_QUERY_ANS, put_route_ans},
     {RF_CODE_PATH_TRACK_REQ, put_path_track},
     {RF_CODE_ERROR, put_error},
 };

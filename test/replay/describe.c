@@ -199,6 +199,16 @@ static void put_path_track(struct text *t, struct rf_view body)
     rf_buf_printf(&t->out, " hops=%u", ans.response.hop_counter);
 }
 
+static void put_query(struct text *t, struct rf_view body)
+{
+    struct rf_route_query q;
+
+    if (rf_route_query_decode(body, 16, &q) != 0)
+        return;
+    rf_buf_printf(&t->out, " send_update=%s for=", q.send_update ? "yes" : "no");
+    put_dest(t, &q.destination);
+}
+
 static void put_route(struct text *t, struct rf_view body)
 {
     struct rf_id id;
@@ -233,6 +243,8 @@ static void put_body(struct text *t, uint16_t code, struct rf_view body)
         return put_probe(t, body);
     case RF_CODE_PATH_TRACK_ANS:
         return put_path_track(t, body);
+    case RF_CODE_ROUTE_QUERY_REQ:
+        return put_query(t, body);
     case RF_CODE_ROUTE_QUERY_ANS:
         return put_route(t, body);
     default:

@@ -61,19 +61,20 @@ static bool header_of(struct peer *p, const struct words *words, struct rf_heade
 static bool rest_put(struct peer *p, uint16_t code, const struct words *words, const struct rf_header *header,
                      struct rf_buf *contents, struct rf_buf *security)
 {
-    const char *sign = arg(words, "sign");
+    const char *sign = arg(words, "sign"), *by = arg(words, "by");
+    struct peer *signer = by != NULL ? world_find(p->world, by) : p;
     struct rf_buf body, extensions;
     bool ok;
 
     rf_buf_init(&body, rf_mem_system(), 1 << 20);
     rf_buf_init(&extensions, rf_mem_system(), 1024);
-    ok = body_put(p, code, words, &body);
+    ok = signer != NULL ? body_put(signer, code, words, &body) : world_fail(p->world, "who is %s?", by);
     put_extension(words, &extensions);
     if (ok && rf_buf_error(&body) != 0)
         ok = world_fail(p->world, "the body cannot be encoded: %s", rf_error_text(rf_buf_error(&body)));
     if (ok) {
         rf_contents_encode(code, rf_buf_view(&body), rf_buf_view(&extensions), contents);
-        RF_ASSERT(rf_identity_security_block(&p->identity, header->overlay, header->transaction_id,
+        RF_ASSERT(rf_identity_security_block(&signer->identity, header->overlay, header->transaction_id,
                                              rf_buf_view(contents), NULL, 0, security) == 0);
         if (sign != NULL && strcmp(sign, "bad") == 0)
             security->p[security->len - 1] ^= 1;

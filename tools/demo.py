@@ -245,6 +245,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--supernodes", type=int, default=8)
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the network, too
     directory = tempfile.mkdtemp(prefix="rf-demo-")
     net = Net(args.build, directory)
     status = 1

@@ -1,5 +1,4 @@
 /* cli_init.c - `ringfolk init`: gets the configuration document and a certificate, and makes the home. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,12 +144,6 @@ static const char *take_options(struct init_options *o, struct app_words *words)
     return wrong != NULL ? wrong : complete(o);
 }
 
-/* the system's own words where it refused: "No space left on device" */
-static const char *why(int error)
-{
-    return error == RF_ESYSTEM ? strerror(errno) : rf_error_text(error);
-}
-
 /* ---- the steps ---- */
 
 static int read_password(struct init *init)
@@ -177,7 +170,9 @@ static int make_home(struct init *init, char *key_path, size_t key_path_len)
         return cli_error(home, "there is a node in this home already",
                          "choose another --home, or remove that one first");
     int error = rf_dir_make(home, 0700);
-    return error == 0 ? 0 : cli_error(home, rf_error_text(error), "may you write there?");
+    return error == 0
+               ? 0
+               : cli_error(home, rf_file_why(error), "choose another --home, one that you may write to");
 }
 
 /* A key of an earlier try is used again: its certificate may have been issued although we never saw it. */
@@ -201,7 +196,7 @@ static int make_key(struct init *init, const char *key_path)
     if (pem.p != NULL)
         rf_wipe(pem.p, pem.cap);
     rf_buf_deinit(&pem);
-    return error == 0 ? 0 : cli_error(key_path, why(error), NULL);
+    return error == 0 ? 0 : cli_error(key_path, rf_file_why(error), NULL);
 }
 
 static int enrol(struct init *init, uint64_t wall_ms)
@@ -213,8 +208,11 @@ static int enrol(struct init *init, uint64_t wall_ms)
                                  .password = rf_view_str(init->password)};
     if (init->options.invite != NULL)
         wish.invite = rf_view_str(init->options.invite);
+    bool proof = init->options.password_stdin || init->options.invite != NULL || init->conf->self_signed != 0;
     if (rf_enrolling_certificate(e, init->conf, init->key, &wish, wall_ms, &init->cert) != 0)
-        return cli_error(init->options.user, e->sentence, NULL);
+        return cli_error(init->options.user, e->sentence,
+                         proof ? NULL
+                               : "with --invite CODE, or --password-stdin and the password as one line");
     return 0;
 }
 
@@ -224,7 +222,7 @@ static int write_file(const struct init *init, const char *name, struct rf_view 
     int error = home_path(init->cli->home, name, path, sizeof(path));
     if (error == 0)
         error = rf_file_write(path, bytes, mode);
-    return error == 0 ? 0 : cli_error(path, why(error), NULL);
+    return error == 0 ? 0 : cli_error(path, rf_file_why(error), NULL);
 }
 
 static int copy_ca(const struct init *init)
@@ -232,7 +230,7 @@ static int copy_ca(const struct init *init)
     struct rf_buf pem;
     rf_buf_init(&pem, rf_mem_system(), (size_t)1024 * 1024);
     int error = rf_file_read(init->options.ca, pem.max, &pem);
-    int status = error != 0 ? cli_error(init->options.ca, rf_error_text(error), NULL)
+    int status = error != 0 ? cli_error(init->options.ca, rf_file_why(error), NULL)
                             : write_file(init, "ca.pem", rf_buf_view(&pem), 0644);
     rf_buf_deinit(&pem);
     return status;
@@ -254,7 +252,7 @@ static int write_home(struct init *init, struct rf_rng *rng)
         write_file(init, "overlay.xml", init->conf->xml, 0644) != 0)
         return CLI_FAILED;
     int error = home_save(init->cli->home, config); /* last: a home with it is complete */
-    return error == 0 ? 0 : cli_error(init->cli->home, rf_error_text(error), NULL);
+    return error == 0 ? 0 : cli_error(init->cli->home, rf_file_why(error), NULL);
 }
 
 static void report(const struct init *init)

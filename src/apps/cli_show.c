@@ -39,6 +39,10 @@ static void show_status(const json_t *r)
            json_is_true(json_object_get(r, "registered")) ? "yes: others find this device" : "not yet",
            str(r, "certificate_expires"),
            json_is_true(json_object_get(r, "certificate_valid")) ? "" : " (EXPIRED)");
+    size_t i;
+    const json_t *other;
+    json_array_foreach(json_object_get(r, "name_claimed_by"), i, other)
+        printf("name         claimed by another key, too: node %s\n", json_string_value(other));
 }
 
 static void show_peer(const json_t *p)

@@ -18,6 +18,7 @@
 #include "io/log_stderr.h"
 #include "io/loop.h"
 #include "io/signals.h"
+#include "io/sockets.h"
 #include "io/worker.h"
 #include "node/store.h"
 #include "sip/sip.h"
@@ -71,6 +72,14 @@ struct daemon {
     uint64_t refreshed_ms;               /* when the document was asked for last */
     struct rf_command refresh_command;
 
+    size_t max_links; /* 0: the node's default */
+    /* daemon_claim.c */
+    bool claim_busy;
+    uint64_t claim_at_ms; /* wall clock: not before that */
+    struct rf_id claimants[16];
+    size_t claimant_count;
+
+    uint64_t unreachable_say_us; /* not before that is it said again */
     bool ready_told, stopping, leaving, left;
     int status; /* exit status */
 };
@@ -91,8 +100,9 @@ void daemon_stop(struct daemon *d); /* leaves from the next turn on */
 int daemon_disk_open(struct daemon *d);
 void daemon_disk_persist(struct daemon *d, const struct rf_node_out *out);
 void daemon_disk_file(struct daemon *d, const char *name, struct rf_view bytes);
+void daemon_disk_value(struct daemon *d, const char *key, struct rf_view value); /* in node.db; empty: none */
 void daemon_disk_peers(struct daemon *d, const struct rf_addr *peers, size_t count);
-int daemon_disk_load(struct daemon *d); /* records and remembered peers into the node */
+int daemon_disk_load(struct daemon *d); /* Kinds, records and remembered peers into the node */
 void daemon_disk_close(struct daemon *d);
 /* daemon_control.c */
 int daemon_control_open(struct daemon *d);
@@ -102,6 +112,10 @@ int daemon_web_open(struct daemon *d);      /* adds the `refresh` command */
 void daemon_web_outdated(struct daemon *d); /* the document may be: refreshes soon, at most once a minute */
 void daemon_web_turn(struct daemon *d);     /* renews and refreshes when it is time */
 int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len); /* blocking, before the node starts */
+/* daemon_claim.c */
+void daemon_claim_turn(struct daemon *d); /* looks who claims our name, when it is time */
+void daemon_claim_status(const struct daemon *d,
+                         json_t *status); /* adds "name_claimed_by" in a self-signed overlay */
 /* daemon_capture.c */
 int daemon_capture_open(struct daemon *d, const char *path);
 void daemon_capture_close(struct daemon *d);

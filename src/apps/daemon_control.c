@@ -125,6 +125,11 @@ static void control_counters(void *ctx,
         rf_sip_counters(d->sip, fn, arg);
 }
 
+static void control_status(void *ctx, json_t *status)
+{
+    daemon_claim_status(ctx, status);
+}
+
 static void client_ready(void *arg, int fd, unsigned events)
 {
     struct client *c = arg;
@@ -221,6 +226,7 @@ int daemon_control_open(struct daemon *d)
         .send = control_send,
         .shutdown = control_shutdown,
         .counters = control_counters,
+        .status = control_status,
     };
     rf_list_init(&d->clients);
     if (home_path(d->home, "control.sock", addr.sun_path, sizeof(addr.sun_path)) != 0)

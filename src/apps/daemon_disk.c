@@ -33,6 +33,7 @@ struct file_job {
     uint8_t *bytes;
     size_t len;
     int error;
+    char why[128]; /* the system's words belong to the thread that asked it */
 };
 
 /* ---- records ---- */
@@ -132,19 +133,22 @@ static void file_run(struct rf_work *work)
     char path[4096];
     if (j->in_store) {
         j->error = j->d->store->ops->put(j->d->store, j->name, bytes);
+        if (j->error != 0)
+            snprintf(j->why, sizeof(j->why), "%s", j->d->store->ops->error_text(j->d->store));
         return;
     }
     j->error = home_path(j->d->home, j->name, path, sizeof(path));
     if (j->error == 0)
         j->error = rf_file_write(path, bytes, 0644);
+    if (j->error != 0)
+        snprintf(j->why, sizeof(j->why), "%s", rf_file_why(j->error));
 }
 
 static void file_done(struct rf_work *work)
 {
     struct file_job *j = (struct file_job *)work;
     if (j->error != 0)
-        rf_log_write(&j->d->log.log, RF_LOG_ERROR, "disk", "%s could not be written: %s", j->name,
-                     rf_error_text(j->error));
+        rf_log_write(&j->d->log.log, RF_LOG_ERROR, "disk", "%s could not be written: %s", j->name, j->why);
     free(j->bytes);
     free(j);
 }
@@ -174,6 +178,11 @@ static void file_post(struct daemon *d, const char *name, struct rf_view bytes, 
 void daemon_disk_file(struct daemon *d, const char *name, struct rf_view bytes)
 {
     file_post(d, name, bytes, false);
+}
+
+void daemon_disk_value(struct daemon *d, const char *key, struct rf_view value)
+{
+    file_post(d, key, value, true);
 }
 
 void daemon_disk_peers(struct daemon *d, const struct rf_addr *peers, size_t count)
@@ -234,8 +243,23 @@ static void load_peers(struct daemon *d)
     rf_buf_deinit(&text);
 }
 
+/* Kinds that came by ConfigUpdate in an earlier life. Without them the node knows those of the document. */
+static void load_kinds(struct daemon *d)
+{
+    struct rf_buf kinds;
+    rf_buf_init(&kinds, rf_mem_system(), (size_t)8 * 1024 * 1024);
+    int error = d->store->ops->get(d->store, "kinds", &kinds);
+    if (error == 0)
+        error = rf_node_load_kinds(d->node, rf_buf_view(&kinds));
+    if (error != 0 && error != RF_ENOTFOUND)
+        rf_log_write(&d->log.log, RF_LOG_WARN, "disk", "the Kinds learned from other nodes cannot be read: %s",
+                     rf_error_text(error));
+    rf_buf_deinit(&kinds);
+}
+
 int daemon_disk_load(struct daemon *d)
 {
+    load_kinds(d); /* before the records: those of unknown Kinds are left out */
     int error = d->store->ops->load(d->store, load_record, d);
     if (error != 0)
         return daemon_say("node.db",

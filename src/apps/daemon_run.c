@@ -3,6 +3,18 @@
 #include <string.h>
 #include "apps/daemon.h"
 
+/* Every round of bootstrapping tells it; people need it once a minute. */
+static void say_unreachable(struct daemon *d, const char *text)
+{
+    uint64_t now_us = rf_loop_now(d->loop)->mono_us;
+    if (now_us < d->unreachable_say_us)
+        return;
+    d->unreachable_say_us = now_us + 60 * RF_US_PER_S;
+    rf_log_write(&d->log.log, RF_LOG_WARN, "node",
+                 "no supernode reachable: %s; trying again (is the network up? a firewall in between?)",
+                 text);
+}
+
 static void tell_people(struct daemon *d, const struct rf_node_out *out)
 {
     char id[RF_ID_TEXT_LEN];
@@ -16,17 +28,25 @@ static void tell_people(struct daemon *d, const struct rf_node_out *out)
             fflush(stdout);
         }
         d->ready_told = true;
+        d->unreachable_say_us = 0;
         rf_log_write(&d->log.log, RF_LOG_INFO, "node", "joined the overlay");
         break;
     case RF_NODE_EVENT_LOST:
         rf_log_write(&d->log.log, RF_LOG_WARN, "node", "lost the overlay: %s", text);
         break;
     case RF_NODE_EVENT_UNREACHABLE:
-        rf_log_write(&d->log.log, RF_LOG_WARN, "node", "no supernode reachable: %s; trying again", text);
+        say_unreachable(d, text);
         daemon_web_outdated(d);
         break;
     case RF_NODE_EVENT_REVOKED:
         daemon_say(d->config.user, text, NULL);
+        d->status = 1;
+        daemon_stop(d);
+        break;
+    case RF_NODE_EVENT_UNMET:
+        daemon_say(
+            d->config.user, text,
+            "a newer ringfolkd may do that; or start again when the administrator has published another");
         d->status = 1;
         daemon_stop(d);
         break;
@@ -62,6 +82,7 @@ static void next_action(void *ctx, struct rf_flow_order *order)
             break;
         case RF_NODE_OUT_CONF:
             daemon_disk_file(d, "overlay.xml", out.xml);
+            daemon_disk_value(d, "kinds", out.kinds);
             break;
         case RF_NODE_OUT_PEERS:
             daemon_disk_peers(d, out.peers, out.peer_count);
@@ -146,6 +167,7 @@ uint64_t daemon_turn(void *arg)
     if (rf_node_deadline(d->node) <= now->mono_us)
         rf_node_tick(d->node, *now);
     daemon_web_turn(d);
+    daemon_claim_turn(d);
     rf_flows_drain(d->flows);
     if (d->left)
         rf_loop_stop(d->loop);

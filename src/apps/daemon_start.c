@@ -1,5 +1,4 @@
 /* daemon_start.c - from a home directory to a running node, and what is said when that fails. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,9 @@
 #include "crypto/openssl/openssl.h"
 #include "io/clock.h"
 #include "io/random.h"
+
+#define DESCRIPTORS_KEPT ((size_t)512)   /* not for links */
+#define LINKS_DEFAULT    ((size_t)12000) /* the node's own limit */
 
 int daemon_say(const char *what, const char *why, const char *hint)
 {
@@ -28,8 +30,10 @@ static int read_home_file(struct daemon *d, const char *name, size_t max_len, st
     if (error == 0)
         error = rf_file_read(path, max_len, out);
     if (error != 0)
-        return daemon_say(path, rf_error_text(error),
-                          "the home is not complete: remove it and run `ringfolk init` again");
+        return daemon_say(path, rf_file_why(error),
+                          error == RF_ENOTFOUND
+                              ? "the home is not complete: remove it and run `ringfolk init` again"
+                              : NULL);
     return 0;
 }
 
@@ -44,7 +48,7 @@ static int take_lock(struct daemon *d)
         return daemon_say(d->home, why, "end it with: ringfolk --home DIR shutdown");
     }
     if (error != 0)
-        return daemon_say(path, error == RF_ESYSTEM ? strerror(errno) : rf_error_text(error), NULL);
+        return daemon_say(path, rf_file_why(error), "a ringfolkd must be able to write to its home");
     d->locked = true;
     return 0;
 }
@@ -115,6 +119,7 @@ static int new_node(struct daemon *d)
         .listen = &d->config.listen,
         .listen_count = 1,
         .software = "ringfolk " RF_VERSION,
+        .max_links = d->max_links,
     };
     return rf_node_new(&config, now, &d->node);
 }
@@ -181,8 +186,11 @@ static int listen_for_links(struct daemon *d)
     if (error == RF_EEXIST)
         return daemon_say(text, "the port is in use",
                           "another program listens there: end it, or change \"listen\" in config.json");
-    return daemon_say(text, rf_error_text(error),
-                      "is that an address of this computer? see \"listen\" in config.json");
+    return daemon_say(text,
+                      error == RF_EUNREACHABLE ? "this computer has no such address"
+                      : error == RF_EFORBIDDEN ? "this port needs privileges (below 1024)"
+                                               : rf_error_text(error),
+                      "change \"listen\" in config.json");
 }
 
 static void on_signal(void *arg, int number)
@@ -245,9 +253,22 @@ static int start_sip(struct daemon *d)
     return error == 0 ? 0 : daemon_say("sip", why, "see \"sip\" in config.json");
 }
 
+/* Links take descriptors; disk, control socket, phones and calls must find some, too. */
+static void reckon_descriptors(struct daemon *d)
+{
+    size_t limit = rf_descriptors_raise(),
+           links = limit > 4 * DESCRIPTORS_KEPT ? limit - DESCRIPTORS_KEPT : limit / 2;
+    if (links >= LINKS_DEFAULT)
+        return;
+    d->max_links = links;
+    rf_log_write(&d->log.log, RF_LOG_INFO, "link", "at most %zu links: %zu files may be open (ulimit -n)",
+                 links, limit);
+}
+
 int daemon_start(struct daemon *d, const char *capture_path)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    reckon_descriptors(d);
     if (rf_loop_new(rf_mem_system(), &d->loop) != 0 ||
         rf_signals_start(&d->signals, d->loop, numbers, RF_COUNT(numbers), on_signal, d) != 0)
         return daemon_say("loop", "the system refuses", NULL);
@@ -268,7 +289,8 @@ int daemon_start(struct daemon *d, const char *capture_path)
     rf_loop_task_add(d->loop, &d->task);
     rf_node_start(d->node, now);
     if (d->config.forward[0] != '\0' && rf_node_forward(d->node, rf_view_str(d->config.forward), now) != 0)
-        return daemon_say(d->config.forward, "calls cannot be forwarded there", "see \"forward\" in config.json");
+        return daemon_say(d->config.forward, "calls cannot be forwarded there",
+                          "see \"forward\" in config.json");
     rf_node_register(d->node, true, now);
     return 0;
 }

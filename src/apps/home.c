@@ -106,7 +106,7 @@ int home_load(const char *home, struct home_config *out, char *error_text, size_
         error = rf_file_read(path, text.max, &text);
     if (error != 0) {
         snprintf(error_text, error_text_len,
-                 error == RF_ENOTFOUND ? "no configuration there" : "config.json: %s", rf_error_text(error));
+                 error == RF_ENOTFOUND ? "no configuration there" : "config.json: %s", rf_file_why(error));
         rf_buf_deinit(&text);
         return error;
     }

@@ -11,23 +11,41 @@
 #include "db/enrol.h"
 #include "io/clock.h"
 
+static const struct app_option device_options[] = {{"NAME", NULL, "only this user's", NULL, 0}};
+static const struct app_option revoke_options[] = {
+    {"NODE-ID", NULL, "32 hexadecimal digits, as device list prints them; up to 64", NULL, 0}};
+static const struct app_option config_options[] = {
+    {"show", NULL, "the signed document; with --json its values", NULL, 0},
+    {"set KEY VALUE", NULL, "sign a new document with this value", NULL, 0},
+    {"keys", NULL, "what can be set", NULL, 0}};
+static const struct app_option bootstrap_options[] = {
+    {"ADDR:PORT", NULL, "of a supernode; port 6084 if none is given", NULL, 0}};
+
+#define OWN(table)                                                                                           \
+    table, &(const size_t)                                                                                   \
+    {                                                                                                        \
+        RF_COUNT(table)                                                                                      \
+    }
+
 static const struct enrol_command commands[] = {
     {"init",
      "init OVERLAY [--listen ADDR:PORT] [--bootstrap ADDR:PORT]... [--self-signed] [--name HOST]... "
      "[--certificate-days N]",
-     "make keys, certificates and the configuration document", enrol_init},
-    {"serve", "serve", "answer over HTTPS; prints \"ready URL\"", enrol_serve},
+     "make keys, certificates and the configuration document", enrol_init, enrol_init_options,
+     &enrol_init_option_count},
+    {"serve", "serve", "answer over HTTPS until SIGTERM; prints \"ready URL\"", enrol_serve, NULL, NULL},
     {"user",
      "user add NAME [--password-stdin] | list | disable NAME [--revoke] | enable NAME | password NAME "
      "--password-stdin",
-     "who may have certificates", enrol_user},
+     "who may have certificates", enrol_user, enrol_user_options, &enrol_user_option_count},
     {"invite", "invite [--uses N] [--expires 7d] [--user NAME]", "make a code with which somebody enrols",
-     enrol_invite},
-    {"device", "device list [NAME]", "Node-IDs that were given out", enrol_device},
-    {"revoke", "revoke NODE-ID...", "shut devices out, by a new document", enrol_revoke},
-    {"config", "config show | set KEY VALUE | keys", "the configuration document", enrol_config},
+     enrol_invite, enrol_invite_options, &enrol_invite_option_count},
+    {"device", "device list [NAME]", "Node-IDs that were given out", enrol_device, OWN(device_options)},
+    {"revoke", "revoke NODE-ID...", "shut devices out, by a new document", enrol_revoke, OWN(revoke_options)},
+    {"config", "config show | set KEY VALUE | keys", "the configuration document", enrol_config,
+     OWN(config_options)},
     {"bootstrap", "bootstrap add ADDR:PORT | remove ADDR:PORT | list", "the nodes that newcomers ask first",
-     enrol_bootstrap},
+     enrol_bootstrap, OWN(bootstrap_options)},
 };
 
 int enrol_fail(const char *what, const char *why)
@@ -90,80 +108,76 @@ static void print_help(FILE *out)
           out);
     for (size_t i = 0; i < RF_COUNT(commands); i++)
         fprintf(out, "  %s\n      %s\n", commands[i].usage, commands[i].help);
-    fputs("\nExit status: 0 good, 1 failed, 2 wrong usage.\n", out);
+    fputs("\n`ringfolk-enrol COMMAND --help` tells more of one. --data may be $RINGFOLK_ENROL_DATA.\n"
+          "Exit status: 0 good, 1 failed, 2 wrong usage.\n",
+          out);
 }
 
-/* take_global reads one option that stands before or after any command; returns how many words it took, -1: its value is missing. */
-static int take_global(struct enrol_cli *cli, char **argv, int left)
+static void print_command_help(const struct enrol_command *command)
 {
-    static const char *const names[] = {"--data", "--db"};
-    const char **const values[] = {&cli->data, &cli->db};
-    if (strcmp(argv[0], "--json") == 0) {
-        cli->json = true;
-        return 1;
-    }
-    for (size_t i = 0; i < RF_COUNT(names); i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(argv[0], names[i], len) != 0)
-            continue;
-        if (argv[0][len] == '=') {
-            *values[i] = argv[0] + len + 1;
-            return 1;
-        }
-        if (argv[0][len] != '\0')
-            continue;
-        if (left < 2)
-            return -1;
-        *values[i] = argv[1];
-        return 2;
-    }
-    return 0;
+    printf("usage: ringfolk-enrol --data DIR [--json] %s\n  %s\n\n", command->usage, command->help);
+    if (command->options != NULL)
+        app_print_options(stdout, command->options, *command->option_count);
+    printf("%sExit status: 0 good, 1 failed, 2 wrong usage.\n", command->options != NULL ? "\n" : "");
 }
 
-/* take_globals takes the global options out of argv; returns the new argc, or -1. */
-static int take_globals(struct enrol_cli *cli, int argc, char **argv)
+static const struct enrol_command *find_command(const char *name)
 {
-    int kept = 1;
-    for (int i = 1; i < argc;) {
-        int took = take_global(cli, argv + i, argc - i);
-        if (took < 0)
-            return -1;
-        if (took == 0)
-            argv[kept++] = argv[i++];
-        i += took;
-    }
-    argv[kept] = NULL;
-    return kept;
+    for (size_t i = 0; i < RF_COUNT(commands); i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
-int main(int argc, char **argv)
+static bool is_help(const char *word)
 {
-    struct enrol_cli cli = {.data = getenv("RINGFOLK_ENROL_DATA")};
-    umask(077);
-    argc = take_globals(&cli, argc, argv);
-    if (argc < 0)
-        return enrol_usage("COMMAND ...", "--data and --db need a value");
-    if (argc < 2) {
-        print_help(stderr);
-        return ENROL_USAGE;
-    }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_help(stdout);
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int run(const struct enrol_cli *cli, int argc, char **argv)
+{
+    const struct enrol_command *command = find_command(argv[1]);
+    if (is_help(argv[1])) {
+        command = argc > 2 ? find_command(argv[2]) : NULL;
+        if (command != NULL)
+            print_command_help(command);
+        else
+            print_help(stdout);
         return ENROL_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("ringfolk-enrol " RF_VERSION);
         return ENROL_OK;
     }
-    for (size_t i = 0; i < RF_COUNT(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        if (!cli.data || cli.data[0] == '\0')
-            return enrol_usage(commands[i].usage, "say which directory: --data DIR");
-        int status = commands[i].run(&cli, &commands[i], argc - 2, argv + 2);
-        if (fflush(stdout) != 0 && status == ENROL_OK)
-            return enrol_fail("the result cannot be written", "standard output is closed or full");
-        return status;
+    if (command == NULL)
+        return enrol_usage("COMMAND ...", "there is no %s %s; see ringfolk-enrol help",
+                           argv[1][0] == '-' ? "option" : "command", argv[1]);
+    if (app_wants_help(argc - 2, argv + 2)) {
+        print_command_help(command);
+        return ENROL_OK;
     }
-    return enrol_usage("COMMAND ...", "there is no command %s; see ringfolk-enrol help", argv[1]);
+    if (!cli->data || cli->data[0] == '\0')
+        return enrol_usage(command->usage, "say which directory: --data DIR");
+    return command->run(cli, command, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct app_option globals[] = {
+        {"--data", "DIR", NULL, NULL, 0}, {"--db", "URL", NULL, NULL, 0}, {"--json", NULL, NULL, NULL, 0}};
+    const char *values[RF_COUNT(globals)] = {getenv("RINGFOLK_ENROL_DATA")};
+    char wrong[APP_WRONG_SIZE];
+    umask(077);
+    argc = app_globals(argc, argv, globals, RF_COUNT(globals), values, wrong);
+    if (argc < 0)
+        return enrol_usage("COMMAND ...", "%s", wrong);
+    if (argc < 2) {
+        print_help(stderr);
+        return ENROL_USAGE;
+    }
+    struct enrol_cli cli = {.data = values[0], .db = values[1], .json = values[2] != NULL};
+    int status = run(&cli, argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == ENROL_OK)
+        return enrol_fail("the result cannot be written", "standard output is closed or full");
+    return status;
 }

@@ -12,8 +12,10 @@
 #define RF_APPS_RINGFOLK_ENROL_H
 
 #include <jansson.h>
+#include "apps/options.h"
 #include "conf/conf.h"
 #include "enrol/store.h"
+#include "io/files.h"
 #include "io/log_stderr.h"
 
 enum { ENROL_OK = 0, ENROL_FAILED = 1, ENROL_USAGE = 2 };
@@ -72,7 +74,11 @@ char *enrol_time(uint64_t ms, char out[ENROL_TIME_SIZE]);
 struct enrol_command {
     const char *name, *usage, *help;
     int (*run)(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv);
+    const struct app_option *options; /* words and options, for the help */
+    const size_t *option_count;
 };
+extern const struct app_option enrol_init_options[], enrol_user_options[], enrol_invite_options[];
+extern const size_t enrol_init_option_count, enrol_user_option_count, enrol_invite_option_count;
 int enrol_init(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv);
 int enrol_serve(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv);
 int enrol_user(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv);

@@ -1,5 +1,4 @@
 /* ringfolk_enrol_data.c - the data directory of the enrolment server. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +21,7 @@ static int fail_file(const char *path, int error)
 {
     if (error == RF_ENOTFOUND)
         return enrol_fail(path, "there is no such file; has this directory been made with init?");
-    return enrol_fail(path, error == RF_ESYSTEM ? strerror(errno) : rf_error_text(error));
+    return enrol_fail(path, rf_file_why(error));
 }
 
 /* warn_if_open: a key that others can read is a key that others have. DIR is 0700, so this takes a copy or a restored backup. */

@@ -1,5 +1,5 @@
 /* ringfolk_enrol_init.c - `init`: everything that an overlay needs before its first node. */
-#include <getopt.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,58 +42,72 @@ static int parse_overlay(const char *text, char out[RF_ENROL_NAME_SIZE], const c
     return ENROL_OK;
 }
 
-static int parse_option(int option, struct wish *wish, const char *usage)
+enum { INIT_OVERLAY, INIT_LISTEN, INIT_BOOTSTRAP, INIT_NAME, INIT_SELF_SIGNED, INIT_DAYS };
+const struct app_option enrol_init_options[] = {
+    [INIT_OVERLAY] = {"OVERLAY", NULL, "its name, a domain of yours", NULL, 0},
+    [INIT_LISTEN] = {"--listen", "ADDR:PORT",
+                     "of the server (default " DEFAULT_LISTEN "); port 0: a free one", NULL, 0},
+    [INIT_BOOTSTRAP] = {"--bootstrap", "ADDR:PORT", "a supernode that newcomers ask first; may be repeated",
+                        NULL, 0},
+    [INIT_NAME] = {"--name", "HOST", "host name by which nodes reach the server; may be repeated once", NULL,
+                   0},
+    [INIT_SELF_SIGNED] = {"--self-signed", NULL,
+                          "nobody enrols: names are claims, keys make their own certificates", NULL, 0},
+    [INIT_DAYS] = {"--certificate-days", "N", "life of the nodes' certificates, 1 to 3650 (default 90)", NULL,
+                   0},
+};
+const size_t enrol_init_option_count = RF_COUNT(enrol_init_options);
+
+/* one option or word with its value */
+static int parse_option(int row, const char *value, struct wish *wish, const char *usage)
 {
-    switch (option) {
-    case 'l':
-        if (rf_addr_parse(optarg, DEFAULT_PORT, &wish->listen) != RF_OK)
+    char rest;
+    switch (row) {
+    case INIT_LISTEN:
+        if (rf_addr_parse(value, DEFAULT_PORT, &wish->listen) != RF_OK)
             return enrol_usage(usage, "--listen %s: an IP address and a port are needed, e.g. 192.0.2.1:8443",
-                               optarg);
+                               value);
         return ENROL_OK;
-    case 'b':
+    case INIT_BOOTSTRAP:
         if (wish->bootstrap_count == BOOTSTRAPS_MAX)
             return enrol_usage(usage, "at most %d bootstrap nodes", BOOTSTRAPS_MAX);
-        if (rf_addr_parse(optarg, OVERLAY_PORT, &wish->bootstraps[wish->bootstrap_count]) != RF_OK)
+        if (rf_addr_parse(value, OVERLAY_PORT, &wish->bootstraps[wish->bootstrap_count]) != RF_OK)
             return enrol_usage(
-                usage, "--bootstrap %s: an IP address and a port are needed, e.g. 192.0.2.1:6084", optarg);
+                usage, "--bootstrap %s: an IP address and a port are needed, e.g. 192.0.2.1:6084", value);
         wish->bootstrap_count++;
         return ENROL_OK;
-    case 'n':
-        if (wish->name_count == ENROL_NAMES_MAX || !rf_domain_valid(rf_view_str(optarg)))
-            return enrol_usage(usage, "--name %s: at most %d host names", optarg, ENROL_NAMES_MAX);
-        wish->names[wish->name_count++] = optarg;
+    case INIT_NAME:
+        if (wish->name_count == ENROL_NAMES_MAX || !rf_domain_valid(rf_view_str(value)))
+            return enrol_usage(usage, "--name %s: at most %d host names", value, ENROL_NAMES_MAX);
+        wish->names[wish->name_count++] = value;
         return ENROL_OK;
-    case 's':
+    case INIT_SELF_SIGNED:
         wish->self_signed = true;
         return ENROL_OK;
-    case 'd':
-        if (sscanf(optarg, "%d", &wish->days) != 1 || wish->days < 1 || wish->days > ENROL_DAYS_MAX)
-            return enrol_usage(usage, "--certificate-days %s: 1 to 3650", optarg);
+    case INIT_DAYS:
+        if (sscanf(value, "%d%c", &wish->days, &rest) != 1 || wish->days < 1 || wish->days > 3650)
+            return enrol_usage(usage, "--certificate-days %s: 1 to 3650", value);
         return ENROL_OK;
-    default:
-        return enrol_usage(usage, "this option is not known or lacks its value");
     }
+    if (wish->overlay[0] != '\0')
+        return enrol_usage(usage, "%s is one word too many", value);
+    return parse_overlay(value, wish->overlay, usage);
 }
 
 static int parse(struct wish *wish, const char *usage, int argc, char **argv)
 {
-    static const struct option options[] = {{"listen", required_argument, NULL, 'l'},
-                                            {"bootstrap", required_argument, NULL, 'b'},
-                                            {"name", required_argument, NULL, 'n'},
-                                            {"self-signed", no_argument, NULL, 's'},
-                                            {"certificate-days", required_argument, NULL, 'd'},
-                                            {0}};
-    int option;
+    struct app_words words = {.argc = argc, .argv = argv};
+    int row;
     memset(wish, 0, sizeof(*wish));
     wish->days = ENROL_DAYS;
     rf_addr_parse(DEFAULT_LISTEN, DEFAULT_PORT, &wish->listen);
-    opterr = 0;
-    while ((option = getopt_long(argc + 1, argv - 1, "", options, NULL)) != -1)
-        if (parse_option(option, wish, usage) != ENROL_OK)
+    while ((row = app_next(&words, enrol_init_options, enrol_init_option_count)) != APP_END) {
+        if (row == APP_WRONG)
+            return enrol_usage(usage, "%s", words.wrong);
+        if (parse_option(row, words.value, wish, usage) != ENROL_OK)
             return ENROL_USAGE;
-    if (argc + 1 - optind != 1)
-        return enrol_usage(usage, "name one overlay");
-    return parse_overlay(argv[optind - 1], wish->overlay, usage);
+    }
+    return wish->overlay[0] != '\0' ? ENROL_OK : enrol_usage(usage, "name one overlay");
 }
 
 /* ---- the pieces ---- */
@@ -225,8 +239,8 @@ static int make_directory(const struct enrol_cli *cli)
             unlink(path);
     int e = rf_dir_make(cli->data, 0700);
     if (e == RF_OK && chmod(cli->data, 0700) != 0)
-        e = RF_EFORBIDDEN;
-    return e == RF_OK ? ENROL_OK : enrol_fail(cli->data, rf_error_text(e));
+        return enrol_fail(cli->data, strerror(errno));
+    return e == RF_OK ? ENROL_OK : enrol_fail(cli->data, rf_file_why(e));
 }
 
 static void report(const struct enrol_cli *cli, const struct wish *wish, const char *url)

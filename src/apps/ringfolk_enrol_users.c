@@ -1,5 +1,4 @@
 /* ringfolk_enrol_users.c - `user`, `invite`, `device` and `revoke`. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,36 +203,69 @@ static int user_command(struct enrol_data *data, const char *verb, const char *t
     return user_disable(data, name, strcmp(verb, "disable") == 0, and_revoke);
 }
 
+struct user_words {
+    const char *verb, *name;
+    bool password, and_revoke;
+};
+
+/* which of the verbs goes with what is told by this table */
+static const struct {
+    const char *verb;
+    bool named, password, revoke;
+} verbs[] = {{"add", true, true, false},
+             {"list", false, false, false},
+             {"disable", true, false, true},
+             {"enable", true, false, false},
+             {"password", true, true, false}};
+
+enum { USER_VERB, USER_NAME, USER_PASSWORD, USER_REVOKE };
+const struct app_option enrol_user_options[] = {
+    [USER_VERB] = {"VERB", NULL, "add, list, disable, enable or password (which changes it)", NULL, 0},
+    [USER_NAME] = {"NAME", NULL, "alice or alice@OVERLAY", NULL, 0},
+    [USER_PASSWORD] = {"--password-stdin", NULL,
+                       "read the password from standard input; add without it prints an invite", NULL, 0},
+    [USER_REVOKE] = {"--revoke", NULL, "shut the user's devices out at once", NULL, 0},
+};
+const size_t enrol_user_option_count = RF_COUNT(enrol_user_options);
+
+static int check_user(const struct user_words *w, const char *usage)
+{
+    for (size_t i = 0; i < RF_COUNT(verbs); i++) {
+        if (strcmp(w->verb, verbs[i].verb) != 0)
+            continue;
+        if (verbs[i].named != (w->name != NULL))
+            return enrol_usage(usage, verbs[i].named ? "name one user" : "user list takes no name");
+        if ((w->password && !verbs[i].password) || (w->and_revoke && !verbs[i].revoke))
+            return enrol_usage(usage, "user %s does not go with these options", w->verb);
+        if (strcmp(w->verb, "password") == 0 && !w->password)
+            return enrol_usage(usage, "user password needs --password-stdin");
+        return ENROL_OK;
+    }
+    return enrol_usage(usage, "say add, list, disable, enable or password");
+}
+
 int enrol_user(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"password-stdin", no_argument, NULL, 'p'}, {"revoke", no_argument, NULL, 'r'}, {0}};
     struct enrol_data data = {0};
-    bool password = false, and_revoke = false;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc + 1, argv - 1, "", options, NULL)) != -1) {
-        if (option != 'p' && option != 'r')
-            return enrol_usage(self->usage, "this option is not known");
-        password = password || option == 'p';
-        and_revoke = and_revoke || option == 'r';
+    struct user_words w = {.verb = ""};
+    struct app_words words = {.argc = argc, .argv = argv};
+    int row, count = 0;
+    while ((row = app_next(&words, enrol_user_options, enrol_user_option_count)) != APP_END) {
+        if (row == APP_WRONG)
+            return enrol_usage(self->usage, "%s", words.wrong);
+        if (row == APP_WORD && count++ > 1)
+            return enrol_usage(self->usage, "%s is one word too many", words.value);
+        if (row == APP_WORD)
+            *(count == 1 ? &w.verb : &w.name) = words.value;
+        w.password = w.password || row == USER_PASSWORD;
+        w.and_revoke = w.and_revoke || row == USER_REVOKE;
     }
-    int left = argc + 1 - optind;
-    const char *verb = left > 0 ? argv[optind - 1] : "", *name = left > 1 ? argv[optind] : "";
-    bool lists = strcmp(verb, "list") == 0, adds = strcmp(verb, "add") == 0,
-         disables = strcmp(verb, "disable") == 0;
-    bool passes = strcmp(verb, "password") == 0, enables = strcmp(verb, "enable") == 0;
-    if (!lists && !adds && !disables && !passes && !enables)
-        return enrol_usage(self->usage, "say add, list, disable, enable or password");
-    if (left != (lists ? 1 : 2))
-        return enrol_usage(self->usage, lists ? "user list takes no name" : "name one user");
-    if (passes && !password)
-        return enrol_usage(self->usage, "user password needs --password-stdin");
-    if ((password && !adds && !passes) || (and_revoke && !disables))
-        return enrol_usage(self->usage, "user %s does not go with these options", verb);
-    int status = data_open(&data, cli, and_revoke ? ENROL_STORE | ENROL_SIGNER : ENROL_STORE);
+    int status = check_user(&w, self->usage);
+    if (status != ENROL_OK)
+        return status;
+    status = data_open(&data, cli, w.and_revoke ? ENROL_STORE | ENROL_SIGNER : ENROL_STORE);
     if (status == ENROL_OK)
-        status = user_command(&data, verb, name, password, and_revoke);
+        status = user_command(&data, w.verb, w.name, w.password, w.and_revoke);
     data_close(&data);
     return status;
 }
@@ -273,31 +305,36 @@ static int print_invite(struct enrol_data *data, const struct rf_admin_invite *w
     return ENROL_OK;
 }
 
+enum { INVITE_USES, INVITE_EXPIRES, INVITE_USER };
+const struct app_option enrol_invite_options[] = {
+    [INVITE_USES] = {"--uses", "N", "how many may enrol with it, 1 to 1000000 (default 1)", NULL, 0},
+    [INVITE_EXPIRES] = {"--expires", "TIME", "a number with s, m, h, d or w (default 7d)", NULL, 0},
+    [INVITE_USER] = {"--user", "NAME", "for this name only: a new device, a forgotten password", NULL, 0},
+};
+const size_t enrol_invite_option_count = RF_COUNT(enrol_invite_options);
+
 int enrol_invite(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv)
 {
-    static const struct option options[] = {{"uses", required_argument, NULL, 'u'},
-                                            {"expires", required_argument, NULL, 'e'},
-                                            {"user", required_argument, NULL, 'n'},
-                                            {0}};
     struct enrol_data data = {0};
     struct rf_admin_invite wish = {.uses = 1, .lifetime_ms = INVITE_MS};
+    struct app_words words = {.argc = argc, .argv = argv};
     char name[RF_ENROL_NAME_SIZE], rest;
     const char *user = NULL;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc + 1, argv - 1, "", options, NULL)) != -1) {
-        if (option == 'u' && (sscanf(optarg, "%7u%c", &wish.uses, &rest) != 1 || wish.uses < 1 ||
-                              wish.uses > RF_ADMIN_INVITE_USES_MAX || optarg[0] == '-'))
-            return enrol_usage(self->usage, "--uses %s: 1 to 1000000", optarg);
-        if (option == 'e' && !parse_time(optarg, &wish.lifetime_ms))
-            return enrol_usage(self->usage, "--expires %s: a number with s, m, h, d or w, e.g. 7d", optarg);
-        if (option == 'n')
-            user = optarg;
-        if (option == '?')
-            return enrol_usage(self->usage, "this option is not known or lacks its value");
+    int row;
+    while ((row = app_next(&words, enrol_invite_options, enrol_invite_option_count)) != APP_END) {
+        const char *value = words.value;
+        if (row == APP_WRONG)
+            return enrol_usage(self->usage, "%s", words.wrong);
+        if (row == APP_WORD)
+            return enrol_usage(self->usage, "invite takes no further words");
+        if (row == INVITE_USES && (sscanf(value, "%7u%c", &wish.uses, &rest) != 1 || wish.uses < 1 ||
+                                   wish.uses > RF_ADMIN_INVITE_USES_MAX || value[0] == '-'))
+            return enrol_usage(self->usage, "--uses %s: 1 to 1000000", value);
+        if (row == INVITE_EXPIRES && !parse_time(value, &wish.lifetime_ms))
+            return enrol_usage(self->usage, "--expires %s: a number with s, m, h, d or w, e.g. 7d", value);
+        if (row == INVITE_USER)
+            user = value;
     }
-    if (argc + 1 != optind)
-        return enrol_usage(self->usage, "invite takes no further words");
     int status = data_open(&data, cli, ENROL_STORE);
     if (status == ENROL_OK && data.settings.self_signed)
         status = enrol_fail("invite", "in a self-signed overlay nobody needs one");
@@ -311,9 +348,16 @@ int enrol_invite(const struct enrol_cli *cli, const struct enrol_command *self, 
 
 /* ---- device ---- */
 
+struct device_lines {
+    const struct enrol_data *data;
+    size_t count;
+};
+
 static int print_device(void *ctx, const struct rf_enrol_device *device)
 {
-    const struct enrol_data *data = ctx;
+    struct device_lines *lines = ctx;
+    const struct enrol_data *data = lines->data;
+    lines->count++;
     char id[RF_ID_TEXT_LEN], expires[ENROL_TIME_SIZE], revoked[ENROL_TIME_SIZE] = "";
     rf_id_text(&device->node_id, id);
     enrol_time(device->not_after_ms, expires);
@@ -328,6 +372,22 @@ static int print_device(void *ctx, const struct rf_enrol_device *device)
     return RF_OK;
 }
 
+static int device_list(const struct enrol_data *data, const char *name)
+{
+    struct device_lines lines = {.data = data};
+    struct rf_enrol_user user;
+    int e = data->store->ops->device_each(data->store, name, print_device, &lines);
+    if (e == RF_OK && lines.count == 0 && name != NULL)
+        e = data->store->ops->user_get(data->store, name, &user);
+    if (e == RF_ENOTFOUND)
+        return enrol_fail(name, "there is no such user; see user list");
+    if (e != RF_OK)
+        return enrol_fail_db(data, "the devices cannot be read", e);
+    if (lines.count == 0 && !data->cli->json)
+        puts("no device has enrolled yet");
+    return ENROL_OK;
+}
+
 int enrol_device(const struct enrol_cli *cli, const struct enrol_command *self, int argc, char **argv)
 {
     struct enrol_data data = {0};
@@ -337,11 +397,8 @@ int enrol_device(const struct enrol_cli *cli, const struct enrol_command *self, 
     int status = data_open(&data, cli, ENROL_STORE);
     if (status == ENROL_OK && argc == 2)
         status = full_name(&data, argv[1], name);
-    if (status == ENROL_OK) {
-        int e = data.store->ops->device_each(data.store, argc == 2 ? name : NULL, print_device, &data);
-        if (e != RF_OK)
-            status = enrol_fail_db(&data, "the devices cannot be read", e);
-    }
+    if (status == ENROL_OK)
+        status = device_list(&data, argc == 2 ? name : NULL);
     data_close(&data);
     return status;
 }

@@ -1,5 +1,6 @@
 /* commands.c - the command table of control/ and the commands that ask the overlay: whois, ping, trace, fetch; listen and shutdown. */
 #include <stdio.h>
+#include <string.h>
 #include "base/text.h"
 #include "control/internal.h"
 
@@ -154,7 +155,10 @@ static void trace_hop(void *arg, const struct rf_trace_hop *hop)
 static void trace_done(void *arg, int error)
 {
     struct rf_control_call *call = arg;
-    if (error != 0)
+    if (error == RF_ENOTFOUND)
+        rf_call_error(call, error, "no node has this Node-ID now",
+                      "the last hop shown is responsible for that part of the ring");
+    else if (error != 0)
         rf_call_error(call, error, NULL, NULL);
     else
         rf_call_result(call, json_pack("{sO}", "target", call->keep));
@@ -223,12 +227,29 @@ static void fetch_done(void *arg, const struct rf_fetch_result *f)
     rf_call_result(call, r);
 }
 
+/* by name as people type it: "sip-registration", "certificate-by-user"; or by number */
+static uint32_t kind_of(const char *text)
+{
+    static const char dashes[] = {0, '-', '_'}; /* what both of them become; first nothing */
+    uint32_t kind = rf_conf_kind_by_name(text);
+    char name[64];
+    for (size_t k = 0; k < RF_COUNT(dashes) && kind == 0 && strlen(text) < sizeof(name); k++) {
+        strcpy(name, text);
+        for (char *c = name; *c != '\0'; c++)
+            *c = (char)(*c >= 'a' && *c <= 'z'                       ? *c - 'a' + 'A'
+                        : (*c == '-' || *c == '_') && dashes[k] != 0 ? dashes[k]
+                                                                     : *c);
+        kind = rf_conf_kind_by_name(name);
+    }
+    return kind;
+}
+
 static void run_fetch(void *ctx, struct rf_control_call *call, json_t *args)
 {
     (void)ctx;
     const char *kind_text = json_string_value(json_object_get(args, "kind"));
     const char *name_text = json_string_value(json_object_get(args, "name"));
-    uint32_t kind = rf_conf_kind_by_name(kind_text);
+    uint32_t kind = kind_of(kind_text);
     struct rf_id resource;
     uint8_t storage[300];
     struct rf_buf name;

@@ -38,6 +38,8 @@ struct rf_control_host {
     /* send one line (with its newline) to a session; borrowed */
     void (*send)(void *ctx, struct rf_session *session, const char *line, size_t len);
     void (*shutdown)(void *ctx); /* the `shutdown` command */
+    void (*status)(void *ctx,
+                   json_t *status); /* adds what the shell knows to the answer of `status`; may be NULL */
     /* counters of the shell, for the command of that name, as in rf_node_counters; may be NULL */
     void (*counters)(void *ctx,
                      void (*fn)(void *arg, const char *room, const char *name, const char *help,

@@ -61,6 +61,8 @@ void control_status(void *ctx, struct rf_control_call *call, json_t *args)
     json_object_set_new(r, "certificate_valid", json_boolean(s.cert_not_after_ms > now.wall_ms));
     json_object_set_new(r, "registered", json_boolean(s.registered));
     json_object_set_new(r, "share_of_ring", json_real(s.share));
+    if (call->control->host.status != NULL)
+        call->control->host.status(call->control->host.ctx, r);
     json_object_set_new(r, "stored",
                         json_pack("{sI sI sI sI}", "resources", (json_int_t)s.store.resource_count,
                                   "own_resources", (json_int_t)s.store.own_count, "values",

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +29,11 @@ static int error_of_errno(void)
     default:
         return RF_ESYSTEM;
     }
+}
+
+const char *rf_file_why(int error)
+{
+    return error != 0 && error == error_of_errno() ? strerror(errno) : rf_error_text(error);
 }
 
 static void close_keep_errno(int fd)

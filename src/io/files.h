@@ -21,6 +21,10 @@ int rf_file_write(const char *path, struct rf_view bytes, unsigned mode);
  * no directory, RF_ELIMIT, RF_ESYSTEM. */
 int rf_dir_make(const char *path, unsigned mode);
 
+/* rf_file_why is the text of an error that a function above has just returned: the system's own where it refused ("No space left on
+ * device", "Read-only file system"), else rf_error_text. Borrowed, until the thread's next strerror. */
+const char *rf_file_why(int error);
+
 /* A lock file, held while the process lives (flock); it holds the owner's process ID as text. */
 struct rf_lock {
     int fd;

@@ -19,6 +19,7 @@ class NetworkTest(unittest.TestCase):
 
     net = None
     failed = False
+    root_only = staticmethod(unittest.skipIf(os.geteuid() != 0, "needs root"))
 
     @classmethod
     def setUpClass(cls):

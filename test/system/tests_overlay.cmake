@@ -5,6 +5,11 @@ if(TARGET ringfolkd AND TARGET ringfolk AND TARGET ringfolk-enrol)
     set_tests_properties(system_${case} PROPERTIES LABELS system TIMEOUT 240 ENVIRONMENT
       "RF_BUILD=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
   endforeach()
+  foreach(case Usage Enrolling Disk Running Dates Claims Resistance)
+    add_test(NAME system_messages_${case} COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_messages.py ${case})
+    set_tests_properties(system_messages_${case} PROPERTIES LABELS system TIMEOUT 120 ENVIRONMENT
+      "RF_BUILD=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+  endforeach()
   add_test(NAME system_demo COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/demo.py ${CMAKE_BINARY_DIR})
   set_tests_properties(system_demo PROPERTIES LABELS system TIMEOUT 180 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
 endif()

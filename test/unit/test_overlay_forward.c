@@ -539,8 +539,7 @@ int test_overlay_forward(void)
         cmocka_unit_test(source_routes),   cmocka_unit_test(way_back_without_circles),
         cmocka_unit_test(clients),         cmocka_unit_test(drops),
         cmocka_unit_test(malformed),       cmocka_unit_test(errors_are_limited),
-        cmocka_unit_test(compressed_vias), cmocka_unit_test(state_forbidden),
-        cmocka_unit_test(backlog),
+        cmocka_unit_test(compressed_vias), cmocka_unit_test(backlog),
     };
     return cmocka_run_group_tests_name("overlay_forward", tests, NULL, NULL);
 }

@@ -48,14 +48,14 @@ static int verify(struct rf_enrolling *e, const struct rf_conf *current, const s
     return verify_by(e, NULL, next, wall_ms);
 }
 
-/* accept parses and checks what was fetched. */
+/* accept parses and checks what was fetched. A running node wants to see a document that it cannot meet, too: it has to leave then. */
 static int accept(struct rf_enrolling *e, struct rf_view xml, const struct rf_conf *current, uint64_t wall_ms,
                   struct rf_conf **out)
 {
     char why[160] = "";
     struct rf_conf *next = NULL;
-    int error = rf_conf_parse(e->crypto, e->mem, xml, current ? current->overlay : (struct rf_view){0}, &next,
-                              why, sizeof(why));
+    int error = current ? rf_conf_examine(e->crypto, e->mem, xml, current->overlay, &next, why, sizeof(why))
+                        : rf_conf_parse(e->crypto, e->mem, xml, (struct rf_view){0}, &next, why, sizeof(why));
     if (error != RF_OK) {
         say(e, "the configuration document cannot be used", why[0] ? why : rf_error_text(error));
         return error;

@@ -184,7 +184,8 @@ void node_upkeep_init(struct rf_node *node);
 void node_upkeep_start(struct rf_node *node);
 void node_upkeep_stop(struct rf_node *node);
 void node_state_changed(void *ctx, enum rf_topology_state state); /* rf_overlay_host.state */
-void node_configured(void *ctx, struct rf_conf *conf);            /* rf_overlay_host.configured */
-int node_apply_conf(struct rf_node *node, struct rf_conf *conf);
+
+/* document.c */
+void node_configured(void *ctx, struct rf_conf *conf); /* rf_overlay_host.configured */
 
 #endif

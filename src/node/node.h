@@ -22,7 +22,8 @@
 struct rf_node;
 
 #define RF_NODE_COUNTERS(X)                                                                                  \
-    X(attaches_bad_answer, "Attaches and AppAttaches of ours that failed: malformed answer, or its role is not active") \
+    X(attaches_bad_answer,                                                                                   \
+      "Attaches and AppAttaches of ours that failed: malformed answer, or its role is not active")           \
     X(attaches_refused_full, "Attaches and AppAttaches refused: no room for another link")
 RF_COUNTERS(node, RF_NODE_COUNTERS)
 
@@ -35,7 +36,7 @@ struct rf_node_config {
     struct rf_crypto *crypto;               /* borrowed */
     const struct rf_engine_ops *engine_ops; /* &rf_engine_gnutls */
     struct rf_conf *conf;                   /* held */
-    struct rf_view cert_der; /* followed by the intermediates it needs, if any; copied */
+    struct rf_view cert_der;                /* followed by the intermediates it needs, if any; copied */
     struct rf_view key_pem;                 /* copied, wiped */
     enum rf_node_role role;
     const struct rf_addr
@@ -55,6 +56,11 @@ void rf_node_free(struct rf_node *node);
 
 /* ---- the shell's doorway ---- */
 
+/*
+ * rf_node_load_kinds gives the Kinds of RF_NODE_OUT_CONF in an earlier life, before the records (those of unknown Kinds are left out). Only what a
+ * kind-signer of the document vouches for is taken. Errors: RF_EFORMAT, RF_ENOMEM.
+ */
+int rf_node_load_kinds(struct rf_node *node, struct rf_view kinds);
 int rf_node_load(struct rf_node *node, const struct rf_record *record); /* before start */
 /* rf_node_remember gives a supernode that we were linked with in an earlier life (tried before the bootstrap nodes). */
 void rf_node_remember(struct rf_node *node, const struct rf_addr *addr);
@@ -73,17 +79,18 @@ void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len);
 void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now);
 /* rf_node_renew: a renewed certificate (and its intermediates) for the same key and Node-ID. Errors as rf_node_new. */
 int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now);
-/* rf_node_offer_conf: a document that the shell has; used if newer and valid. trusted_by_https: fetched and verified by the shell. Errors: RF_EEXIST not newer, those of rf_conf_parse. */
+/* rf_node_offer_conf: a document that the shell has; used if newer and valid. trusted_by_https: fetched and verified by the shell. Errors:
+ * RF_EEXIST not newer, RF_EUNSUPPORTED it is genuine and we cannot meet it: the node leaves (3.14), those of rf_conf_parse. */
 int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by_https, struct rf_now now);
 
 enum rf_node_out_type {
     RF_NODE_OUT_NONE,
     RF_NODE_OUT_FLOW,    /* do flow.type */
     RF_NODE_OUT_PERSIST, /* make ops durable, then rf_node_persisted(token) */
-    RF_NODE_OUT_CONF,    /* keep this document (xml) for the next start */
-    RF_NODE_OUT_PEERS,   /* keep these addresses for rf_node_remember */
-    RF_NODE_OUT_EVENT,   /* for people and programs */
-    RF_NODE_OUT_LEFT,    /* leaving is done */
+    RF_NODE_OUT_CONF,  /* keep this document (xml) and these Kinds (kinds; empty: none) for the next start */
+    RF_NODE_OUT_PEERS, /* keep these addresses for rf_node_remember */
+    RF_NODE_OUT_EVENT, /* for people and programs */
+    RF_NODE_OUT_LEFT,  /* leaving is done */
 };
 enum rf_node_event_type {
     RF_NODE_EVENT_JOINED = 1,  /* node_id = our supernode for clients */
@@ -96,6 +103,7 @@ enum rf_node_event_type {
     RF_NODE_EVENT_EXPIRING, /* certificate expires within a third of its life */
     RF_NODE_EVENT_EXPIRED,
     RF_NODE_EVENT_CLOCK, /* other nodes' clocks differ from ours by more than a minute; number = difference in ms */
+    RF_NODE_EVENT_UNMET, /* a genuine newer document asks for what we lack, text says what: we leave the overlay */
     RF_NODE_EVENT_REGISTERED, /* our SIP registration and certificates are stored */
 };
 const char *rf_node_event_name(enum rf_node_event_type type); /* "joined", ... */
@@ -106,6 +114,7 @@ struct rf_node_out {
     const struct rf_persist_op *ops; /* borrowed until the next rf_node_next */
     size_t op_count;
     struct rf_view xml;
+    struct rf_view kinds; /* came by ConfigUpdate: bytes for rf_node_load_kinds */
     const struct rf_addr *peers;
     size_t peer_count;
     struct {

@@ -67,6 +67,7 @@ const char *rf_node_event_name(enum rf_node_event_type type)
         [RF_NODE_EVENT_EXPIRING] = "certificate-expiring",
         [RF_NODE_EVENT_EXPIRED] = "certificate-expired",
         [RF_NODE_EVENT_CLOCK] = "clock",
+        [RF_NODE_EVENT_UNMET] = "configuration-unmet",
         [RF_NODE_EVENT_REGISTERED] = "registered",
     };
     if ((size_t)type >= RF_COUNT(names) || names[type] == NULL)

@@ -1,5 +1,5 @@
 /*
- * upkeep.c - what happens by itself: joined and lost, new configuration documents, the certificate's age, remembered supernodes.
+ * upkeep.c - what happens by itself: joined and lost, the certificate's age, remembered supernodes.
  *
  * One timer, every UPKEEP seconds: the certificate (told once when a third of its life is left, and once when it has expired), links whose
  * certificates are no longer acceptable, addresses to remember.
@@ -101,6 +101,7 @@ static void upkeep_fired(struct rf_timer *timer, void *arg)
     rf_links_recheck(node->links);
     close_twins(node);
     tell_peers(node);
+    rf_links_trim(node->links);
     (void)rf_env_timer_in(&node->env, timer, UPKEEP_US); /* it was set before: cannot fail */
 }
 
@@ -199,79 +200,6 @@ void node_state_changed(void *ctx, enum rf_topology_state state)
         break;
     }
     node->joined = state == RF_TOPOLOGY_JOINED;
-}
-
-/* ---- configuration ---- */
-
-static bool revoked_by(const struct rf_node *node, const struct rf_conf *conf)
-{
-    for (size_t i = 0; i < conf->bad_node_count; i++)
-        if (rf_cert_has_node_id(node->identity.cert, &conf->bad_nodes[i]))
-            return true;
-    return false;
-}
-
-static int tell_conf(struct rf_node *node, const struct rf_conf *conf)
-{
-    struct node_out *o = node_out_new(node, RF_NODE_OUT_CONF);
-    if (o == NULL)
-        return RF_ENOMEM;
-    o->out.xml = rf_region_copy(&o->region, conf->xml);
-    if (o->out.xml.len == conf->xml.len)
-        return 0;
-    node_out_free(node, o); /* a shell that was told of an empty document would keep that */
-    return RF_ENOMEM;
-}
-
-int node_apply_conf(struct rf_node *node, struct rf_conf *conf)
-{
-    int error = rf_conf_trust(conf, node->trust);
-    if (error == 0)
-        error = tell_conf(node, conf);
-    if (error == 0)
-        error = rf_store_configure(node->store, conf);
-    if (error != 0)
-        return error;
-    struct rf_conf *old = node->conf;
-    node->conf = rf_conf_hold(conf);
-    rf_links_set_max_message(node->links, conf->max_message_size);
-    rf_overlay_configure(node->overlay, conf);
-    rf_usages_configure(node->usages, conf);
-    rf_conf_release(old);
-    rf_links_recheck(node->links);
-    node_event(node, RF_NODE_EVENT_CONF, NULL, NULL, 0, "configuration document %u is in force",
-               conf->sequence);
-    if (revoked_by(node, conf) && !node->revoked) {
-        node->revoked = true;
-        node_event(
-            node, RF_NODE_EVENT_REVOKED, &node->identity.node_id, NULL, RF_EREVOKED,
-            "this device was revoked by the overlay's administrator; enrol again to get a new identity");
-    }
-    return 0;
-}
-
-void node_configured(void *ctx, struct rf_conf *conf)
-{
-    struct rf_node *node = ctx;
-    int error = node_apply_conf(node, conf);
-    if (error != 0)
-        rf_log_write(node->env.log, RF_LOG_ERROR, "node", "configuration document %u cannot be used: %s",
-                     conf->sequence, rf_error_text(error));
-}
-
-int rf_node_offer_conf(struct rf_node *node, struct rf_view xml, bool trusted_by_https, struct rf_now now)
-{
-    node_enter(node, now);
-    struct rf_conf *conf = NULL;
-    int error = rf_conf_parse(node->crypto, node->env.mem, xml, node->conf->overlay, &conf, NULL, 0);
-    if (error == 0 && !rf_conf_sequence_newer(conf->sequence, node->conf->sequence))
-        error = RF_EEXIST;
-    if (error == 0 && !trusted_by_https)
-        error = rf_conf_verify(node->conf, conf, node->trust, now.wall_ms);
-    if (error == 0)
-        error = node_apply_conf(node, conf);
-    rf_conf_release(conf);
-    return error;
 }
 
 int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now)

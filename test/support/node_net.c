@@ -303,6 +303,8 @@ void node_net_settle(struct node_net *net, size_t i)
         else if (out.type == RF_NODE_OUT_CONF) {
             rf_buf_reset(&n->conf_xml);
             rf_buf_view_put(&n->conf_xml, out.xml);
+            rf_buf_reset(&n->conf_kinds);
+            rf_buf_view_put(&n->conf_kinds, out.kinds);
         } else if (out.type == RF_NODE_OUT_PEERS) {
             n->peer_count = out.peer_count;
             memcpy(n->peers, out.peers, out.peer_count * sizeof(n->peers[0]));
@@ -407,6 +409,7 @@ size_t node_net_add(struct node_net *net, const char *user, enum rf_node_role ro
     rf_buf_view_put(&n->cert, rf_buf_view(&net->pki.below));
     rf_buf_init(&n->key_pem, rf_mem_system(), 65536);
     rf_buf_init(&n->conf_xml, rf_mem_system(), RF_CONF_MAX_LEN);
+    rf_buf_init(&n->conf_kinds, rf_mem_system(), RF_CONF_MAX_LEN);
     RF_ASSERT(c->ops->key_to_pem(c, n->identity.key, &n->key_pem) == 0);
     return i;
 }
@@ -439,6 +442,7 @@ void node_net_start(struct node_net *net, size_t i)
     };
     RF_ASSERT(rf_node_new(&config, net->now, &n->node) == 0);
     rf_conf_release(conf);
+    RF_ASSERT(rf_node_load_kinds(n->node, rf_buf_view(&n->conf_kinds)) == 0);
     for (struct net_record *r = n->disk; r != NULL; r = r->next)
         (void)rf_node_load(n->node, &r->record);
     for (size_t k = n->peer_count; k > 0; k--)
@@ -522,6 +526,7 @@ void node_net_deinit(struct node_net *net)
         rf_buf_deinit(&n->cert);
         rf_buf_deinit(&n->key_pem);
         rf_buf_deinit(&n->conf_xml);
+        rf_buf_deinit(&n->conf_kinds);
     }
     event_free(net);
     rf_timers_deinit(&net->events);

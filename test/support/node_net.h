@@ -28,7 +28,7 @@ struct net_node {
     struct rf_buf cert, key_pem; /* cert: with the intermediates it needs */
     struct net_record *disk; /* list */
     bool disk_fails;         /* every write from now on is refused */
-    struct rf_buf conf_xml;  /* what RF_NODE_OUT_CONF gave last; used at restart */
+    struct rf_buf conf_xml, conf_kinds; /* what RF_NODE_OUT_CONF gave last; used at restart */
     struct rf_addr peers[32];
     size_t peer_count;
     struct rf_rng_seeded rng;

@@ -1,6 +1,8 @@
 /* pki.c - makes an overlay's keys and its document. */
 #include "support/pki.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 
 #include "crypto/openssl/openssl.h"
@@ -177,6 +179,31 @@ int rf_pki_document(struct rf_pki *pki, uint16_t sequence, void (*adjust)(struct
         r = rf_conf_parse(pki->crypto, pki->mem, rf_buf_view(&xml), draft.overlay, out, why, sizeof(why));
     rf_buf_deinit(&xml);
     return r;
+}
+
+int rf_pki_document_with(struct rf_pki *pki, uint16_t sequence, const char *elements, struct rf_buf *xml)
+{
+    static const char end[] = "</configuration>";
+    struct rf_conf *conf;
+    struct rf_buf block;
+    int r = rf_pki_document(pki, sequence, NULL, NULL, &conf);
+
+    if (r != 0)
+        return r;
+    rf_buf_put(xml, conf->xml.p, (size_t)(conf->blob.p - conf->xml.p));
+    size_t from = xml->len;
+    rf_buf_put(xml, conf->blob.p, conf->blob.len - strlen(end));
+    rf_buf_printf(xml, "%s%s", elements, end);
+    rf_buf_init(&block, pki->mem, 1 << 16);
+    r = rf_buf_error(xml);
+    if (r == 0)
+        r = rf_identity_sign_blob(&pki->signer, rf_view_of(xml->p + from, xml->len - from), &block);
+    rf_buf_str(xml, "<signature>");
+    rf_base64_put(xml, rf_buf_view(&block));
+    rf_buf_str(xml, "</signature></overlay>");
+    rf_buf_deinit(&block);
+    rf_conf_release(conf);
+    return r != 0 ? r : rf_buf_error(xml);
 }
 
 int rf_pki_init(struct rf_pki *pki, const struct rf_pki_config *config)

@@ -44,10 +44,10 @@ struct rf_pki {
     struct rf_crypto *crypto; /* owned */
     struct rf_pki_config config;
     uint64_t wall_ms;
-    uint32_t serial;           /* of the last certificate */
-    struct rf_key *ca_key;     /* owned */
-    struct rf_x509 ca;         /* owned; what issues now: the root, or since rf_pki_below the newest intermediate */
-    struct rf_buf below;       /* the intermediates, DER, one after the other, the newest first */
+    uint32_t serial;       /* of the last certificate */
+    struct rf_key *ca_key; /* owned */
+    struct rf_x509 ca;   /* owned; what issues now: the root, or since rf_pki_below the newest intermediate */
+    struct rf_buf below; /* the intermediates, DER, one after the other, the newest first */
     struct rf_identity signer; /* configuration-signer and kind-signer: config@<overlay> */
     struct rf_conf *conf;      /* one reference; conf->xml is the signed document */
 };
@@ -77,6 +77,8 @@ int rf_pki_below(struct rf_pki *pki);
  * first draft. */
 int rf_pki_document(struct rf_pki *pki, uint16_t sequence, void (*adjust)(struct rf_conf *draft, void *arg),
                     void *arg, struct rf_conf **out);
+/* rf_pki_document_with signs a document that rf_conf_write would not make: `elements` stand last in <configuration>. Appends it to xml. */
+int rf_pki_document_with(struct rf_pki *pki, uint16_t sequence, const char *elements, struct rf_buf *xml);
 /* rf_pki_trust makes a trust configured from the document (freed with rf_trust_free). */
 int rf_pki_trust(struct rf_pki *pki, size_t cache_count, struct rf_trust **out);
 

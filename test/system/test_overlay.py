@@ -214,6 +214,46 @@ class Overlay(NetworkTest):
         self.assertGreater(self.alice.cli("ping", "bob", seconds=60)[0]["rtt_us"], 0)
 
 
+class Documents(NetworkTest):
+    """Documents that change while a node is away, and one that it cannot meet."""
+
+    @classmethod
+    def build_network(cls):
+        port = free_port()
+        cls.net.start_enrolment(port)
+        cls.supers = cls.net.add_supernodes(1, port)
+        cls.alice = cls.net.add_client("alice")
+        cls.alice.ready()
+
+    def sequence(self):
+        lines = self.alice.cli("status", check_status=False)  # none while the daemon starts
+        return lines[0]["configuration_sequence"] if lines else None
+
+    def test_missed_documents_come_over_https(self):
+        before = self.alice.cli("status")[0]["configuration_sequence"]
+        for node in (self.alice, self.supers[0]):
+            node.daemon.kill(signal.SIGKILL)
+            node.daemon.p.wait(5)
+        for seconds in ("700", "800", "900"):
+            self.net.enrol_cli("config", "set", "chord-update-interval", seconds)
+        self.alice.start()
+        wait_until("the newest document is there", lambda: self.sequence() == before + 3, 40)
+        self.assertIn("900", (self.alice.home / "overlay.xml").read_text())
+        self.supers[0].start()
+        self.supers[0].ready()
+        wait_until("both are in the overlay", lambda: self.alice.cli("status")[0]["state"] == "joined", 60)
+
+    def test_unmet_document_ends_the_daemon(self):
+        self.net.enrol_cli("config", "set", "clients-permitted", "false")
+        self.alice.cli("refresh")
+        wait_until("alice's daemon ends", lambda: not daemon_alive(self.alice), 30)
+        self.assertEqual(self.alice.daemon.p.returncode, 1)
+        self.assertIn("leaves the overlay", tail(self.directory / "alice.log", 10))
+        self.net.enrol_cli("config", "set", "clients-permitted", "true")  # and all is well again
+        self.alice.start()
+        self.alice.ready()
+
+
 class Revoked(NetworkTest):
     @classmethod
     def build_network(cls):

@@ -1,6 +1,6 @@
 # Real processes; run one after the other (label system), in the release build only.
 if(TARGET ringfolkd AND TARGET ringfolk AND TARGET ringfolk-enrol)
-  foreach(case Overlay Revoked AllPowerOff)
+  foreach(case Overlay Documents Revoked AllPowerOff)
     add_test(NAME system_${case} COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_overlay.py ${case})
     set_tests_properties(system_${case} PROPERTIES LABELS system TIMEOUT 240 ENVIRONMENT
       "RF_BUILD=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")

@@ -395,6 +395,108 @@ static void kinds_stay_with_their_signer(void **state)
     rf_pki_deinit(&pki);
 }
 
+/* What a document asks for and we lack is an error for who wants to use it, and told to who wants to know whether it is genuine. */
+static void what_we_lack_is_told(void **state)
+{
+    static const struct {
+        const char *elements, *unmet;
+        bool verifies;
+    } rows[] = {
+        {"<mandatory-extension>urn:nobody:has</mandatory-extension>", "urn:nobody:has", true},
+        {"<shared-secret>x</shared-secret>", "shared secret", true},
+        {"<mandatory-extension>urn:a</mandatory-extension><shared-secret>x</shared-secret>", "urn:a", true},
+        {"<required-kinds><kind-block><kind name='WEATHER'><max-count>1</max-count></kind></kind-block>"
+         "<kind-block><kind name='TIDE'/></kind-block></required-kinds>",
+         "WEATHER", false}, /* these blocks are not signed */
+        {"<required-kinds><kind-block><kind id='4026531841'><data-model>TREE</data-model><access-control>"
+         "USER-MATCH</access-control><max-count>1</max-count><max-size>9</max-size></kind></kind-block>"
+         "</required-kinds>",
+         "data model", false},
+    };
+    struct rf_pki pki;
+    struct rf_trust *trust;
+    struct rf_conf *conf;
+    struct rf_mem_test mem;
+    (void)state;
+    rf_mem_test_init(&mem);
+    assert_int_equal(rf_pki_init(&pki, &(struct rf_pki_config){.no_ice = true, .mem = &mem.mem}), 0);
+    assert_int_equal(rf_pki_trust(&pki, 10, &trust), 0);
+    assert_null(pki.conf->unmet);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rf_buf xml;
+        rf_buf_init(&xml, rf_mem_system(), 1 << 16);
+        assert_int_equal(rf_pki_document_with(&pki, 2, rows[i].elements, &xml), 0);
+        assert_int_equal(
+            rf_conf_parse(pki.crypto, &mem.mem, rf_buf_view(&xml), VIEW("example.org"), &conf, NULL, 0),
+            RF_EUNSUPPORTED);
+        assert_int_equal(
+            rf_conf_examine(pki.crypto, &mem.mem, rf_buf_view(&xml), VIEW("example.org"), &conf, NULL, 0), 0);
+        if (conf->unmet == NULL || strstr(conf->unmet, rows[i].unmet) == NULL)
+            fail_msg("row %zu: %s", i, conf->unmet != NULL ? conf->unmet : "nothing");
+        assert_int_equal(rf_conf_verify(pki.conf, conf, trust, pki.wall_ms) == 0, rows[i].verifies);
+        rf_conf_release(conf);
+        uint8_t *changed = memmem(xml.p, xml.len, "initial-ttl>100", 15); /* forged: not by the signer */
+        assert_non_null(changed);
+        changed[14] = '1';
+        assert_int_equal(
+            rf_conf_examine(pki.crypto, &mem.mem, rf_buf_view(&xml), VIEW("example.org"), &conf, NULL, 0), 0);
+        assert_int_equal(rf_conf_verify(pki.conf, conf, trust, pki.wall_ms), RF_ESIGNATURE);
+        rf_conf_release(conf);
+        rf_buf_deinit(&xml);
+    }
+    rf_trust_free(trust);
+    rf_pki_deinit(&pki);
+    assert_int_equal(mem.live_count, 0);
+}
+
+/* Of the Kinds of an earlier life those are kept that are still vouched for; an older document's give way to the new document. */
+static void kinds_are_kept(void **state)
+{
+    struct rf_kind_def changed = one_kind, other = one_kind;
+    struct rf_pki pki;
+    struct rf_conf *first, *second, *kept;
+    struct rf_trust *trust;
+    struct rf_mem_test mem;
+    char bent[4096];
+    (void)state;
+    rf_mem_test_init(&mem);
+    changed.max_count = 50;
+    other.id = 0xf0000009;
+    assert_int_equal(
+        rf_pki_init(&pki, &(struct rf_pki_config){.kinds = &one_kind, .kind_count = 1, .mem = &mem.mem}), 0);
+    assert_int_equal(rf_pki_trust(&pki, 10, &trust), 0);
+    assert_int_equal(rf_pki_document(&pki, 2, set_kind, &changed, &first), 0);
+    assert_int_equal(rf_pki_document(&pki, 2, set_kind, &other, &second), 0);
+    struct rf_view good = kind_block(second);
+    snprintf(bent, sizeof(bent), "%.*s", (int)good.len, (const char *)good.p);
+    strstr(bent, "<max-size>")[10] = '9';
+    struct rf_view blocks[] = {VIEW("<kind-block/>"), rf_view_str(bent), kind_block(first), good, good};
+    assert_int_equal(rf_conf_keep_kinds(pki.conf, pki.crypto, trust, pki.wall_ms, blocks, 5, true, &kept), 0);
+    assert_int_equal(kept->kind_block_count, 2); /* one of each Kind */
+    assert_int_equal(kept->kind_count, 2);
+    assert_int_equal(rf_conf_kind(kept, one_kind.id)->max_count, 50);
+    rf_conf_release(kept);
+    assert_int_equal(rf_conf_keep_kinds(pki.conf, pki.crypto, trust, pki.wall_ms, blocks, 5, false, &kept),
+                     0);
+    assert_int_equal(kept->kind_block_count, 1);
+    assert_int_equal(rf_conf_kind(kept, one_kind.id)->max_count, one_kind.max_count);
+    assert_non_null(rf_conf_kind(kept, other.id));
+    rf_conf_release(kept);
+    /* nobody may sign Kinds any more */
+    struct change by_nobody = {&pki.signer.node_id, NULL, 1, 0, NULL};
+    struct rf_conf *without;
+    assert_int_equal(rf_pki_document(&pki, 3, apply, &by_nobody, &without), 0);
+    assert_int_equal(rf_conf_keep_kinds(without, pki.crypto, trust, pki.wall_ms, blocks, 5, true, &kept), 0);
+    assert_int_equal(kept->kind_block_count, 0);
+    rf_conf_release(kept);
+    rf_conf_release(without);
+    rf_conf_release(first);
+    rf_conf_release(second);
+    rf_trust_free(trust);
+    rf_pki_deinit(&pki);
+    assert_int_equal(mem.live_count, 0);
+}
+
 int test_conf_verify(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -406,6 +508,8 @@ int test_conf_verify(void)
         cmocka_unit_test(the_vectors_kind_block_is_not_signed),
         cmocka_unit_test(kind_blocks_are_added),
         cmocka_unit_test(wrong_kind_blocks_change_nothing),
+        cmocka_unit_test(what_we_lack_is_told),
+        cmocka_unit_test(kinds_are_kept),
         cmocka_unit_test(kinds_stay_with_their_signer),
     };
     return cmocka_run_group_tests_name("verify", tests, NULL, NULL);

@@ -195,6 +195,30 @@ static void test_state(void **state)
     s->ops->close(s);
 }
 
+/* Kinds learned from others are many bytes, with zeros among them; an empty value means that there are none any more. */
+static void test_kinds(void **state)
+{
+    struct fixture *f = *state;
+    struct rf_node_store *s = open_ok(f);
+    uint8_t kinds[50000];
+    struct rf_buf buf;
+    for (size_t i = 0; i < sizeof(kinds); i++)
+        kinds[i] = (uint8_t)(i % 251);
+    rf_buf_init(&buf, rf_mem_system(), 1 << 20);
+    assert_int_equal(s->ops->get(s, "kinds", &buf), RF_ENOTFOUND);
+    assert_int_equal(s->ops->put(s, "kinds", rf_view_of(kinds, sizeof(kinds))), 0);
+    s->ops->close(s);
+    s = open_ok(f);
+    assert_int_equal(s->ops->get(s, "kinds", &buf), 0);
+    assert_true(rf_view_equal(rf_buf_view(&buf), rf_view_of(kinds, sizeof(kinds))));
+    assert_int_equal(s->ops->put(s, "kinds", rf_view_of(NULL, 0)), 0);
+    s->ops->close(s);
+    s = open_ok(f);
+    assert_int_equal(s->ops->get(s, "kinds", &buf), RF_ENOTFOUND);
+    rf_buf_deinit(&buf);
+    s->ops->close(s);
+}
+
 static void test_second_process(void **state)
 {
     struct fixture *f = *state;
@@ -377,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tidy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_load_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(test_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_a_database, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_pages, setup, teardown),

@@ -588,6 +588,10 @@ int main(void)
         cmocka_unit_test(test_disk_refuses),
         cmocka_unit_test(test_partition),
         cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_kinds_outlive_a_restart),
+        cmocka_unit_test(test_kinds_and_new_documents),
+        cmocka_unit_test(test_unmet_documents),
+        cmocka_unit_test(test_unmet_by_role),
         cmocka_unit_test(test_graceful_leave),
         cmocka_unit_test(test_garbage),
     };

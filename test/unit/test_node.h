@@ -32,4 +32,10 @@ void test_all_restart(void **state);
 void test_graceful_leave(void **state);
 void test_garbage(void **state);
 
+/* test_node_documents.c */
+void test_kinds_outlive_a_restart(void **state);
+void test_kinds_and_new_documents(void **state);
+void test_unmet_documents(void **state);
+void test_unmet_by_role(void **state);
+
 #endif

@@ -378,6 +378,40 @@ static void too_large_to_push(void **state)
     onet_deinit(&net);
 }
 
+/* Somebody sends documents without end: a few are read, the rest costs next to nothing, and what we have is answered always. */
+static void bounded(void **state)
+{
+    struct onet net;
+    struct onet_result result;
+    (void)state;
+    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
+    const struct rf_overlay_counters *counters = onet_counters(&net, 1);
+    uint64_t from_us = net.now.mono_us;
+    for (char i = 'a'; i <= 'z'; i++) {
+        char xml[] = "<overlay>?</overlay>";
+        xml[9] = i;
+        struct rf_config_update update = {.type = RF_CONFIG_UPDATE_CONFIG, .config = rf_view_str(xml)};
+        struct rf_buf body;
+        rf_buf_init(&body, rf_mem_system(), 1000);
+        rf_config_update_encode(&update, &body);
+        struct rf_call call = {.code = RF_CODE_CONFIG_UPDATE_REQ,
+                               .body = rf_buf_view(&body),
+                               .config_sequence_any = true,
+                               .max_transmissions = 1};
+        rf_call_to_node(&call, onet_id(&net, 1));
+        assert_int_equal(onet_call(&net, 0, &call, &result), 0);
+        onet_run(&net, 30 * RF_US_PER_MS);
+        rf_buf_deinit(&body);
+    }
+    assert_true(net.now.mono_us - from_us < RF_US_PER_S);
+    assert_in_range(counters->config_updates_refused, 8, 10);
+    assert_int_equal(counters->refused_overload + counters->config_updates_refused, 26);
+    onet_run(&net, 5 * RF_US_PER_S);
+    push(&net, RF_CONFIG_UPDATE_CONFIG, net.pki.conf->xml, &result);
+    assert_int_equal(result.error, 0);
+    onet_deinit(&net);
+}
+
 int test_overlay_config(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,7 +419,7 @@ int test_overlay_config(void)
         cmocka_unit_test(clients),           cmocka_unit_test(flood),
         cmocka_unit_test(no_agreement),      cmocka_unit_test(refused_documents),
         cmocka_unit_test(special_sequence),  cmocka_unit_test(kinds),
-        cmocka_unit_test(too_large_to_push),
+        cmocka_unit_test(too_large_to_push), cmocka_unit_test(bounded),
     };
     return cmocka_run_group_tests_name("overlay_config", tests, NULL, NULL);
 }

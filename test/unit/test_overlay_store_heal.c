@@ -4,6 +4,8 @@
  */
 #include "test_overlay_store_peers.h"
 
+#include "overlay/store_internal.h"
+
 /* ---- partitions ---- */
 
 static void set_side(size_t a, size_t b, size_t c, int side)
@@ -277,13 +279,42 @@ static void test_revoked(void **state)
     assert_int_equal(left, 3); /* bob's three copies */
 }
 
+/* ---- quotas ---- */
+
+/* Whose quota a value counts for: the user's, where an authority vouches for the name, else that node's own (pitfall 24). */
+static void test_accounts(void **state)
+{
+    (void)state;
+    for (int self_signed = 0; self_signed < 2; self_signed++) {
+        struct rf_pki pki;
+        struct rf_identity first, second;
+        struct rf_pki_config config = {.self_signed = self_signed ? RF_DIGEST_SHA256 : 0};
+        assert_int_equal(rf_pki_init(&pki, &config), 0);
+        assert_int_equal(rf_pki_node(&pki, "alice@example.org", NULL, RF_KEY_ED25519, &first), 0);
+        assert_int_equal(rf_pki_node(&pki, "alice@example.org", NULL, RF_KEY_ED25519, &second), 0);
+        struct rf_signer a = {first.cert, first.node_id}, b = {second.cert, second.node_id};
+        struct rf_view of_a = store_account_of(&a);
+        assert_int_equal(rf_view_equal(of_a, store_account_of(&b)), !self_signed);
+        assert_true(
+            rf_view_equal(of_a, self_signed ? rf_id_view(&a.node_id) : rf_view_str("alice@example.org")));
+        rf_identity_deinit(&first);
+        rf_identity_deinit(&second);
+        rf_pki_deinit(&pki);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_partition_heals),         TEST(test_logs_are_joined),
-        TEST(test_removal_wins_over_older), TEST(test_restart),
-        TEST(test_disk_was_tampered_with),  TEST(test_expired_while_down),
-        TEST(test_intermediates),           TEST(test_revoked),
+        TEST(test_partition_heals),
+        TEST(test_logs_are_joined),
+        TEST(test_removal_wins_over_older),
+        TEST(test_restart),
+        TEST(test_disk_was_tampered_with),
+        TEST(test_expired_while_down),
+        TEST(test_intermediates),
+        TEST(test_revoked),
+        TEST(test_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 rf_test(test_node
   SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_node.c ${CMAKE_SOURCE_DIR}/test/unit/test_node_faults.c
+          ${CMAKE_SOURCE_DIR}/test/unit/test_node_documents.c
           ${CMAKE_SOURCE_DIR}/test/support/node_net.c
   ROOMS base crypto wire ident conf link overlay usage node pki link_plain
   TIMEOUT 240)

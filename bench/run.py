@@ -3,7 +3,7 @@
 
 usage: bench/run.py BUILD_DIR [--full] [--only WORD]... [--json FILE]
   --full   10,000 idle clients instead of 1,000, longer runs
-  --only   forward, requests, clients, links, lookups, call; may be repeated
+  --only   forward, requests, clients, links, lookups, ring, sip, call; may be repeated
   --json   writes every figure, also those that are not in the table
 
 Figures "per core" are operations per second of CPU time of the process measured, its system calls included: what a core would do if it
@@ -115,6 +115,13 @@ class Run:
         self.take("SIP through our daemons", [sys.executable, str(HERE / "bench_sip.py"), str(self.build),
                                               "--seconds", "10" if self.full else "4"])
 
+    def ring(self):
+        """Both in a network of their own, so that nobody else's traffic is counted."""
+        alone = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "alone"]
+        idle_s = "120" if self.full else "30"
+        self.take("a ring of 50 supernodes", [*alone, program(self.build, "bench_ring") or "bench_ring", "50", idle_s])
+        self.take("50 nodes of OpenDHT", [*alone, "/usr/bin/python3", str(HERE / "peer_opendht.py"), "--nodes", "50", "--idle", idle_s])
+
     def call(self):
         self.take("calls over a ring of 8 supernodes", [sys.executable, str(HERE / "bench_call.py"), str(self.build)])
 
@@ -129,6 +136,10 @@ def per_core(cpu_us):
     return 1e6 / cpu_us if cpu_us else None
 
 
+def kib(bytes_):
+    return bytes_ / 1024 if bytes_ else None
+
+
 def rows(run):
     """(what, figure, unit, aim, at least?, name of what it is compared with, its figure)"""
     g = run.get
@@ -137,7 +148,7 @@ def rows(run):
     # server of a handshake: signs once, verifies the client's certificate and proof, one key and one agreement
     full, resumed = run.crypto_limit(1, 2, 2), run.crypto_limit(0, 0, 2)
     calls = g("kamailio.call_cpu_us")  # about 150 us on an idle machine
-    kilo = (g("clients.rss_bytes") or 0) / 1024 or None  # as VmRSS counts, and as the aim was set
+    kilo = kib(g("clients.rss_bytes"))  # as VmRSS counts, and as the aim was set
     return [
         ("messages forwarded, without TLS", g("plain.forward_per_cpu_s"), "/s core", 100000, True,
          "overlay alone, in memory", g("overlay.forward_per_cpu_s")),
@@ -169,6 +180,17 @@ def rows(run):
          "Kamailio, without", per_core(g("kamailio.register_cpu_us"))),
         ("SIP calls through two daemons", per_core(g("sip.call_cpu_us")), "/s core", None, True,
          "Kamailio: routing a call", per_core(calls)),
+        ("put (Store), 50 supernodes", g("ring.put_ms"), "ms", g("opendht.put_ms"), False,
+         "OpenDHT, unsigned", g("opendht.put_ms")),
+        ("get (Fetch)", g("ring.get_ms"), "ms", g("opendht.get_ms"), False, "OpenDHT, unsigned", g("opendht.get_ms")),
+        ("get while a third is killed, 95 %", g("ring.killed_p95_ms"), "ms", g("opendht.killed_p95_ms"), False,
+         "OpenDHT, unsigned", g("opendht.killed_p95_ms")),
+        ("the same, right answers", g("ring.killed_right_percent"), "%", g("opendht.killed_right_percent"), True,
+         "OpenDHT, unsigned", g("opendht.killed_right_percent")),
+        ("sent by an idle supernode", g("ring.idle_bytes_per_min"), "B/min", g("opendht.idle_bytes_per_min"), False,
+         "OpenDHT, unsigned", g("opendht.idle_bytes_per_min")),
+        ("memory per supernode of a ring of 50", kib(g("ring.rss_bytes")), "kB (1024)", kib(g("opendht.rss_bytes")), False,
+         "OpenDHT, without TLS", kib(g("opendht.rss_bytes"))),
         ("`ringfolk call` to ringing, 8 supernodes", g("call.first_ringing_ms"), "ms", 50, False,
          "starting the CLI alone", g("call.cli_start_ms")),
         ("the same, connection already there", g("call.again_ringing_ms"), "ms", None, False,
@@ -197,7 +219,7 @@ def table(run):
 
 
 def main():
-    parts = ("forward", "requests", "clients", "links", "lookups", "sip", "call")
+    parts = ("forward", "requests", "clients", "links", "lookups", "ring", "sip", "call")
     options = argparse.ArgumentParser()
     options.add_argument("build", type=pathlib.Path)
     options.add_argument("--full", action="store_true")

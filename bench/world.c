@@ -48,11 +48,16 @@ void world_touch(struct world_node *n)
 static int on_accept(void *ctx, const struct rf_addr *remote, const struct rf_addr *local, uint64_t *flow)
 {
     struct world *w = ctx;
+    size_t i = 0;
     rf_link_id link;
-    int error = rf_node_accept(w->nodes[0].node, remote, local, world_now(w), &link);
+    while (i + 1 < w->count && w->nodes[i].listen.port != local->port)
+        i++;
+    if (w->nodes[i].node == NULL)
+        return RF_ECLOSED;
+    int error = rf_node_accept(w->nodes[i].node, remote, local, world_now(w), &link);
     if (error == 0)
-        *flow = flow_of(0, link);
-    world_touch(&w->nodes[0]);
+        *flow = flow_of(i, link);
+    world_touch(&w->nodes[i]);
     return error;
 }
 
@@ -174,10 +179,19 @@ void world_init(struct world *w, struct rf_pki *pki, const struct rf_engine_ops 
     for (size_t i = 0; i < count; i++) {
         struct world_node *n = &w->nodes[i];
         n->world = w;
+        n->listen = *listen;
         rf_list_init(&n->dirty);
         rf_timer_init(&n->timer, timer_fired, n);
         snprintf(n->user, sizeof(n->user), "%s%zu@example.org", name, i);
         must(rf_pki_node(pki, n->user, NULL, RF_KEY_P256, &n->identity), "identity");
+    }
+}
+
+void world_listen(struct world *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        w->nodes[i].listen.port = i == 0 ? w->listen.port : 0;
+        must(rf_flows_listen(w->flows, &w->nodes[i].listen, &w->nodes[i].listen), "listen");
     }
 }
 
@@ -198,7 +212,7 @@ void world_start_node(struct world *w)
         .cert_der = n->identity.cert->x509.der,
         .key_pem = rf_buf_view(&pem),
         .role = w->role,
-        .listen = &w->listen,
+        .listen = &n->listen,
         .listen_count = 1,
         .max_links_per_address = SIZE_MAX,
     };

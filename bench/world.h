@@ -21,6 +21,7 @@ struct world_node {
     struct rf_timer timer;
     struct rf_list dirty; /* in world->dirty: has something for the shell */
     char user[64];
+    struct rf_addr listen; /* world->listen, unless world_listen gave it its own */
     bool joined, registered;
 };
 
@@ -43,6 +44,8 @@ struct world {
 /* world_init makes the loop and names `count` nodes; nodes are not started. `world` must be zero. */
 void world_init(struct world *world, struct rf_pki *pki, const struct rf_engine_ops *engine,
                 const struct rf_addr *listen, enum rf_node_role role, const char *name, size_t count);
+/* world_listen lets every node accept connections at an address of its own: the first at world->listen, the others at free ports. */
+void world_listen(struct world *world);
 void world_start_node(struct world *world); /* the next one */
 /* world_touch must follow every call that may have changed a node. */
 void world_touch(struct world_node *n);

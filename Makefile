@@ -11,6 +11,7 @@ help:
 	@echo "make asan      build with sanitizers, run the unit tests"
 	@echo "make fuzz      build the fuzz targets, run each for some seconds"
 	@echo "make bench     measure (a few minutes; FULL=1: longer, with 10,000 clients)"
+	@echo "make sim       run every simulator scenario (SEEDS=\"1 2 3\"; ONLY=name for one line of test/sim/full.txt)"
 	@echo "make format    bring the C files into the house style"
 	@echo "make clean     remove build/"
 
@@ -40,10 +41,15 @@ bench: deps
 	@cmake --build $(PROGRAMS_BUILD) --target benches -- --quiet
 	@python3 bench/run.py $(PROGRAMS_BUILD) $(if $(FULL),--full)
 
+sim: deps
+	@tools/run_tests.sh --build-only release
+	@python3 test/sim/run.py $(PROGRAMS_BUILD)/bin/ringfolk-sim test/sim/full.txt --out $(PROGRAMS_BUILD)/sim --seeds $(or $(SEEDS),1) \
+		$(if $(ONLY),--only $(ONLY))
+
 format:
 	@tools/tidy.py --list | xargs clang-format -i
 
 clean:
 	rm -rf build
 
-.PHONY: help deps build test asan fuzz demo bench format clean
+.PHONY: help deps build test asan fuzz demo bench sim format clean

@@ -110,8 +110,7 @@ static const char *const metrics[] = {
     "cpu.mean:mean",
     "cpu.max:max",
     "queue.max:max",
-    "memory.super_bytes",
-    "memory.client_bytes",
+
     "killed_by_nobody",
 };
 
@@ -144,11 +143,10 @@ static void put_figures(const struct rf_sim_report *report, struct rf_buf *out)
         "{\"virtual_s\": %.6g, \"events\": %llu, \"messages\": %llu, \"bytes\": %llu, \"supernodes_up\": "
         "%zu, "
         "\"supernodes_joined\": %zu, \"clients_up\": %zu, \"clients_joined\": %zu, \"registered\": %zu, "
-        "\"connections\": %zu, \"super_bytes\": %llu, \"client_bytes\": %llu, \"shell_bytes\": %llu}",
+        "\"connections\": %zu}",
         (double)f.now_us / 1e6, (unsigned long long)f.events, (unsigned long long)f.messages,
         (unsigned long long)f.bytes, f.supernodes_up, f.supernodes_joined, f.clients_up, f.clients_joined,
-        f.registered, f.connections, (unsigned long long)f.super_bytes, (unsigned long long)f.client_bytes,
-        (unsigned long long)f.shell_bytes);
+        f.registered, f.connections);
 }
 
 /* put_machine: what depends on the machine and on its mood, so apart from what the seed decides. */
@@ -157,9 +155,12 @@ static void put_machine(const struct rf_sim_report *report, struct rf_buf *out)
     struct rf_sim_figures f;
 
     rf_sim_figures(report->sim, &f);
-    rf_buf_printf(
-        out, "{\"wall_s\": %.6g, \"cpu_s\": %.6g, \"peak_bytes\": %llu, \"shards\": %zu, \"events_per_s\": ",
-        report->wall_s, report->cpu_s, (unsigned long long)report->peak_bytes, report->shards);
+    rf_buf_printf(out,
+                  "{\"wall_s\": %.6g, \"cpu_s\": %.6g, \"peak_bytes\": %llu, \"super_bytes\": %llu, "
+                  "\"client_bytes\": %llu, \"shell_bytes\": %llu, \"shards\": %zu, \"events_per_s\": ",
+                  report->wall_s, report->cpu_s, (unsigned long long)report->peak_bytes,
+                  (unsigned long long)f.super_bytes, (unsigned long long)f.client_bytes,
+                  (unsigned long long)f.shell_bytes, report->shards);
     put_double(out, (double)f.events / report->wall_s);
     rf_buf_str(out, "}");
 }

@@ -16,11 +16,13 @@ enum {
     FACTOR = 1 << 5,
     OFFSET = 1 << 6,
     RATE = 1 << 7,
-    SPARE = 1 << 8,   /* spare-bootstraps */
-    CRASH = 1 << 9,   /* power, wipe */
-    GROUP = 1 << 10,  /* supernodes, clients or all: must be there */
-    OP = 1 << 11,     /* lookup, ping ...: must be there */
-    ANYBODY = 1 << 12 /* a group may be there; all without */
+    SPARE = 1 << 8, /* spare-bootstraps */
+    POWER = 1 << 9,
+    WIPE = 1 << 10,
+    POLITE = 1 << 11,  /* polite= */
+    GROUP = 1 << 12,   /* supernodes, clients or all: must be there */
+    OP = 1 << 13,      /* lookup, ping ...: must be there */
+    ANYBODY = 1 << 14, /* a group may be there; all without */
 };
 
 static const struct verb {
@@ -29,10 +31,10 @@ static const struct verb {
     unsigned may;
 } verbs[] = {
     {"start", RF_SIM_STEP_START, GROUP | OVER | COUNT},
-    {"kill", RF_SIM_STEP_KILL, GROUP | OVER | COUNT | PAUSE | SPARE | CRASH},
+    {"kill", RF_SIM_STEP_KILL, GROUP | OVER | COUNT | PAUSE | SPARE | POWER | WIPE},
     {"leave", RF_SIM_STEP_LEAVE, GROUP | OVER | COUNT | PAUSE | SPARE},
     {"restart", RF_SIM_STEP_RESTART, GROUP | OVER | COUNT},
-    {"churn", RF_SIM_STEP_CHURN, GROUP | SESSION | PAUSE | SPARE},
+    {"churn", RF_SIM_STEP_CHURN, GROUP | SESSION | PAUSE | SPARE | POWER | POLITE},
     {"partition", RF_SIM_STEP_PARTITION, GROUP | FRACTION},
     {"heal", RF_SIM_STEP_HEAL, 0},
     {"cut", RF_SIM_STEP_CUT, GROUP | FRACTION},
@@ -168,9 +170,11 @@ static int parameter(struct scenario_reader *r, struct line *line, struct rf_vie
         return number(r, text, 0, 1e7, &step->rate);
     if (IS("spare-bootstraps") && (may & SPARE))
         return flag(r, text, &step->spare_bootstraps);
-    if (IS("power") && (may & CRASH))
+    if (IS("polite") && (may & POLITE))
+        return number(r, text, 0, 1, &step->fraction);
+    if (IS("power") && (may & POWER))
         return flag(r, text, &step->power);
-    if (IS("wipe") && (may & CRASH))
+    if (IS("wipe") && (may & WIPE))
         return flag(r, text, &step->wipe);
 #undef IS
     return scenario_fail(r, RF_EFORMAT, "not for this step", name);

@@ -6,6 +6,7 @@ Usage: check_conformance.py [ROOT]
 A table's header is `| § | Requirement | Where | Proof |`. In `Where` and `Proof` whatever stands in backticks is a reference:
     room/file.c:function   under src/ (else test/, tools/, the root); the function, macro or table is defined in that file
     test_wire_frame:name   a test in test/unit/test_wire_frame.c;  fuzz_wire_frame: test/fuzz/fuzz_wire_frame.c
+    replay/name.rpl        a scenario in test/replay/
 `Where` names at least one, or begins with "not yet: " and what it waits for, or with "deviates: ". `Proof` names at least one, or
 says "no test yet", or "-" where there is nothing to prove. The marks D1..D48 and the pitfalls 10.1..10.33 must all be there.
 Exit status 0: fine, 1: findings, one a line, 2: wrong usage.
@@ -18,7 +19,7 @@ DOCUMENT = "docs/conformance.md"
 HEADER = ["§", "Requirement", "Where", "Proof"]
 SECTION = re.compile(r"\d+(\.\d+)?( D\d+)*$")
 TEST = re.compile(r"(test|fuzz)_\w+$")
-FILE = re.compile(r"[\w./-]+\.(c|h|py|sh)$")
+FILE = re.compile(r"[\w./-]+\.(c|h|py|sh|rpl)$")
 CHOICES = {f"D{n}" for n in range(1, 49)}
 PITFALLS = {f"10.{n}" for n in range(1, 34)}
 

@@ -91,6 +91,7 @@ class Checker:
     def __init__(self, root):
         self.root = root
         self.findings = []
+        self.read = 0  # files
         self.users = {}  # (library, folder) -> files that include it
 
     def find(self, path, number, text):
@@ -150,6 +151,7 @@ class Checker:
                     if not file.endswith((".c", ".h")):
                         continue
                     path = os.path.relpath(os.path.join(directory, file), self.root)
+                    self.read += 1
                     if check is None:
                         self.check_public(path)
                     else:
@@ -165,7 +167,10 @@ def main():
     root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
     if not os.path.isdir(os.path.join(root, "src")):
         sys.exit(f"check_layers: {root} has no src/")
-    findings = Checker(root).run()
+    checker = Checker(root)
+    findings = checker.run()
+    if checker.read == 0:
+        sys.exit(f"check_layers: {root}/src has no C file")
     for finding in findings:
         print(finding)
     sys.exit(1 if findings else 0)

@@ -117,6 +117,9 @@ def main():
         by_room.setdefault(os.path.relpath(path, os.path.join(sys.argv[1], "src")).split(os.sep)[0], []).append(path)
     if any(name == "__asan_init" for path in paths for _, _, name in symbols(path)):
         sys.exit("check_pure: these libraries are built with sanitizers, which add calls: read a release build")
+    for path in paths:
+        if not symbols(path):  # link-time optimised, stripped, or empty: everything would pass
+            sys.exit(f"check_pure: {path} shows no symbols")
     ours = {room: {name for path in by_room[room] for _, kind, name in symbols(path) if kind not in "Uw"} for room in by_room}
     shells = {name: room for room in ours if room not in ROOMS for name in ours[room]}
     pure = {name for room in ours if room in ROOMS for name in ours[room]}

@@ -59,7 +59,11 @@ for preset in "$@"; do
     case $preset in
     release)
         run release unit -LE '^(system|bench)$' -j "$jobs" --no-tests=error
-        run release system -L '^system$'
+        if [ -z "${ROOMS-}" ]; then # a few rooms may have no system tests, all of them do
+            run release system -L '^system$' --no-tests=error
+        else
+            run release system -L '^system$'
+        fi
         ;;
     asan) run asan unit -LE '^(system|bench)$' -j "$jobs" --no-tests=error ;;
     fuzz) run fuzz smoke -L '^fuzz$' -j "$jobs" --no-tests=error ;;

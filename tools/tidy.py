@@ -4,7 +4,7 @@
 # tidy.py --list [ROOT]    prints the C files it is about
 #
 # C files of src/ include/ test/ bench/: at most 800 lines, functions of at most 70 lines with their heads, the first line says what
-# the file does, no tabs, formatted as .clang-format says. Every text file: no blanks at line ends, one newline at the end, no path
+# the file does, no tabs, formatted as .clang-format says. A test that no .cmake file names is never run. Every text file: no blanks at line ends, one newline at the end, no path
 # of somebody's machine, no address of a package registry.
 import os
 import re
@@ -86,6 +86,19 @@ def check_lengths(lines):
                 head = None
 
 
+def unbuilt_findings(root, names):
+    """Tests and fuzz targets that stand in no .cmake file."""
+    built = ""
+    for name in names:
+        if name.endswith(".cmake"):
+            with open(os.path.join(root, name), encoding="utf-8", errors="replace") as file:
+                built += file.read()
+    for name in names:
+        match = re.fullmatch(r"test/(?:unit/(test_\w+)|fuzz/(fuzz_\w+))\.c", name)
+        if match and not re.search(rf"\b{match.group(1) or match.group(2)}\b", built):
+            yield f"{name}:1: no .cmake file builds it"
+
+
 def format_findings(root, names):
     """One finding per file that clang-format would change."""
     try:
@@ -126,6 +139,10 @@ def check(root):
             found += check_first_line(name, lines)
             found += check_lengths(lines)
         findings += [f"{name}:{number}: {words}" for number, words in sorted(found)]
+    if not any(is_c(name) for name in names):
+        findings.append(f"{root}: no C file: nothing was looked at")
+        return findings
+    findings += unbuilt_findings(root, names)
     return findings + list(format_findings(root, [name for name in names if is_c(name)]))
 
 

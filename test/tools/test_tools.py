@@ -84,8 +84,7 @@ BAD_LAYERS = [
     ({"src/sim/a.c": includes('"io/loop.h"')}, 'sim/ must not include "io/loop.h"'),
     ({"src/io/a.c": includes('"sim/world.h"')}, 'io/ must not include "sim/world.h"'),
     ({"src/apps/ringfolkd.c": includes('"sim/world.h"', '"io/loop.h"')}, 'apps/ must not include "io/loop.h"'),
-    ({"src/apps/a.c": includes('"crypto/fake/fake.h"', '"crypto/openssl/openssl.h"')},
-     'apps/ must not include "crypto/openssl/openssl.h"'),
+    ({"src/apps/a.c": includes('"crypto/fake/fake.h"', '"db/node.h"'), "src/db/node.h": ""}, 'apps/ must not include "db/node.h"'),
     ({"src/control/a.c": includes('"node/store.h"')}, 'control/ must not include "node/store.h"'),
     ({"src/base/id.c": includes('"id.h"')}, '"id.h" is not written from src/'),
     ({"src/base/id.c": includes('"../base/id.h"')}, "is not written from src/"),
@@ -116,6 +115,8 @@ class CheckLayers(Tree):
 
     def test_no_tree(self):
         self.assertNotEqual(run("check_layers.py", self.root)[0], 0)
+        self.write({"src/base/page.md": "no code"})
+        self.assertIn("has no C file", run("check_layers.py", self.root)[1])
 
 
 GOOD_C = "/* good.c - does nothing, well. */\n\nint rf_good(int a)\n{\n    return a;\n}\n"
@@ -132,6 +133,8 @@ def function(lines):
 GOOD_TIDY = {
     "src/base/good.c": GOOD_C,
     "src/base/good.h": "/*\n * good.h - declares little.\n */\nint rf_good(int a);\n",
+    "test/unit/test_built.c": "/* test_built.c - tests little. */\n",
+    "test/unit/tests_built.cmake": "rf_test(test_built SOURCES test_built.c)\n",
     "test/unit/long.c": "/* long.c - just short enough. */\n" + "int rf_a;\n" * 729 + function(70),
     "docs/page.md": "The state stands in ~/.ringfolk and build/release.\n",
     "Makefile": "all:\n\ttrue\n",
@@ -156,6 +159,9 @@ BAD_TIDY = [
     ({"web/package-lock.json": '"resolved": "https://registry.' + 'npmjs.org/x"\n'}, "the address of a package registry"),
     ({"src/base/a.c": c_file("int rf_a( int b );\n")}, "src/base/a.c:2: not formatted"),
     ({"test/unit/a.c": c_file("int rf_a(void)\n{\n  return 1;\n}\n")}, "test/unit/a.c:3: not formatted"),
+    ({"test/unit/test_a.c": c_file("").replace("a.c", "test_a.c"), "test/unit/tests_a.cmake": "rf_test(test_ab)\n"},
+     "test/unit/test_a.c:1: no .cmake file builds it"),
+    ({"test/fuzz/fuzz_a.c": c_file("").replace("a.c", "fuzz_a.c")}, "test/fuzz/fuzz_a.c:1: no .cmake file builds it"),
     ({"bench/a.h": c_file("int *rf_a(char* b);\n").replace("a.c", "a.h")}, "bench/a.h:2: not formatted"),
 ]
 
@@ -172,7 +178,11 @@ class Tidy(Tree):
         self.write(GOOD_TIDY)
         status, output = run("tidy.py", "--list", self.root)
         self.assertEqual(status, 0)
-        self.assertEqual([os.path.basename(line) for line in output.splitlines()], ["good.c", "good.h", "long.c"])
+        self.assertEqual([os.path.basename(line) for line in output.splitlines()], ["good.c", "good.h", "long.c", "test_built.c"])
+
+    def test_no_tree(self):
+        self.write({"docs/page.md": "no code\n"})
+        self.assertEqual(run("tidy.py", self.root)[0], 1)
 
 
 # room, C source, words of the finding (None: a good sample)
@@ -223,6 +233,11 @@ class CheckPure(Tree):
         self.assertIn("node/a.o: calls rf_io of io/", run("check_pure.py", self.root)[1])
 
     def test_no_libraries(self):
+        self.assertNotEqual(run("check_pure.py", self.root)[0], 0)
+
+    def test_no_symbols(self):
+        self.build("wire", "static int rf_a(void) __attribute__((unused));\nstatic int rf_a(void) { return 1; }")
+        self.assertIn("shows no symbols", run("check_pure.py", self.root)[1])
         self.assertNotEqual(run("check_pure.py", self.root)[0], 0)
 
 

@@ -55,6 +55,14 @@ int aor_from_uri(struct rf_view user, struct rf_view host, char out[AOR_MAX])
     return rf_name_valid(rf_view_of(out, n)) ? 0 : RF_EFORMAT;
 }
 
+bool aor_uri_clean(struct rf_view uri)
+{
+    for (size_t i = 0; i < uri.len; i++)
+        if (uri.p[i] <= ' ' || uri.p[i] == 0x7f || strchr("<>\"", uri.p[i]) != NULL)
+            return false;
+    return uri.len > 0;
+}
+
 bool aor_equal(const char *a, const char *b)
 {
     const char *at_a = strrchr(a, '@'), *at_b = strrchr(b, '@');

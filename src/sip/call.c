@@ -145,16 +145,12 @@ static struct call *call_of_invite(struct core *core, const struct sip_msg *msg,
                                    const char *peer, bool incoming)
 {
     struct sip *sip = stack_of(core, flow);
-    struct rf_view extension = bad_extension(msg);
     struct call *call = NULL;
     struct leg *leg = NULL;
     int code = 503;
 
-    if (extension.len > 0) {
-        (void)sip_treplyf(NULL, NULL, sip, msg, false, 420, "Bad Extension",
-                          "Unsupported: %b\r\nContent-Length: 0\r\n\r\n", extension.p, extension.len);
+    if (extension_refused(sip, msg))
         return NULL;
-    }
     if (msg_max_forwards(msg) < 0)
         code = 483;
     else if ((call = call_new(core, incoming, peer)) != NULL &&
@@ -220,7 +216,7 @@ static void ring_phone(void *arg, const struct binding *b)
         leg->state = LEG_DONE;
         return;
     }
-    leg_invite(leg, b->contact);
+    leg_invite(leg);
 }
 
 /* Our own user's phones; and the daemon itself for calls from outside. */
@@ -262,7 +258,7 @@ static int invite_device(struct call *call, const struct device *device, const s
     if (error == 0)
         error = leg_map(leg);
     if (error == 0)
-        leg_invite(leg, target);
+        leg_invite(leg);
     else
         leg->state = LEG_DONE;
     return error;

@@ -114,8 +114,8 @@ void call_reap(void *call);                /* frees it now */
 int leg_map(struct leg *leg); /* after its local tag is known */
 struct leg *leg_by_tag(struct core *core, const struct pl *tag);
 void leg_deinit(struct leg *leg);
-/* leg_invite sends the call's INVITE on leg->flow to `target`. Failure is told to the call. */
-void leg_invite(struct leg *leg, const char *target);
+/* leg_invite sends the call's INVITE on leg->flow to its dialog's target. Failure is told to the call. */
+void leg_invite(struct leg *leg);
 void leg_cancel(struct leg *leg); /* a called leg that has not answered */
 void leg_reject(struct leg *leg, int code,
                 const struct sip_msg *from); /* the caller's leg: final answer, DONE */

@@ -20,6 +20,7 @@
     X(phone_refused, "requests refused: not authenticated")                                                  \
     X(phone_auth_failed, "wrong user name or password")                                                      \
     X(phone_auth_stale, "nonces that had expired")                                                           \
+    X(phone_auth_replayed, "right answers that had been used before")                                        \
     X(phone_auth_limited, "passwords not even looked at: too many wrong ones from that address")             \
     X(phone_registered, "REGISTER requests that were accepted")                                              \
     X(overlay_connections, "application connections")                                                        \

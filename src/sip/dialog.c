@@ -58,7 +58,7 @@ static struct rf_view contact_of(const struct sip_msg *msg)
 {
     const struct sip_hdr *hdr = sip_msg_hdr(msg, SIP_HDR_CONTACT);
     struct sip_addr addr;
-    if (hdr == NULL || sip_addr_decode(&addr, &hdr->val) != 0)
+    if (hdr == NULL || sip_addr_decode(&addr, &hdr->val) != 0 || !aor_uri_clean(view_of_pl(&addr.auri)))
         return rf_view_of(NULL, 0);
     return view_of_pl(&addr.auri);
 }
@@ -68,7 +68,8 @@ int dialog_in(struct core *core, struct dialog *d, const struct sip_msg *msg)
     struct rf_view contact = contact_of(msg);
 
     *d = (struct dialog){.local_seq = 1 + (rand_u16() & 0x3ff)};
-    if (contact.len == 0 || !pl_isset(&msg->from.tag))
+    if (contact.len == 0 || !pl_isset(&msg->from.tag) || !aor_uri_clean(view_of_pl(&msg->to.auri)) ||
+        !aor_uri_clean(view_of_pl(&msg->from.auri)))
         return RF_EFORMAT;
     d->call_id = copy(core, view_of_pl(&msg->callid), "", "");
     d->remote_tag = copy(core, view_of_pl(&msg->from.tag), "", "");
@@ -173,7 +174,7 @@ static int passed_header(struct mbuf *mb, const struct sip_hdr *hdr)
         return mbuf_printf(mb, "%r: %r\r\n", &hdr->name, &hdr->val);
     case SIP_HDR_SUPPORTED:
         return token_in(&hdr->val, "timer") ? mbuf_write_str(mb, "Supported: timer\r\n") : 0;
-    case SIP_HDR_REQUIRE: /* nothing else came past bad_extension */
+    case SIP_HDR_REQUIRE: /* nothing else came past extension_refused */
         return token_in(&hdr->val, "timer") ? mbuf_write_str(mb, "Require: timer\r\n") : 0;
     default:
         if (pl_strcasecmp(&hdr->name, "Info-Package") == 0 || pl_strcasecmp(&hdr->name, "Recv-Info") == 0)
@@ -190,7 +191,8 @@ int passed_headers(struct mbuf *mb, const struct sip_msg *msg)
     return error;
 }
 
-struct rf_view bad_extension(const struct sip_msg *msg)
+/* the token, len 0: none */
+static struct rf_view bad_extension(const struct sip_msg *msg)
 {
     for (const struct le *le = list_head(&msg->hdrl); le != NULL; le = le->next) {
         const struct sip_hdr *hdr = le->data;
@@ -204,6 +206,15 @@ struct rf_view bad_extension(const struct sip_msg *msg)
         }
     }
     return rf_view_of(NULL, 0);
+}
+
+bool extension_refused(struct sip *sip, const struct sip_msg *msg)
+{
+    struct rf_view token = bad_extension(msg);
+    if (token.len > 0)
+        (void)sip_treplyf(NULL, NULL, sip, msg, false, 420, "Bad Extension",
+                          "Unsupported: %b\r\nContent-Length: 0\r\n\r\n", token.p, token.len);
+    return token.len > 0;
 }
 
 /* ---- sending ---- */
@@ -225,8 +236,8 @@ static int put_request(struct core *core, struct mbuf *mb, const struct dialog *
                        const struct request *r)
 {
     char contact[AOR_URI_MAX + 80];
-    int error =
-        mbuf_printf(mb, "Max-Forwards: %d\r\nTo: %s", r->max_forwards > 0 ? r->max_forwards : 70, d->remote);
+    int hops = r->passed != NULL ? msg_max_forwards(r->passed) : 70;
+    int error = mbuf_printf(mb, "Max-Forwards: %d\r\nTo: %s", hops > 0 ? hops : 0, d->remote);
 
     if (d->remote_tag != NULL)
         error |= mbuf_printf(mb, ";tag=%s", d->remote_tag);

@@ -29,7 +29,8 @@ void dialog_tag(uint64_t tag, char out[TAG_TEXT_LEN]);
 /* dialog_out begins a dialog with a new Call-ID and tag. local, remote: URIs without brackets; target: request URI. Errors: RF_ENOMEM. */
 int dialog_out(struct core *core, struct dialog *d, const char *local, const char *remote,
                const char *target);
-/* dialog_in begins one from a request without To tag; local_tag stays NULL until dialog_set_tag. Errors: RF_EFORMAT no Contact, RF_ENOMEM. */
+/* dialog_in begins one from a request without To tag; local_tag stays NULL until dialog_set_tag. Errors: RF_EFORMAT no Contact, or
+ * URIs that we cannot repeat, RF_ENOMEM. */
 int dialog_in(struct core *core, struct dialog *d, const struct sip_msg *msg);
 int dialog_set_tag(struct core *core, struct dialog *d, uint64_t tag);
 /* dialog_learn takes tag and Contact of a response or the Contact of a request that refreshes the target. Errors: RF_ENOMEM. */
@@ -42,9 +43,8 @@ void dialog_deinit(struct core *core, struct dialog *d);
 struct request {
     const char *method;
     uint32_t seq;
-    int max_forwards; /* 0: 70 */
     const struct sip_msg
-        *passed;       /* headers of this message that travel on (see passed_headers), may be NULL */
+        *passed;       /* travels on: its headers (see passed_headers), one hop less; NULL: our own */
     const char *extra; /* further header lines with their CR LF, may be NULL */
     struct content content;
     bool contact; /* the method needs a Contact */
@@ -67,7 +67,7 @@ int passed_headers(struct mbuf *mb, const struct sip_msg *msg);
 int reply_passing(struct core *core, struct sip *sip, struct sip_strans **st, struct mbuf **mbp,
                   const struct sip_msg *msg, int code, const struct sip_msg *from, const char *contact,
                   const struct content *content);
-/* bad_extension: a Require that we cannot pass on (anything but "timer"): the token, len 0 if none (RFC 3261, section 8.2.2.3). */
-struct rf_view bad_extension(const struct sip_msg *msg);
+/* extension_refused: it Requires what we cannot pass on (anything but "timer"): answered with 420 (RFC 3261, section 8.2.2.3). */
+bool extension_refused(struct sip *sip, const struct sip_msg *msg);
 
 #endif

@@ -72,6 +72,7 @@ const char *fork_reason(int code)
         {403, "Forbidden"},
         {404, "Not Found"},
         {408, "Request Timeout"},
+        {413, "Request Entity Too Large"},
         {415, "Unsupported Media Type"},
         {420, "Bad Extension"},
         {480, "Temporarily Unavailable"},

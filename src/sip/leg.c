@@ -87,16 +87,12 @@ static void invite_response(int err, const struct sip_msg *msg, void *arg)
     call_answered(leg, msg, &content);
 }
 
-void leg_invite(struct leg *leg, const char *target)
+void leg_invite(struct leg *leg)
 {
     struct call *call = leg->call;
     struct request invite = {.method = "INVITE", .content = call->offer, .contact = true};
 
-    (void)target; /* the dialog knows it */
-    if (call->a->msg != NULL) {
-        invite.passed = call->a->msg;
-        invite.max_forwards = msg_max_forwards(call->a->msg);
-    }
+    invite.passed = call->a->msg;
     leg->state = LEG_CALLING;
     invite.seq = leg->req_seq = ++leg->dialog.local_seq;
     if (dialog_send(call->core, &leg->dialog, &leg->flow, &invite, &leg->req, invite_response, leg) != 0)
@@ -286,12 +282,8 @@ void leg_request(struct core *core, struct leg *leg, const struct sip_msg *msg)
         msg_refuse(sip, msg, error == RF_EDUPLICATE ? 500 : 481);
         return;
     }
-    if (bad_extension(msg).len > 0) {
-        struct rf_view extension = bad_extension(msg);
-        (void)sip_replyf(sip, msg, 420, "Bad Extension", "Unsupported: %b\r\nContent-Length: 0\r\n\r\n",
-                         extension.p, extension.len);
+    if (extension_refused(sip, msg))
         return;
-    }
     if (pl_strcmp(&msg->met, "BYE") == 0) {
         on_bye(leg, msg);
     } else if (leg->state != LEG_UP || call_other(leg) == NULL) {

@@ -169,7 +169,7 @@ static bool each_contact(const struct sip_hdr *hdr, const struct sip_msg *msg, v
 
     (void)msg;
     if (sip_addr_decode(&addr, &hdr->val) != 0 || pl_strcasecmp(&addr.uri.scheme, "sip") != 0 ||
-        addr.auri.l > 512) {
+        addr.auri.l > 512 || !aor_uri_clean(view_of_pl(&addr.auri))) {
         c->code = 400;
         return true;
     }

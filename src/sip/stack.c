@@ -46,7 +46,7 @@ void msg_refuse(struct sip *sip, const struct sip_msg *msg, int code)
 int msg_max_forwards(const struct sip_msg *msg)
 {
     uint32_t n = pl_isset(&msg->maxfwd) ? pl_u32(&msg->maxfwd) : 70;
-    return n == 0 ? -1 : n > 70 ? 70 : (int)n - (n > 1);
+    return (int)(n < 71 ? n : 71) - 1;
 }
 
 struct sip *stack_of(struct core *core, const struct flow *flow)

@@ -145,13 +145,12 @@ static struct text *text_of_message(struct core *core, const struct sip_msg *msg
         code = 400;
     else if (msg_max_forwards(msg) < 0)
         code = 483;
-    else if (bad_extension(msg).len > 0)
-        code = 420;
     if (code != 0) {
-        (void)sip_treply(NULL, sip, msg, (uint16_t)code,
-                         code == 413 ? "Request Entity Too Large" : "Refused");
+        msg_refuse(sip, msg, code);
         return NULL;
     }
+    if (extension_refused(sip, msg))
+        return NULL;
     t = text_new(core, peer, incoming);
     if (t != NULL && set_body(t, content.type, content.body) == 0 &&
         sip_strans_alloc(&t->st, sip, msg, NULL, NULL) == 0) {
@@ -203,7 +202,6 @@ static void send_to(struct text *t, const struct flow *flow, const char *local, 
     }
     rf_list_push_back(&t->sends, &s->list);
     r.passed = t->msg;
-    r.max_forwards = t->msg != NULL ? msg_max_forwards(t->msg) : 0;
     r.content = (struct content){rf_view_str(t->type), rf_view_of(t->body, t->body_len)};
     t->expected++;
     if (dialog_send(core, &s->dialog, flow, &r, &s->req, on_response, s) != 0) {

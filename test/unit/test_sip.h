@@ -64,6 +64,7 @@ struct phone {
     struct sip_net *net;
     int fd;
     bool tcp;
+    unsigned hops; /* Max-Forwards of its INVITEs */
     struct rf_addr server, local;
     char user[64];
     char got[65536]; /* the last message */

@@ -139,6 +139,24 @@ static void nobody_there(void **state)
     world_free(&w);
 }
 
+/* a request that goes round in circles ends (RFC 3261, 16.3): each node takes one hop off */
+static void hops(void **state)
+{
+    struct world w = world_new(false, false);
+    struct phone_call out, in;
+    char value[16];
+    (void)state;
+    for (w.alice->hops = 0; w.alice->hops < 2; w.alice->hops++) { /* refused here, refused at bob's node */
+        phone_invite(w.alice, &out, "bob", SDP_A);
+        assert_non_null(phone_wait(w.alice, "SIP/2.0 483", 2000));
+        phone_ack(w.alice, &out, out.branch);
+    }
+    phones_connect(w.alice, &out, "bob", w.bob, &in);
+    assert_string_equal(header_of(in.invite, "Max-Forwards", value, sizeof(value)), "0");
+    phones_hang_up(w.alice, &out, w.bob);
+    world_free(&w);
+}
+
 static void first_answer_wins(void **state)
 {
     struct world w = world_new(true, false);
@@ -464,6 +482,7 @@ int test_sip_calls(void)
         cmocka_unit_test(wire_names_the_overlay),
         cmocka_unit_test(refusals),
         cmocka_unit_test(nobody_there),
+        cmocka_unit_test(hops),
         cmocka_unit_test(first_answer_wins),
         cmocka_unit_test(both_answer),
         cmocka_unit_test(all_devices_decide),

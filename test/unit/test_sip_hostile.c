@@ -132,6 +132,13 @@ static void members(void **state)
     net_inject(w.net, w.b, w.a, stray, sizeof(stray) - 1);
     assert_true(phone_quiet(w.alice, "INVITE", 200));
     assert_non_null(strstr(net_sniffed(w.net), "SIP/2.0 404"));
+    /* with a Contact that would become lines of our own requests */
+    static const char folded[] = "INVITE sip:alice@example.org SIP/2.0\r\n" FROM(
+        "bob") "To: <sip:alice@example.org>\r\nContact: <sip:bob@example.org\r\n Route: <sip:x>\r\n"
+               "Call-ID: f\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+    net_inject(w.net, w.b, w.a, folded, sizeof(folded) - 1);
+    assert_true(phone_quiet(w.alice, "INVITE", 200));
+    assert_non_null(strstr(net_sniffed(w.net), "SIP/2.0 400"));
     /* in a dialog that is not theirs */
     static const char bye[] = "BYE sip:alice@example.org SIP/2.0\r\n" FROM(
         "bob") "To: <sip:alice@example.org>;tag=0123456789abcdef\r\n"

@@ -80,6 +80,12 @@ static void addresses(void **state)
     memset(longest, 'a', sizeof(longest));
     assert_int_equal(aor_from_uri(rf_view_of(longest, 300), rf_view_str("x"), aor), RF_ELIMIT);
     assert_int_equal(aor_from_uri(rf_view_str("x"), rf_view_of(longest, 254), aor), RF_ELIMIT);
+    assert_true(aor_uri_clean(rf_view_str("sip:a%20b@x;transport=tcp?h=v")));
+    assert_true(aor_uri_clean(rf_view_str("sip:j\xc3\xbcrg@x")));
+    static const char *const dirty[] = {"",         "sip:a b@x", "sip:a@x\r\n y", "sip:a@x>",
+                                        "<sip:a@x", "sip:\"a@x", "sip:a\x7f"};
+    for (size_t i = 0; i < sizeof(dirty) / sizeof(dirty[0]); i++)
+        assert_false(aor_uri_clean(rf_view_str(dirty[i])));
     assert_true(aor_equal("a@X.org", "a@x.ORG"));
     assert_false(aor_equal("A@x.org", "a@x.org"));
     assert_false(aor_equal("a@x.org", "a@x.net"));
@@ -251,19 +257,19 @@ struct auth_world {
     char nonce[64];
 };
 
-static struct sip_msg *message(const char *authorization)
+static struct sip_msg *message(const char *authorization, const char *call_id, const char *ip)
 {
     struct mbuf *mb = mbuf_alloc(2048);
     struct sip_msg *msg = NULL;
     mbuf_printf(
         mb,
         "REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKa\r\nTo: <sip:a@b>\r\n"
-        "From: <sip:a@b>;tag=1\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\n%s\r\n",
-        authorization);
+        "From: <sip:a@b>;tag=1\r\nCall-ID: %s\r\nCSeq: 1 REGISTER\r\n%s\r\n",
+        call_id, authorization);
     mb->pos = 0;
     assert_int_equal(sip_msg_decode(&msg, mb), 0);
     mem_deref(mb);
-    sa_set_str(&msg->src, "127.0.0.1", 5060);
+    sa_set_str(&msg->src, ip, 5060);
     return msg;
 }
 
@@ -273,7 +279,8 @@ static void hex(const uint8_t *bytes, char out[33])
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static void answer(char *out, size_t max, const char *user, const char *password, const char *nonce, bool qop)
+static void answer(char *out, size_t max, const char *user, const char *password, const char *nonce,
+                   unsigned nc)
 {
     uint8_t md[16];
     char ha1[33], ha2[33], response[33];
@@ -281,62 +288,110 @@ static void answer(char *out, size_t max, const char *user, const char *password
     hex(md, ha1);
     md5_printf(md, "REGISTER:sip:example.org");
     hex(md, ha2);
-    if (qop)
-        md5_printf(md, "%s:%s:00000001:c:auth:%s", ha1, nonce, ha2);
+    if (nc > 0)
+        md5_printf(md, "%s:%s:%08x:c:auth:%s", ha1, nonce, nc, ha2);
     else
         md5_printf(md, "%s:%s:%s", ha1, nonce, ha2);
     hex(md, response);
     snprintf(out, max,
              "Authorization: Digest username=\"%s\", realm=\"example.org\", nonce=\"%s\", "
              "uri=\"sip:example.org\", "
-             "response=\"%s\"%s\r\n",
-             user, nonce, response, qop ? ", qop=auth, nc=00000001, cnonce=\"c\"" : "");
+             "response=\"%s\"",
+             user, nonce, response);
+    size_t len = strlen(out);
+    snprintf(out + len, max - len, nc > 0 ? ", qop=auth, nc=%08x, cnonce=\"c\"\r\n" : "\r\n", nc);
+}
+
+static enum auth_verdict judge_from(struct auth_world *w, const char *header, const char *call_id,
+                                    const char *ip)
+{
+    struct sip_msg *msg = message(header, call_id, ip);
+    enum auth_verdict verdict = auth_judge(&w->core, w->core.auth, msg, false, 1001);
+    mem_deref(msg);
+    return verdict;
 }
 
 static enum auth_verdict judge(struct auth_world *w, const char *header, bool known, uint64_t now_s)
 {
-    struct sip_msg *msg = message(header);
+    struct sip_msg *msg = message(header, "x", "127.0.0.1");
     enum auth_verdict verdict = auth_judge(&w->core, w->core.auth, msg, known, now_s);
     mem_deref(msg);
     return verdict;
 }
 
-static void digest(void **state)
+static struct auth_world auth_world_new(char nonce[AUTH_NONCE_TEXT_LEN])
 {
     struct auth_world w = {.core = {.mem = rf_mem_system(), .aor = "alice@example.org", .user = "alice"}};
-    char nonce[AUTH_NONCE_TEXT_LEN], old[AUTH_NONCE_TEXT_LEN], line[600];
-    (void)state;
-    w.core.domain = w.core.aor + 6;
-    w.core.counters = &w.counters;
+    struct sa home;
+    assert_int_equal(sa_set_str(&home, "127.0.0.1", 1), 0);
+    w.core.domain = "example.org";
     assert_int_equal(auth_new(&w.core, "secret", &w.core.auth), 0);
-    auth_nonce(w.core.auth, 1000, nonce);
+    auth_nonce(w.core.auth, &home, 1000, nonce);
+    return w;
+}
+
+/* What somebody overheard opens nothing: not a second time, not from elsewhere. */
+static void digest_replayed(void **state)
+{
+    char nonce[AUTH_NONCE_TEXT_LEN], first[600], second[600], line[600];
+    struct auth_world w = auth_world_new(nonce);
+    (void)state;
+    w.core.counters = &w.counters;
+    answer(first, sizeof(first), "alice", "secret", nonce, 1);
+    answer(second, sizeof(second), "alice", "secret", nonce, 2);
+    assert_int_equal(judge_from(&w, first, "a", "127.0.0.1"), AUTH_OK);
+    assert_int_equal(judge_from(&w, first, "a", "127.0.0.1"), AUTH_OK); /* the same datagram twice */
+    assert_int_equal(judge_from(&w, first, "b", "127.0.0.1"), AUTH_STALE);
+    assert_int_equal(judge_from(&w, first, "a", "127.0.0.2"), AUTH_CHALLENGE);
+    assert_int_equal(judge_from(&w, second, "b", "127.0.0.2"), AUTH_CHALLENGE);
+    assert_int_equal(judge_from(&w, second, "b", "127.0.0.1"), AUTH_OK);
+    assert_int_equal(judge_from(&w, first, "a", "127.0.0.1"), AUTH_STALE);
+    answer(line, sizeof(line), "alice", "secret", nonce,
+           0); /* who does not count gets a nonce for each request */
+    assert_int_equal(judge_from(&w, line, "c", "127.0.0.1"), AUTH_STALE);
+    assert_int_equal(w.counters.phone_auth_replayed, 3);
+    struct sa home;
+    assert_int_equal(sa_set_str(&home, "127.0.0.1", 1), 0);
+    auth_nonce(w.core.auth, &home, 1000, nonce);
+    answer(line, sizeof(line), "alice", "secret", nonce, 0);
+    assert_int_equal(judge_from(&w, line, "c", "127.0.0.1"), AUTH_OK);
+    assert_int_equal(judge_from(&w, line, "d", "127.0.0.1"), AUTH_STALE);
+    auth_free(&w.core, w.core.auth);
+}
+
+static void digest(void **state)
+{
+    char nonce[AUTH_NONCE_TEXT_LEN], old[AUTH_NONCE_TEXT_LEN], line[600];
+    struct auth_world w = auth_world_new(nonce);
+    (void)state;
+    w.core.counters = &w.counters;
     assert_int_equal(judge(&w, "", false, 1000), AUTH_CHALLENGE);
-    answer(line, sizeof(line), "alice", "secret", nonce, true);
+    answer(line, sizeof(line), "alice", "secret", nonce, 1);
     assert_int_equal(judge(&w, line, false, 1001), AUTH_OK);
     assert_int_equal(judge(&w, line, false, 1000 + AUTH_NONCE_S), AUTH_OK);
     assert_int_equal(judge(&w, line, false, 1001 + AUTH_NONCE_S), AUTH_STALE); /* right password, old nonce */
     assert_int_equal(judge(&w, line, false, 999), AUTH_STALE);                 /* from the future */
-    answer(line, sizeof(line), "alice@example.org", "secret", nonce, false);
+    answer(line, sizeof(line), "alice@example.org", "secret", nonce, 2);
     assert_int_equal(judge(&w, line, false, 1001), AUTH_OK);
     assert_int_equal(w.counters.phone_auth_failed, 0);
-    answer(line, sizeof(line), "bob", "secret", nonce, true);
+    answer(line, sizeof(line), "bob", "secret", nonce, 1);
     assert_int_equal(judge(&w, line, false, 1001), AUTH_CHALLENGE);
-    answer(line, sizeof(line), "alice", "wrong", nonce, true);
+    answer(line, sizeof(line), "alice", "wrong", nonce, 1);
     assert_int_equal(judge(&w, line, false, 1001), AUTH_CHALLENGE);
     assert_int_equal(w.counters.phone_auth_failed, 2);
     memcpy(old, nonce, sizeof(old)); /* a nonce that we did not make costs nothing and opens nothing */
     old[20] = old[20] == '0' ? '1' : '0';
-    answer(line, sizeof(line), "alice", "secret", old, true);
+    answer(line, sizeof(line), "alice", "secret", old, 1);
     assert_int_equal(judge(&w, line, false, 1001), AUTH_CHALLENGE);
     assert_int_equal(w.counters.phone_auth_failed, 2);
     assert_int_equal(judge(&w, "Authorization: Digest username=\"alice\"\r\n", false, 1001), AUTH_CHALLENGE);
     assert_int_equal(judge(&w, "Authorization: Basic YWxpY2U6c2VjcmV0\r\n", false, 1001), AUTH_CHALLENGE);
     /* guessing: after AUTH_TRIES wrong ones nothing is looked at, not even the right one; a known phone is not touched; time heals */
-    answer(line, sizeof(line), "alice", "wrong", nonce, true);
+    answer(line, sizeof(line), "alice", "wrong", nonce, 1);
     for (int i = 0; i < AUTH_TRIES; i++)
         (void)judge(&w, line, false, 1001);
     assert_int_equal(judge(&w, line, false, 1001), AUTH_LIMITED);
-    answer(line, sizeof(line), "alice", "secret", nonce, true);
+    answer(line, sizeof(line), "alice", "secret", nonce, 3);
     assert_int_equal(judge(&w, line, false, 1001), AUTH_LIMITED);
     assert_int_equal(judge(&w, line, true, 1001), AUTH_OK);
     assert_int_equal(judge(&w, line, false, 1001 + AUTH_TRY_REFILL_S), AUTH_OK);
@@ -369,10 +424,15 @@ static void timers_are_monotonic(void **state)
 int test_sip_parts(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(best_answer), cmocka_unit_test(addresses),
-        cmocka_unit_test(g711),        cmocka_unit_test(wav_formats),
-        cmocka_unit_test(wav_broken),  cmocka_unit_test(wav_recording),
-        cmocka_unit_test(digest),      cmocka_unit_test(timers_are_monotonic),
+        cmocka_unit_test(best_answer),
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(g711),
+        cmocka_unit_test(wav_formats),
+        cmocka_unit_test(wav_broken),
+        cmocka_unit_test(wav_recording),
+        cmocka_unit_test(digest),
+        cmocka_unit_test(digest_replayed),
+        cmocka_unit_test(timers_are_monotonic),
     };
     return cmocka_run_group_tests_name("sip parts", tests, NULL, NULL);
 }

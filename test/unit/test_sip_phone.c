@@ -27,6 +27,7 @@ struct phone *phone_new(struct sip_net *net, const struct sip_node *node, const 
     memcpy(&to.sin_addr, node->phones.ip, 4);
     p->net = net;
     p->tcp = tcp;
+    p->hops = 70;
     p->server = node->phones;
     snprintf(p->user, sizeof(p->user), "%s", user);
     p->fd = socket(AF_INET, tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
@@ -199,11 +200,11 @@ static void send_invite(struct phone *p, struct phone_call *call, const char *to
     snprintf(call->branch, sizeof(call->branch), "z9hG4bKi%u.%u", p->local.port, ++p->seq);
     call->seq++;
     phone_send(p,
-               "INVITE %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=%s;rport\r\nMax-Forwards: 70\r\n"
+               "INVITE %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=%s;rport\r\nMax-Forwards: %u\r\n"
                "From: <%s>;tag=%s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\nContact: "
                "<sip:%s@127.0.0.1:%u%s>\r\n"
                "Subject: hello\r\n%s%sContent-Length: %zu\r\n\r\n%s",
-               uri, transport(p), p->local.port, call->branch, call->local, call->from_tag, uri,
+               uri, transport(p), p->local.port, call->branch, p->hops, call->local, call->from_tag, uri,
                call->call_id, call->seq, p->user, p->local.port, p->tcp ? ";transport=tcp" : "", auth,
                body[0] != '\0' ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
 }

@@ -57,7 +57,6 @@
 #define CHORD_CROWD_US        (60 * CHORD_S) /* several peers lost that fast: we fell out of the ring */
 #define CHORD_FINGER_LOW_US   (5 * CHORD_S)  /* finger search: from that, doubling while nothing is found */
 #define CHORD_FINGER_PINGS    4              /* per search */
-#define CHORD_FINGERS_EARLY   4              /* Attaches to fingers that begin before the Join */
 #define CHORD_ALONE_US        (5 * CHORD_S)  /* partition check of a lone peer: from that, doubling */
 #define CHORD_CLIENT_CHECK_US (60 * CHORD_S)
 
@@ -327,8 +326,6 @@ void chord_check_round(struct rf_topology *t);
 /* ---- maintain.c ---- */
 void chord_stabilize(struct rf_topology *t);
 void chord_fingers_search(struct rf_topology *t);
-/* chord_fingers_early begins Attaches to fingers that AP's Update named, before the Join (reload.md 5.5, step 3); nothing waits for them. */
-void chord_fingers_early(struct rf_topology *t);
 void chord_partition_check(struct rf_topology *t);
 void chord_partition_link(struct rf_topology *t, struct chord_conn *boot);
 void chord_sweep(struct rf_topology *t);

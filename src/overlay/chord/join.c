@@ -2,8 +2,7 @@
  * join.c - a peer looks for its place in the ring (reload.md 5.5).
  *
  * Steps. WAIT (back-off) -> BOOTSTRAP: a link to some bootstrap node -> LOCATE: a RouteQuery tells whether it is in the ring and the admitting
- * peer (AP) itself; if not, Attach to the Resource-ID after ours, which reaches AP -> INFORM: its Update -> NEIGHBORS: Attaches to everybody who belongs into our neighbor table, which send their Updates
- * (and to some fingers, which are not waited for) -> REQUEST:
+ * peer (AP) itself; if not, Attach to the Resource-ID after ours, which reaches AP -> INFORM: its Update -> NEIGHBORS: Attaches to everybody who belongs into our neighbor table, which send their Updates -> REQUEST:
  * JoinReq to our nearest successor, which is AP -> PLACE: AP's Update that names us as its predecessor -> SETTLE: predecessors nearer than
  * those we know, which this Update names, are attached to -> JOINED (chord_joined).
  * Events. A bootstrap link up or failed; an Attach ended; an Update; the JoinAns; a link lost; the alarm when a step takes too long.
@@ -267,11 +266,8 @@ void chord_join_step(struct rf_topology *t)
         return;
     if (t->join.step == STEP_BOOTSTRAP && t->ring.count > 0)
         go(t, STEP_NEIGHBORS, NEIGHBORS_US);
-    if (t->join.step == STEP_INFORM && ring_find(&t->ring, &t->join.admitting)) {
+    if (t->join.step == STEP_INFORM && ring_find(&t->ring, &t->join.admitting))
         go(t, STEP_NEIGHBORS, NEIGHBORS_US);
-        chord_pursue(t); /* neighbors first */
-        chord_fingers_early(t);
-    }
     if (t->join.step == STEP_NEIGHBORS && !t->join.call && t->ring.count > 0 && chord_pursue(t) == 0)
         request(t);
     if (t->join.step == STEP_SETTLE && !predecessor_missing(t))

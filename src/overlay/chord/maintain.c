@@ -58,19 +58,6 @@ static const struct candidate *candidate_in(const struct rf_topology *t, size_t 
     return best;
 }
 
-void chord_fingers_early(struct rf_topology *t)
-{
-    size_t slots = ring_slots(&t->ring), started = 0;
-    for (size_t slot = 0; slot < slots && started < CHORD_FINGERS_EARLY; slot++) {
-        const struct candidate *candidate = ring_slot_missing(&t->ring, slot) ? candidate_in(t, slot) : NULL;
-        if (!candidate || chord_attaching(t, &candidate->node))
-            continue;
-        struct rf_id node = candidate->node, informer = candidate->informer;
-        want_finger(t, &node, informer.len ? &informer : NULL);
-        started++;
-    }
-}
-
 void chord_fingers_search(struct rf_topology *t)
 {
     size_t slots = ring_slots(&t->ring), pings = 0, missing = 0;

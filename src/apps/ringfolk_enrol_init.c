@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <netinet/in.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "apps/ringfolk_enrol.h"
@@ -12,6 +10,7 @@
 #include "enrol/admin.h"
 #include "enrol/door.h"
 #include "io/files.h"
+#include "io/sockets.h"
 
 #define BOOTSTRAPS_MAX 32
 #define DEFAULT_LISTEN "0.0.0.0:8443"
@@ -115,20 +114,16 @@ static int parse(struct wish *wish, const char *usage, int argc, char **argv)
 /* choose_port lets the kernel choose for port 0, so that the document can name the port. */
 static int choose_port(struct rf_addr *addr)
 {
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-    struct sockaddr_in in4 = {.sin_family = AF_INET};
-    bool six = addr->family == 6;
-    struct sockaddr *name = six ? (void *)&in6 : (void *)&in4;
-    socklen_t len = six ? sizeof(in6) : sizeof(in4);
+    int fd;
     if (addr->port != 0)
         return ENROL_OK;
-    memcpy(six ? (void *)&in6.sin6_addr : (void *)&in4.sin_addr, addr->ip, six ? 16 : 4);
-    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool good = fd >= 0 && bind(fd, name, len) == 0 && getsockname(fd, name, &len) == 0;
-    addr->port = ntohs(six ? in6.sin6_port : in4.sin_port);
-    if (fd >= 0)
-        close(fd);
-    return good ? ENROL_OK : enrol_fail("--listen", "no port is free at this address");
+    int error = rf_socket_listen(addr, &fd, addr);
+    if (error == RF_EUNREACHABLE)
+        return enrol_fail("--listen", "this computer has no such address");
+    if (error != RF_OK)
+        return enrol_fail("--listen", rf_error_text(error));
+    rf_socket_close(fd);
+    return ENROL_OK;
 }
 
 /* server_url is what nodes will be told: the first --name, else the address itself, else the overlay's name. */

@@ -262,6 +262,11 @@ static int start_https(struct server *server, const struct rf_addr *listen)
         int e = rf_https_start(data->mem, &config, &server->https);
         if (e == RF_EEXIST)
             status = enrol_fail(data->settings.listen, "the port is in use; is another server running?");
+        else if (e == RF_EUNREACHABLE)
+            status = enrol_fail(data->settings.listen,
+                                "this computer has no such address; see listen in enrol.json");
+        else if (e == RF_EFORBIDDEN)
+            status = enrol_fail(data->settings.listen, "this port needs privileges (below 1024)");
         else if (e == RF_EFORMAT)
             status = enrol_fail("tls.pem", "certificate and tls.key do not belong together, or are damaged");
         else if (e != RF_OK)

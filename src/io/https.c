@@ -9,10 +9,8 @@
 #include "io/https.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +21,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "io/https_work.h"
+#include "io/sockets.h"
 
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define DRAIN_MAX_LEN                                                                                        \
@@ -358,32 +357,6 @@ static void on_log(void *cls, const char *format, va_list args)
 
 /* ---- the server ---- */
 
-/* listen_on opens the listening socket ourselves: the library would not tell why it cannot. */
-static int listen_on(const struct rf_addr *addr, int *out, uint16_t *port)
-{
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
-    struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(addr->port)};
-    bool six = addr->family == 6;
-    int on = 1, off = 0;
-    struct sockaddr *name = six ? (void *)&in6 : (void *)&in4;
-    socklen_t name_len = six ? sizeof(in6) : sizeof(in4);
-    memcpy(six ? (void *)&in6.sin6_addr : (void *)&in4.sin_addr, addr->ip, six ? 16 : 4);
-    int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return RF_ESYSTEM;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (six && rf_addr_is_any(addr))
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    if (bind(fd, name, name_len) != 0 || listen(fd, 1024) != 0 || getsockname(fd, name, &name_len) != 0) {
-        int e = errno == EADDRINUSE ? RF_EEXIST : RF_ESYSTEM;
-        close(fd);
-        return e;
-    }
-    *port = ntohs(six ? in6.sin6_port : in4.sin_port);
-    *out = fd;
-    return RF_OK;
-}
-
 /* credentials_valid: certificate and key can be read and fit; libmicrohttpd would only say that it did not start. */
 static bool credentials_valid(const struct rf_https_config *config)
 {
@@ -433,7 +406,10 @@ int rf_https_start(struct rf_mem *mem, const struct rf_https_config *config, str
     https->config = *config;
     pthread_mutex_init(&https->lock, NULL);
     rf_list_init(&https->connections);
-    int e = credentials_valid(config) ? listen_on(&config->listen, &fd, &https->port) : RF_EFORMAT;
+    struct rf_addr bound = config->listen;
+    /* we open the socket ourselves: the library would not tell why it cannot */
+    int e = credentials_valid(config) ? rf_socket_listen(&config->listen, &fd, &bound) : RF_EFORMAT;
+    https->port = bound.port;
     if (e == RF_OK)
         e = https_pool_init(&https->pool, mem, config->workers, config->queue_max);
     if (e == RF_OK) {
@@ -446,7 +422,7 @@ int rf_https_start(struct rf_mem *mem, const struct rf_https_config *config, str
         return RF_OK;
     }
     if (fd >= 0)
-        close(fd);
+        rf_socket_close(fd);
     https_pool_deinit(&https->pool);
     pthread_mutex_destroy(&https->lock);
     rf_free(mem, https);

@@ -63,7 +63,7 @@ struct rf_https_config {
     struct rf_log *log; /* what the library complains about, at debug level */
 };
 
-/* rf_https_start listens. Errors: RF_EEXIST the address is in use, RF_EFORMAT certificate or key, RF_ESYSTEM, RF_ENOMEM. */
+/* rf_https_start listens. Errors: those of rf_socket_listen (RF_EEXIST the address is in use, ...), RF_EFORMAT certificate or key, RF_ESYSTEM, RF_ENOMEM. */
 int rf_https_start(struct rf_mem *mem, const struct rf_https_config *config, struct rf_https **out);
 /* rf_https_stop finishes running work, closes everything and frees. NULL allowed. */
 void rf_https_stop(struct rf_https *https);

@@ -121,19 +121,28 @@ void rf_socket_tune(int fd, unsigned user_timeout_ms)
     set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
 }
 
+/* ---- opening ---- */
+
+/* A socket for `addr`, and that as the system writes it. */
+static int open_for(const struct rf_addr *addr, struct sockaddr_storage *sa, socklen_t *len, int *out)
+{
+    *len = to_sockaddr(addr, sa);
+    if (*len == 0)
+        return RF_EINVAL;
+    *out = socket(sa->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return *out >= 0 ? 0 : errno == EAFNOSUPPORT ? RF_EUNSUPPORTED : error_of(errno);
+}
+
 /* ---- listening ---- */
 
 static int listen_on(const struct rf_addr *addr, int *out)
 {
     struct sockaddr_storage sa;
-    socklen_t len = to_sockaddr(addr, &sa);
-    int err, fd;
+    socklen_t len;
+    int fd, err = open_for(addr, &sa, &len, &fd);
 
-    if (len == 0)
-        return RF_EINVAL;
-    fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return errno == EAFNOSUPPORT ? RF_EUNSUPPORTED : error_of(errno);
+    if (err)
+        return err;
     set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (addr->family == 6)
         set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !rf_addr_is_any(addr));
@@ -187,14 +196,11 @@ int rf_socket_accept(int listener, int *fd, struct rf_addr *remote, struct rf_ad
 int rf_socket_connect(const struct rf_addr *to, int *fd)
 {
     struct sockaddr_storage sa;
-    socklen_t len = to_sockaddr(to, &sa);
-    int err, made;
+    socklen_t len;
+    int made, err = open_for(to, &sa, &len, &made);
 
-    if (len == 0)
-        return RF_EINVAL;
-    made = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (made < 0)
-        return errno == EAFNOSUPPORT ? RF_EUNREACHABLE : error_of(errno);
+    if (err)
+        return err == RF_EUNSUPPORTED ? RF_EUNREACHABLE : err;
     rf_socket_tune(made, USER_TIMEOUT_MS);
     err = connect(made, (struct sockaddr *)&sa, len) < 0 ? error_of(errno) : 0;
     if (err && err != RF_EAGAIN) {

@@ -9,7 +9,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from network import Net  # noqa: E402  (needs the path above)
+from network import Net, free_port, wait_registered  # noqa: E402  (needs the path above)
 
 BUILD = os.environ.get("RF_BUILD", str(ROOT / "build" / "release"))
 
@@ -35,6 +35,18 @@ class NetworkTest(unittest.TestCase):
     @classmethod
     def build_network(cls):
         """Overridden: what every test of the class needs."""
+
+    @classmethod
+    def overlay_of(cls, supernodes, *people):
+        """An enrolment server, that many supernodes, and a client for each name, all registered: cls.supers, cls.NAME."""
+        port = free_port()
+        cls.net.start_enrolment(port)
+        cls.supers = cls.net.add_supernodes(supernodes, port)
+        nodes = [cls.net.add_client(name) for name in people]
+        for node in nodes:
+            node.ready()
+            setattr(cls, node.name, node)
+        wait_registered(nodes)
 
     @classmethod
     def tearDownClass(cls):

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from harness import NetworkTest, main
-from network import Failed, Process, free_port, tail, wait_registered, wait_until
+from network import Failed, Process, free_port, tail, wait_until
 
 NOBODY = 65534
 
@@ -214,12 +214,8 @@ class Disk(MessageTest):
 class Running(MessageTest):
     @classmethod
     def build_network(cls):
-        cls.port = free_port()
-        cls.net.start_enrolment(cls.port)
-        cls.supers = cls.net.add_supernodes(1, cls.port)
-        cls.alice = cls.net.add_client("alice")
-        cls.alice.ready()
-        wait_registered([cls.alice])
+        cls.overlay_of(1, "alice")
+        cls.port = cls.supers[0].port
 
     def test_second_daemon(self):
         self.told(self.daemon(self.alice.home), 1, "runs on this home already", f"process {self.alice.daemon.p.pid}", "shutdown")
@@ -421,11 +417,7 @@ class Claims(MessageTest):
 class Resistance(MessageTest):
     @classmethod
     def build_network(cls):
-        port = free_port()
-        cls.net.start_enrolment(port)
-        cls.supers = cls.net.add_supernodes(1, port)
-        cls.alice = cls.net.add_client("alice")
-        cls.alice.ready()
+        cls.overlay_of(1, "alice")
 
     def connect(self, node):
         s = socket.socket(socket.AF_UNIX)

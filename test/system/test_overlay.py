@@ -19,16 +19,8 @@ def daemon_alive(node):
 class Overlay(NetworkTest):
     @classmethod
     def build_network(cls):
-        net = cls.net
-        port = free_port()
-        net.start_enrolment(port)
-        cls.supers = net.add_supernodes(4, port)
+        cls.overlay_of(4, "alice", "bob")
         cls.capture = cls.directory / "frames.pcap"
-        cls.alice = net.add_client("alice")
-        cls.bob = net.add_client("bob")
-        for node in (cls.alice, cls.bob):
-            node.ready()
-        wait_registered([cls.alice, cls.bob])
 
     # ---- looking ----
 
@@ -219,11 +211,7 @@ class Documents(NetworkTest):
 
     @classmethod
     def build_network(cls):
-        port = free_port()
-        cls.net.start_enrolment(port)
-        cls.supers = cls.net.add_supernodes(1, port)
-        cls.alice = cls.net.add_client("alice")
-        cls.alice.ready()
+        cls.overlay_of(1, "alice")
 
     def sequence(self):
         lines = self.alice.cli("status", check_status=False)  # none while the daemon starts
@@ -257,12 +245,7 @@ class Documents(NetworkTest):
 class Revoked(NetworkTest):
     @classmethod
     def build_network(cls):
-        port = free_port()
-        cls.net.start_enrolment(port)
-        cls.supers = cls.net.add_supernodes(3, port)
-        cls.mallory = cls.net.add_client("mallory")
-        cls.mallory.ready()
-        wait_registered([cls.mallory])
+        cls.overlay_of(3, "mallory")
 
     def test_revoked_node_is_out(self):
         self.net.enrol_cli("revoke", self.mallory.id)
@@ -281,14 +264,7 @@ class Revoked(NetworkTest):
 class AllPowerOff(NetworkTest):
     @classmethod
     def build_network(cls):
-        port = free_port()
-        cls.net.start_enrolment(port)
-        cls.supers = cls.net.add_supernodes(4, port)
-        cls.alice = cls.net.add_client("alice")
-        cls.bob = cls.net.add_client("bob")
-        for node in (cls.alice, cls.bob):
-            node.ready()
-        wait_registered([cls.alice, cls.bob])
+        cls.overlay_of(4, "alice", "bob")
 
     def test_everything_killed_at_once(self):
         for node in [*self.supers, self.alice, self.bob]:

@@ -28,7 +28,7 @@ static void show_status(const json_t *r)
            str(r, "role"), str(r, "state"));
     if (json_is_string(json_object_get(r, "supernode")))
         printf("supernode    %s\n", str(r, "supernode"));
-    else
+    else if (strcmp(str(r, "role"), "client") != 0)
         printf("ring         responsible for %.2f %% of it\nstored       %lld resources (%lld own), %lld "
                "values, %lld bytes\n",
                json_real_value(json_object_get(r, "share_of_ring")) * 100, num(stored, "resources"),

@@ -218,6 +218,19 @@ static int bootstrap_list(struct enrol_data *data)
     return status;
 }
 
+/* Nobody is locked out, so it is no error; but nobody new finds the overlay. */
+static void note_if_last(struct enrol_data *data)
+{
+    struct rf_buf xml;
+    struct rf_conf *conf = NULL;
+    rf_buf_init(&xml, data->mem, RF_CONF_MAX_LEN);
+    if (load(data, &xml, &conf) == ENROL_OK && conf->bootstrap_count == 0)
+        fputs("ringfolk-enrol: note: no bootstrap node is left; newcomers cannot join until one is added\n",
+              stderr);
+    rf_conf_release(conf);
+    rf_buf_deinit(&xml);
+}
+
 static int bootstrap_change(struct enrol_data *data, bool add, struct rf_addr *addr)
 {
     char text[RF_ADDR_TEXT_LEN];
@@ -231,6 +244,8 @@ static int bootstrap_change(struct enrol_data *data, bool add, struct rf_addr *a
     if (e != RF_OK)
         return enrol_fail_db(data, text, e);
     changed(data, sequence);
+    if (!add)
+        note_if_last(data);
     return ENROL_OK;
 }
 

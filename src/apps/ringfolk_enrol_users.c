@@ -103,6 +103,8 @@ static int user_password(struct enrol_data *data, const char *name)
         return enrol_fail_db(data, "the password cannot be changed", e);
     if (data->cli->json)
         enrol_print(json_pack("{s:s}", "name", name));
+    else
+        printf("the password of %s is changed\n", name);
     return ENROL_OK;
 }
 

@@ -8,11 +8,11 @@
 
 #define EARTH_KM         6371.0
 #define KM_PER_MS        200.0    /* light in fibre */
-#define PATH_STRETCH     1.6      /* routed over great circle; longer inside a region, see near_stretch */
+#define PATH_STRETCH     1.12     /* routed over great circle */
 #define RTO_MIN_US       200000.0 /* Linux TCP_RTO_MIN */
 #define RTO_TRIES_MAX    6
 #define SUPER_HEIGHT_MS  1.5 /* medians of the access link's one-way height */
-#define CLIENT_HEIGHT_MS 5.0
+#define CLIENT_HEIGHT_MS 4.0
 #define HEIGHT_SIGMA     0.7
 
 /*
@@ -23,15 +23,15 @@ static const struct region {
     const char *name;
     double share, latitude, longitude, spread_deg, detour_ms;
 } regions[] = {
-    {"north-america-east", 0.23, 39, -80, 6, 0},
+    {"north-america-east", 0.22, 39, -80, 6, 0},
     {"north-america-west", 0.09, 38, -119, 5, 0},
-    {"europe-west", 0.40, 49, 6, 6, 0},
+    {"europe-west", 0.38, 49, 6, 6, 0},
     {"europe-east", 0.09, 53, 32, 8, 3},
-    {"asia-east", 0.09, 34, 122, 8, 25},
-    {"asia-south", 0.045, 15, 88, 10, 20},
+    {"asia-east", 0.09, 34, 122, 8, 34},
+    {"asia-south", 0.045, 15, 88, 10, 30},
     {"south-america", 0.045, -20, -52, 8, 15},
-    {"oceania", 0.025, -33, 148, 6, 15},
-    {"africa", 0.015, 5, 20, 15, 25},
+    {"oceania", 0.02, -33, 148, 6, 15},
+    {"africa", 0.02, 5, 20, 15, 25},
 };
 #define REGION_COUNT (sizeof(regions) / sizeof(regions[0]))
 

@@ -180,8 +180,11 @@ static void post_session_end(struct sim_node *n, uint64_t now_us)
     if (churn == NULL)
         return;
     bool polite = sim_draw_unit(&n->life_stream) < churn->polite;
-    post_stop(n, polite ? SIM_STOP_LEAVE : SIM_STOP_KILL, churn->epoch,
-              now_us + draw_us(&churn->session, &n->life_stream) + 1);
+    post_stop(n,
+              polite         ? SIM_STOP_LEAVE
+              : churn->power ? SIM_STOP_POWER
+                             : SIM_STOP_KILL,
+              churn->epoch, now_us + draw_us(&churn->session, &n->life_stream) + 1);
 }
 
 void sim_plan_started(struct sim_node *n, uint64_t now_us)
@@ -212,6 +215,7 @@ static void step_churn(struct rf_sim *sim, const struct rf_sim_step *step)
         sim->plan->churn[g] = (struct sim_churn){.on = step->session.median_s > 0,
                                                  .epoch = ++sim->plan->epoch,
                                                  .spare_bootstraps = step->spare_bootstraps,
+                                                 .power = step->power,
                                                  .polite = step->fraction,
                                                  .session = step->session,
                                                  .pause = step->pause};

@@ -7,7 +7,7 @@
 #define SIM_WORK_US RF_US_PER_S /* operations are planned for so long ahead */
 
 struct sim_churn {
-    bool on, spare_bootstraps;
+    bool on, spare_bootstraps, power;
     uint32_t epoch; /* ends of sessions drawn under an older one do not hold */
     double polite;  /* share of sessions that end with a Leave */
     struct rf_sim_dist session, pause;

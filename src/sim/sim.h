@@ -62,7 +62,7 @@ enum rf_sim_step_type {
     RF_SIM_STEP_KILL, /* kill -9 of running nodes, spread over over_us; they come back after `pause` (median 0: never) */
     RF_SIM_STEP_LEAVE,   /* the same, politely */
     RF_SIM_STEP_RESTART, /* start again nodes that are down, spread over over_us */
-    RF_SIM_STEP_CHURN, /* from now on sessions of `group` last `session` and pauses `pause`; session.median_s 0: churn ends */
+    RF_SIM_STEP_CHURN, /* from now on sessions of `group` last `session` and pauses `pause`; session.median_s 0: churn ends; fraction: share of sessions that end with a Leave */
     RF_SIM_STEP_PARTITION, /* a random `fraction` of `group` (with the clients' supernodes unknown: by coin) cannot reach the rest */
     RF_SIM_STEP_HEAL,  /* all partitions, cuts, slow nodes, loss and skews end */
     RF_SIM_STEP_CUT,   /* one-way: nothing that a random `fraction` of `group` sends arrives */
@@ -79,7 +79,7 @@ struct rf_sim_step {
     size_t count;
     double fraction;
     bool spare_bootstraps; /* KILL, LEAVE, CHURN: bootstrap nodes stay */
-    bool power;            /* KILL: the host goes silent instead of resetting connections */
+    bool power;            /* KILL, CHURN: the host goes silent instead of resetting connections */
     bool wipe;             /* KILL: the disk is lost, too */
     struct rf_sim_dist session, pause;
     double factor;

@@ -17,7 +17,7 @@
 
 /*
  * Shares follow where hosts of today's peer-to-peer networks are; spread_deg is the standard deviation around the centre; detour_ms is what one
- * way out of the region costs beyond geography, because its cables go around (Europe to East Asia: 220 to 250 ms there and back).
+ * way out of the region costs beyond geography, because its cables go around (Europe to East Asia: 200 to 250 ms there and back).
  */
 static const struct region {
     const char *name;
@@ -27,9 +27,9 @@ static const struct region {
     {"north-america-west", 0.09, 38, -119, 5, 0},
     {"europe-west", 0.38, 49, 6, 6, 0},
     {"europe-east", 0.09, 53, 32, 8, 3},
-    {"asia-east", 0.09, 34, 122, 8, 34},
-    {"asia-south", 0.045, 15, 88, 10, 30},
-    {"south-america", 0.045, -20, -52, 8, 15},
+    {"asia-east", 0.09, 34, 122, 8, 44},
+    {"asia-south", 0.045, 15, 88, 10, 42},
+    {"south-america", 0.045, -20, -52, 8, 30},
     {"oceania", 0.02, -33, 148, 6, 15},
     {"africa", 0.02, 5, 20, 15, 25},
 };

@@ -578,3 +578,23 @@ uint64_t node_net_counter(const struct node_net *net, size_t i, const char *room
     RF_ASSERT(w.value != UINT64_MAX);
     return w.value;
 }
+
+/* ---- an application ---- */
+
+static void deaf_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struct rf_view user,
+                    bool outgoing)
+{
+    (void)ctx, (void)conn, (void)node_id, (void)user, (void)outgoing;
+}
+
+static void deaf_data(void *ctx, rf_link_id conn, struct rf_view bytes)
+{
+    (void)ctx, (void)conn, (void)bytes;
+}
+
+static void deaf_down(void *ctx, rf_link_id conn, int reason)
+{
+    (void)ctx, (void)conn, (void)reason;
+}
+
+const struct rf_node_app node_net_deaf_app = {NULL, deaf_up, deaf_data, deaf_down};

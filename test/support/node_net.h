@@ -25,9 +25,9 @@ struct net_node {
     enum rf_node_role role;
     struct rf_addr addr;
     struct rf_identity identity;
-    struct rf_buf cert, key_pem; /* cert: with the intermediates it needs */
-    struct net_record *disk; /* list */
-    bool disk_fails;         /* every write from now on is refused */
+    struct rf_buf cert, key_pem;        /* cert: with the intermediates it needs */
+    struct net_record *disk;            /* list */
+    bool disk_fails;                    /* every write from now on is refused */
     struct rf_buf conf_xml, conf_kinds; /* what RF_NODE_OUT_CONF gave last; used at restart */
     struct rf_addr peers[32];
     size_t peer_count;
@@ -75,5 +75,7 @@ bool node_net_joined(const struct node_net *net, size_t i);
 bool node_net_all_joined(struct node_net *net, void *arg);
 uint64_t node_net_counter(const struct node_net *net, size_t i, const char *room, const char *name);
 void node_net_partition(struct node_net *net, bool on); /* cuts all connections between odd and even */
+/* An application that takes connections and does nothing with them. */
+extern const struct rf_node_app node_net_deaf_app;
 
 #endif

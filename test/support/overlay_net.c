@@ -607,3 +607,10 @@ void onet_echo_init(struct onet *net, size_t i, struct onet_echo *e)
     *e = (struct onet_echo){.overlay = net->nodes[i].overlay};
     assert_int_equal(rf_overlay_handle(e->overlay, RF_CODE_EXP_A_REQ, echo, e), 0);
 }
+
+void onet_line_init(struct onet *net, size_t peer_count, void (*adjust)(struct rf_conf *draft, void *arg),
+                    struct onet_echo *echo)
+{
+    onet_init(net, 1, peer_count, ONET_LINE, adjust, NULL);
+    onet_echo_init(net, peer_count - 1, echo);
+}

@@ -138,5 +138,8 @@ struct onet_echo {
     size_t room;       /* rf_overlay_room */
 };
 void onet_echo_init(struct onet *net, size_t i, struct onet_echo *echo);
+/* onet_line_init: a line of peers (seed 1), the last of which echoes. */
+void onet_line_init(struct onet *net, size_t peer_count, void (*adjust)(struct rf_conf *draft, void *arg),
+                    struct onet_echo *echo);
 
 #endif

@@ -26,22 +26,6 @@ static void answered(void *arg, const struct rf_reply *reply)
         a->other++;
 }
 
-static void app_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struct rf_view user,
-                   bool outgoing)
-{
-    (void)ctx, (void)conn, (void)node_id, (void)user, (void)outgoing;
-}
-
-static void app_data(void *ctx, rf_link_id conn, struct rf_view bytes)
-{
-    (void)ctx, (void)conn, (void)bytes;
-}
-
-static void app_down(void *ctx, rf_link_id conn, int reason)
-{
-    (void)ctx, (void)conn, (void)reason;
-}
-
 /* an AppAttach whose only candidate is `addr` */
 static void app_attach(struct node_net *net, size_t from, size_t to, const struct rf_addr *addr,
                        struct answers *a)
@@ -85,8 +69,7 @@ static void test_dials(void **state)
     for (size_t i = 0; i < 2; i++) {
         node_net_start(&net, i);
         assert_true(node_net_until(&net, 60 * S, node_net_all_joined, NULL));
-        const struct rf_node_app app = {NULL, app_up, app_data, app_down};
-        assert_int_equal(rf_node_set_app(net.nodes[i].node, 5060, &app), 0);
+        assert_int_equal(rf_node_set_app(net.nodes[i].node, 5060, &node_net_deaf_app), 0);
     }
     node_net_run(&net, 40 * S);
     size_t before = 0, after = 0;

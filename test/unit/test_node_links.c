@@ -252,31 +252,14 @@ static void app_done(void *arg, int error, rf_link_id conn)
     d->error = error;
 }
 
-static void app_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struct rf_view user,
-                   bool outgoing)
-{
-    (void)ctx, (void)conn, (void)node_id, (void)user, (void)outgoing;
-}
-
-static void app_data(void *ctx, rf_link_id conn, struct rf_view bytes)
-{
-    (void)ctx, (void)conn, (void)bytes;
-}
-
-static void app_down(void *ctx, rf_link_id conn, int reason)
-{
-    (void)ctx, (void)conn, (void)reason;
-}
-
 /* An answer that is none fails the Attach at once, and is counted. */
 static void test_bad_answers(void **state)
 {
     static const char *const roles[] = {"passive", "active", NULL};
-    const struct rf_node_app app = {NULL, app_up, app_data, app_down};
     (void)state;
     two_clients(4);
     struct rf_node *victim = net.nodes[1].node, *villain = net.nodes[2].node;
-    assert_int_equal(rf_node_set_app(victim, 5060, &app), 0);
+    assert_int_equal(rf_node_set_app(victim, 5060, &node_net_deaf_app), 0);
     villain->overlay->handlers[RF_CODE_APP_ATTACH_REQ / 2] = (struct handler){answer_badly, villain};
     for (size_t i = 0; i < RF_COUNT(roles); i++) {
         struct done done = {0};

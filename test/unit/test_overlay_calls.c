@@ -40,8 +40,7 @@ static void retransmission(void **state)
     struct onet_result result;
     struct loser loser = {.lose = 3, .net = &net};
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     net.tap = lose_first;
     net.tap_arg = &loser;
     assert_int_equal(onet_call_node(&net, 0, 1, TEXT("x"), &result), 0);
@@ -212,8 +211,7 @@ static void unexpected_answers(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     net.duplicate_percent = 100;
     assert_int_equal(onet_call_node(&net, 0, 1, TEXT("x"), &result), 0);
     onet_run(&net, RF_US_PER_S);
@@ -244,8 +242,7 @@ static void busy_is_asked_again(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     net.nodes[1].overlay->config.max_deferred = 0;
     echo.defer = true; /* refused: Error_Request_Timeout */
     assert_int_equal(onet_call_node(&net, 0, 1, TEXT("x"), &result), 0);
@@ -270,8 +267,7 @@ static void broken_links(void **state)
     struct onet_echo echo;
     struct onet_result result, over_link, no_link;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     size_t second = onet_connect(&net, 0, 1);
     net.loss_percent = 100;
     assert_int_equal(onet_call_node(&net, 0, 1, TEXT("x"), &result), 0);
@@ -381,8 +377,7 @@ static void calls_in_callbacks(void **state)
     struct onet_echo echo, own;
     struct onet_result other;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     onet_echo_init(&net, 0, &own);
     struct busy_caller busy = {.overlay = net.nodes[0].overlay, .net = &net, .other = &other};
     struct rf_call call = {.code = RF_CODE_EXP_A_REQ, .done = busy_done, .arg = &busy};

@@ -34,8 +34,7 @@ static void too_old(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 4, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 3, &echo);
+    onet_line_init(&net, 4, NULL, &echo);
     install(&net, 3, 5);
     assert_int_equal(onet_call_node(&net, 0, 3, TEXT("x"), &result), 0);
     onet_run(&net, 2 * RF_US_PER_S);
@@ -59,8 +58,7 @@ static void too_new(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 4, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 3, &echo);
+    onet_line_init(&net, 4, NULL, &echo);
     install(&net, 0, 2);
     struct rf_id key = onet_key(&net, 3);
     assert_int_equal(onet_call_key(&net, 0, &key, TEXT("x"), &result), 0);
@@ -124,8 +122,7 @@ static void no_agreement(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     net.nodes[0].refuses_documents = true;
     install(&net, 1, 2);
     assert_int_equal(onet_call_node(&net, 0, 1, TEXT("x"), &result), 0);
@@ -136,8 +133,7 @@ static void no_agreement(void **state)
     assert_int_equal(onet_counters(&net, 1)->config_updates_sent, 1); /* once in 10 s */
     assert_true(onet_counters(&net, 1)->config_updates_limited > 0);
     onet_deinit(&net);
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     net.nodes[1].refuses_documents = true;
     install(&net, 0, 2);
     assert_int_equal(onet_call_node(&net, 0, 1, TEXT("x"), &result), 0);
@@ -365,8 +361,7 @@ static void too_large_to_push(void **state)
     struct onet_result result;
     struct rf_conf *conf;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, small_messages, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, small_messages, &echo);
     assert_int_equal(rf_pki_document(&net.pki, 2, small_messages, NULL, &conf), 0);
     rf_overlay_configure(net.nodes[1].overlay, conf);
     rf_conf_release(conf);

@@ -64,8 +64,7 @@ static void joined(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     struct onet_node *node = &net.nodes[0];
     struct rf_id key = onet_key(&net, 1);
     node->stranger = true;
@@ -115,8 +114,7 @@ static void small_things(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     struct rf_call call = {0};
     rf_call_to_node(&call, onet_id(&net, 1));
     rf_call_via(&call, onet_id(&net, 0));

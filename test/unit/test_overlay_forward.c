@@ -63,8 +63,7 @@ static void line_of_five(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 5, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 4, &echo);
+    onet_line_init(&net, 5, NULL, &echo);
     net.tap = watch;
     net.tap_arg = &seen;
     assert_int_equal(onet_call_node(&net, 0, 4, TEXT("hello"), &result), 0);
@@ -478,8 +477,7 @@ static void compressed_vias(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 8, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 7, &echo);
+    onet_line_init(&net, 8, NULL, &echo);
     /* as large as a message may be when it leaves; each hop needs 18 bytes more */
     struct rf_call call = {.code = RF_CODE_EXP_A_REQ};
     uint8_t *body = calloc(1, 5000);
@@ -519,8 +517,7 @@ static void backlog(void **state)
     struct onet_result result;
     struct onet_echo echo;
     (void)state;
-    onet_init(&net, 1, 3, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 2, &echo);
+    onet_line_init(&net, 3, NULL, &echo);
     net.links[1].full = true; /* 1 - 2 */
     assert_int_equal(onet_call_node(&net, 0, 2, TEXT("x"), &result), 0);
     onet_run(&net, 4 * RF_US_PER_S);

@@ -122,8 +122,7 @@ static void lifetime(void **state)
     struct onet net;
     struct onet_echo echo;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, slow_timer, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, slow_timer, &echo);
     send_request(&net, 0, 5, TEXT("x"));
     onet_run(&net, 49 * RF_US_PER_S);
     send_request(&net, 0, 5, TEXT("x"));
@@ -167,8 +166,7 @@ static void deferred(void **state)
     struct onet_echo echo;
     struct onet_result results[3];
     (void)state;
-    onet_init(&net, 1, 4, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 3, &echo);
+    onet_line_init(&net, 4, NULL, &echo);
     struct rf_overlay *o = net.nodes[3].overlay;
     echo.defer = true;
     for (size_t i = 0; i < 3; i++) {
@@ -214,8 +212,7 @@ static void answer_after_the_link(void **state)
     struct onet_echo echo;
     struct onet_result result;
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     echo.defer = true;
     assert_int_equal(onet_call_node(&net, 0, 1, TEXT("x"), &result), 0);
     onet_run(&net, RF_US_PER_S);
@@ -236,8 +233,7 @@ static void sizes(void **state)
     struct onet_result result;
     struct rf_call call = {.max_response_len = 1500};
     (void)state;
-    onet_init(&net, 1, 3, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 2, &echo);
+    onet_line_init(&net, 3, NULL, &echo);
     rf_call_to_node(&call, onet_id(&net, 2));
     assert_int_equal(onet_call(&net, 0, &call, &result), 0);
     onet_run(&net, RF_US_PER_S);
@@ -305,8 +301,7 @@ static void options_and_extensions(void **state)
     struct onet_echo echo;
     struct asked asked = {0};
     (void)state;
-    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
-    onet_echo_init(&net, 1, &echo);
+    onet_line_init(&net, 2, NULL, &echo);
     net.tap = catch_answer;
     net.tap_arg = &asked;
     for (size_t i = 0; i < RF_COUNT(rows); i++) {

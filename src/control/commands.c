@@ -28,7 +28,7 @@ static void whois_done(void *arg, const struct rf_whois *w)
         return;
     }
     if (w->error != 0) {
-        rf_call_error(call, w->error, NULL, "is the node joined? see `ringfolk status`");
+        rf_call_error(call, w->error, NULL, "try again");
         return;
     }
     json_t *r = json_object();

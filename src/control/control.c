@@ -69,8 +69,22 @@ static json_t *error_object(int error, const char *text, const char *hint)
     return object;
 }
 
+/* Whoever is away from the overlay reaches nobody; that is what people must hear, not that the other one is away. */
+static bool for_want_of_overlay(const struct rf_control_call *call, int error)
+{
+    struct rf_node_status status;
+    if (error != RF_EUNREACHABLE && error != RF_ETIMEOUT)
+        return false;
+    rf_node_status(call->control->node, &status);
+    return status.state != RF_TOPOLOGY_JOINED;
+}
+
 void rf_call_error(struct rf_control_call *call, int error, const char *text, const char *hint)
 {
+    if (for_want_of_overlay(call, error)) {
+        text = "this node is not in the overlay at the moment";
+        hint = "it goes on trying; `ringfolk status` and the log of ringfolkd tell more";
+    }
     send_for(call, "error", error_object(error, text, hint));
     call_free(call);
 }

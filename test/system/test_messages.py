@@ -261,15 +261,18 @@ class Running(MessageTest):
         self.assertEqual(self.init(erin.home, "--user", "erin", "--invite", self.invite()).returncode, 0)
         xml = (erin.home / "overlay.xml").read_bytes()
         self.assertIn(str(self.port).encode(), xml)
-        self.supers[0].daemon.kill(signal.SIGSTOP)
         try:
             self.supers[0].daemon.kill(signal.SIGKILL)
             self.supers[0].daemon.p.wait(5)
             erin.start()
             wait_until("it says so", lambda: "no supernode reachable" in tail(self.directory / "erin.log", 20))
-            done = self.cli(erin.home, "whois", "alice")
-            self.told(done, 1, "is the node joined? see `ringfolk status`")
-            time.sleep(6)
+            asked = [subprocess.Popen([self.net.program("ringfolk"), "--home", erin.home, *args], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True)
+                     for args in (["whois", "alice"], ["ping", "alice"], ["message", "alice", "hello"])]
+            for program in asked:
+                said = program.communicate(timeout=40)[1]
+                self.assertEqual(program.returncode, 1)
+                self.assertIn("this node is not in the overlay at the moment\n  it goes on trying", said)
             self.assertEqual(tail(self.directory / "erin.log", 50).count("no supernode reachable"), 1)
         finally:
             self.supers[0].start()
@@ -501,7 +504,7 @@ class Resistance(MessageTest):
         time.sleep(0.5)
         before = ticks()
         time.sleep(2)
-        self.assertLess((ticks() - before) / os.sysconf("SC_CLK_TCK"), 0.7, "it spins")
+        self.assertLess((ticks() - before) / os.sysconf("SC_CLK_TCK"), 0.3, "it spins")
         for s in hostile + links:
             s.close()
         wait_until("it answers again", lambda: self.cli(node.home, "status").returncode == 0)

@@ -3,16 +3,13 @@
 #include <netinet/in.h>
 #include <time.h>
 #include "base/error.h"
-#include "sip/g711.h"
+#include "sip/codec.h"
 
-#define PACKET_MS       20
-#define PACKET_SAMPLES  (WAV_RATE * PACKET_MS / 1000)
 #define SENT_REMEMBERED 256   /* packets, 5 s: an echo that takes longer is not recognised */
 #define PORT_MIN        16384 /* below the ports that the kernel gives out by itself */
 #define PORT_MAX        32766
-#define MAX_PAYLOAD     1400
 
-enum { PCMU = 0, PCMA = 8 };
+_Static_assert(CODEC_RATE == WAV_RATE, "codecs and files have one rate");
 
 struct sent {
     uint32_t ts;
@@ -27,9 +24,12 @@ struct media {
     struct sdp_media *audio;
     struct rtp_sock *rtp;
     struct tmr tmr;
-    bool started, settled, marked;
-    int pt;
-    uint32_t ts, ssrc; /* ours next; theirs last */
+    struct codec *codec; /* that we send with; NULL until SDP has settled it */
+    struct codec *heard; /* that the recording decodes with, NULL before the first packet */
+    bool started, marked;
+    int pt, heard_pt;
+    uint32_t ts, step; /* of our next packet; between two */
+    uint32_t ssrc;     /* theirs, last */
     uint64_t next_ms;
     size_t played; /* samples of the file */
     bool told;     /* that the file is over */
@@ -50,28 +50,51 @@ static uint64_t now_us(void)
 
 /* ---- receiving ---- */
 
-static void record(struct media *m, const struct rtp_header *hdr, const uint8_t *payload, size_t len)
+/* The codec of a packet: they may change between those that both have. NULL: out of memory. */
+static struct codec *heard_codec(struct media *m, int pt)
 {
-    int16_t samples[MAX_PAYLOAD];
-    struct wav_writer *w = m->config.record;
+    const struct sdp_format *format = sdp_media_lformat(m->audio, pt);
+    struct codec *codec;
+    if (m->heard != NULL && m->heard_pt == pt)
+        return m->heard;
+    if (format == NULL || codec_new(m->core->mem, format->name, &codec) != 0)
+        return NULL;
+    codec_free(m->core->mem, m->heard);
+    m->heard = codec;
+    m->heard_pt = pt;
+    m->receiving = false; /* timestamps may count differently */
+    return codec;
+}
 
+static void record(struct media *m, const struct rtp_header *hdr, struct rf_view payload)
+{
+    int16_t samples[CODEC_MAX_SAMPLES];
+    struct wav_writer *w = m->config.record;
+    struct codec *codec = heard_codec(m, hdr->pt);
+
+    if (codec == NULL)
+        return;
     if (!m->receiving || hdr->ssrc != m->ssrc) { /* a new stream goes on where the old one stood */
         m->receiving = true;
         m->first_ts = hdr->ts;
         m->base = w->count;
     }
-    int64_t at = (int64_t)m->base + (int32_t)(hdr->ts - m->first_ts);
-    if (at < 0 || len > MAX_PAYLOAD)
-        return;
-    for (size_t i = 0; i < len; i++)
-        samples[i] = hdr->pt == PCMU ? g711_from_ulaw(payload[i]) : g711_from_alaw(payload[i]);
-    (void)wav_put(w, (size_t)at, samples, len); /* a full disk ends the recording, not the call */
+    int ticks = (int)(codec_clock_rate(codec) / WAV_RATE); /* of the timestamp for one sample */
+    int64_t at = (int64_t)m->base + (int32_t)(hdr->ts - m->first_ts) / ticks;
+    size_t count = codec_decode(codec, payload, samples);
+    if (at >= 0 && count > 0)
+        (void)wav_put(w, (size_t)at, samples, count); /* a full disk ends the recording, not the call */
+}
+
+static struct sent *sent_at(struct media *m, uint32_t ts)
+{
+    return &m->sent[ts / m->step % SENT_REMEMBERED];
 }
 
 /* One of our own packets that came back? Then it tells the round trip. */
 static void look_for_echo(struct media *m, const struct rtp_header *hdr, struct rf_view payload)
 {
-    struct sent *s = &m->sent[hdr->ts / PACKET_SAMPLES % SENT_REMEMBERED];
+    struct sent *s = sent_at(m, hdr->ts);
     if (!s->used || s->ts != hdr->ts || s->hash != rf_hash64(m->core->seed, payload))
         return;
     s->used = false;
@@ -99,11 +122,11 @@ static void on_rtp(const struct sa *src, const struct rtp_header *hdr, struct mb
     struct rf_view payload = {mbuf_buf(mb), mbuf_get_left(mb)};
 
     /* a program on this host may send from 127.0.0.1 though its SDP names another of the host's addresses */
-    if (!m->settled || (!sa_cmp(src, sdp_media_raddr(m->audio), SA_ADDR) && !sa_is_loopback(src))) {
+    if (m->codec == NULL || (!sa_cmp(src, sdp_media_raddr(m->audio), SA_ADDR) && !sa_is_loopback(src))) {
         COUNT(m->core, rtp_foreign);
         return;
     }
-    if ((hdr->pt != PCMU && hdr->pt != PCMA) || payload.len > MAX_PAYLOAD)
+    if (sdp_media_lformat(m->audio, hdr->pt) == NULL || payload.len > CODEC_MAX_PAYLOAD)
         return;
     COUNT(m->core, rtp_received);
     m->stats.received++;
@@ -112,36 +135,34 @@ static void on_rtp(const struct sa *src, const struct rtp_header *hdr, struct mb
     else
         look_for_echo(m, hdr, payload);
     if (m->config.record != NULL)
-        record(m, hdr, payload.p, payload.len);
+        record(m, hdr, payload);
     m->ssrc = hdr->ssrc;
 }
 
 /* ---- sending ---- */
 
-static void fill(struct media *m, uint8_t out[PACKET_SAMPLES])
+static void fill(struct media *m, int16_t out[CODEC_SAMPLES])
 {
     const struct wav_audio *play = m->config.play;
-    for (size_t i = 0; i < PACKET_SAMPLES; i++) {
-        int16_t sample = 0;
-        if (play != NULL && m->played < play->count)
-            sample = play->samples[m->played++];
-        out[i] = m->pt == PCMU ? g711_to_ulaw(sample) : g711_to_alaw(sample);
-    }
+    for (size_t i = 0; i < CODEC_SAMPLES; i++)
+        out[i] = play != NULL && m->played < play->count ? play->samples[m->played++] : 0;
 }
 
 static void send_packet(struct media *m)
 {
-    uint8_t payload[PACKET_SAMPLES];
-    struct sent *s = &m->sent[m->ts / PACKET_SAMPLES % SENT_REMEMBERED];
-    struct mbuf *mb = mbuf_alloc(RTP_HEADER_SIZE + PACKET_SAMPLES);
+    int16_t samples[CODEC_SAMPLES];
+    uint8_t payload[CODEC_MAX_PAYLOAD];
+    struct mbuf *mb = mbuf_alloc(RTP_HEADER_SIZE + sizeof(payload));
 
     if (mb == NULL)
         return;
-    fill(m, payload);
+    fill(m, samples);
+    size_t len = codec_encode(m->codec, samples, payload);
     mb->pos = mb->end = RTP_HEADER_SIZE;
-    (void)mbuf_write_mem(mb, payload, sizeof(payload));
+    (void)mbuf_write_mem(mb, payload, len);
     mb->pos = RTP_HEADER_SIZE;
-    *s = (struct sent){m->ts, true, now_us(), rf_hash64(m->core->seed, rf_view_of(payload, sizeof(payload)))};
+    *sent_at(m, m->ts) =
+        (struct sent){m->ts, true, now_us(), rf_hash64(m->core->seed, rf_view_of(payload, len))};
     if (rtp_send(m->rtp, sdp_media_raddr(m->audio), false, !m->marked, (uint8_t)m->pt, m->ts, mb) == 0)
         m->stats.sent++;
     m->marked = true;
@@ -158,8 +179,8 @@ static void on_tick(void *arg)
     while (m->next_ms <= now) {
         if ((sdp_media_dir(m->audio) & SDP_SENDONLY) != 0 && sa_port(sdp_media_raddr(m->audio)) != 0)
             send_packet(m);
-        m->ts += PACKET_SAMPLES;
-        m->next_ms += PACKET_MS;
+        m->ts += m->step;
+        m->next_ms += CODEC_PACKET_MS;
     }
     tmr_start(&m->tmr, m->next_ms - now, on_tick, m);
     if (!m->told && m->config.play != NULL && m->played >= m->config.play->count) {
@@ -172,11 +193,11 @@ static void on_tick(void *arg)
 void media_start(struct media *m)
 {
     struct sa rtcp;
-    if (m->started || !m->settled)
+    if (m->started || m->codec == NULL)
         return;
     m->started = true;
     sdp_media_raddr_rtcp(m->audio, &rtcp);
-    rtcp_set_srate(m->rtp, WAV_RATE, WAV_RATE);
+    rtcp_set_srate(m->rtp, codec_clock_rate(m->codec), codec_clock_rate(m->codec));
     rtcp_start(m->rtp, m->core->aor, &rtcp);
     m->next_ms = now_us() / 1000;
     if (!m->config.echo)
@@ -185,9 +206,15 @@ void media_start(struct media *m)
 
 /* ---- SDP ---- */
 
-static int add_format(struct media *m, const char *id, const char *name)
+static int add_formats(struct media *m)
 {
-    return sdp_format_add(NULL, m->audio, false, id, name, WAV_RATE, 1, NULL, NULL, NULL, false, NULL);
+    size_t count;
+    const struct codec_format *f = codec_formats(&count);
+    int err = 0;
+    for (size_t i = 0; i < count && err == 0; i++)
+        err = sdp_format_add(NULL, m->audio, false, f[i].id, f[i].name, f[i].clock_rate, f[i].channels, NULL,
+                             NULL, NULL, false, NULL);
+    return err;
 }
 
 int media_new(struct core *core, const struct media_config *config, struct media **out)
@@ -200,7 +227,6 @@ int media_new(struct core *core, const struct media_config *config, struct media
     m->core = core;
     m->config = *config;
     m->ts = rand_u32();
-    m->ts -= m->ts % PACKET_SAMPLES; /* so that `sent` is found by it */
     tmr_init(&m->tmr);
     int err = rtp_listen(&m->rtp, IPPROTO_UDP, &local, PORT_MIN, PORT_MAX, true, on_rtp, NULL, m);
     if (err == 0)
@@ -208,8 +234,7 @@ int media_new(struct core *core, const struct media_config *config, struct media
     if (err == 0)
         err = sdp_media_add(&m->audio, m->sdp, sdp_media_audio, sa_port(rtp_local(m->rtp)), sdp_proto_rtpavp);
     if (err == 0)
-        err = add_format(m, "0", "PCMU") | add_format(m, "8", "PCMA") |
-              sdp_media_set_lattr(m->audio, true, "ptime", "%d", PACKET_MS);
+        err = add_formats(m) | sdp_media_set_lattr(m->audio, true, "ptime", "%d", CODEC_PACKET_MS);
     if (err != 0) {
         media_free(core, m);
         return err == ENOMEM ? RF_ENOMEM : RF_ESYSTEM;
@@ -225,7 +250,25 @@ void media_free(struct core *core, struct media *m)
     tmr_cancel(&m->tmr);
     mem_deref(m->rtp);
     mem_deref(m->sdp);
+    codec_free(core->mem, m->codec);
+    codec_free(core->mem, m->heard);
     rf_free(core->mem, m);
+}
+
+/* The codec that both have, from now on. G.711 needs no name in SDP. */
+static int settle(struct media *m, const struct sdp_format *theirs)
+{
+    const char *name = theirs->name != NULL ? theirs->name : theirs->pt == 8 ? "PCMA" : "PCMU";
+    struct codec *codec;
+    int error = codec_new(m->core->mem, name, &codec);
+    if (error != 0)
+        return error;
+    codec_free(m->core->mem, m->codec);
+    m->codec = codec;
+    m->pt = theirs->pt;
+    m->step = codec_clock_rate(codec) * CODEC_PACKET_MS / 1000;
+    m->ts -= m->ts % m->step; /* so that `sent` is found by it */
+    return 0;
 }
 
 static int decode(struct media *m, struct rf_view sdp, bool offer)
@@ -245,9 +288,7 @@ static int decode(struct media *m, struct rf_view sdp, bool offer)
     format = sdp_media_rformat(m->audio, NULL);
     if (format == NULL || sdp_media_rport(m->audio) == 0)
         return RF_EUNSUPPORTED;
-    m->pt = format->pt == PCMA ? PCMA : PCMU;
-    m->settled = true;
-    return 0;
+    return settle(m, format);
 }
 
 int media_offer(struct media *m, struct mbuf **sdp)

@@ -1,5 +1,5 @@
 /*
- * media.h - the audio of the daemon's own calls: SDP offer/answer (RFC 3264) with PCMU and PCMA, RTP and RTCP (RFC 3550) in packets of 20 ms.
+ * media.h - the audio of the daemon's own calls: SDP offer/answer (RFC 3264) with the codecs of codec.h, RTP and RTCP (RFC 3550) in packets of 20 ms.
  * It plays a file (then silence) and records what arrives, or sends back what arrives (echo).
  */
 #ifndef RF_SIP_MEDIA_H

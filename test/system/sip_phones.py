@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """sip_phones.py - standard phones that we did not write (SIPp, baresip) at real daemons: register, call, text, refuse, give up."""
+import array
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import wave
 
 from harness import NetworkTest, main
 from network import Failed, Process, check, free_port, wait_registered, wait_until
@@ -216,7 +218,7 @@ class Baresip:
         (self.dir / "config").write_text(
             f"sip_listen 127.0.0.1:{sip_port}\naudio_source ausine,440\naudio_player aubridge,x\naudio_alert aubridge,y\n"
             f"ausrc_srate 48000\nausrc_channels 2\nauplay_srate 8000\nauplay_channels 1\nrtp_ports 20000-29998\nctrl_tcp_listen 127.0.0.1:{self.control}\n"
-            "module_path /usr/lib/baresip/modules\nmodule account.so\nmodule g711.so\nmodule ausine.so\nmodule aubridge.so\n"
+            "module_path /usr/lib/baresip/modules\nmodule account.so\nmodule opus.so\nmodule g711.so\nmodule ausine.so\nmodule aubridge.so\n"
             "module uuid.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n")
         (self.dir / "accounts").write_text(
             f'<sip:{node.user}@{DOMAIN}>;auth_user={node.user};auth_pass={node.password};outbound="sip:127.0.0.1:{node.sip_port}";'
@@ -286,8 +288,13 @@ class RealPhones(NetworkTest):
         time.sleep(2)
         alice.command("hangup")
         bob.wait("CALL_CLOSED")
-        # and the daemon calls a real phone: sound both ways
-        lines = self.nodes[0].cli("call", "bob", "--for", "2")
+        # and the daemon calls a real phone: sound both ways, and what is heard is its tone
+        heard = self.directory / "heard.wav"
+        lines = self.nodes[0].cli("call", "bob", "--for", "2", "--record", str(heard))
+        with wave.open(str(heard)) as wav:
+            samples = array.array("h", wav.readframes(wav.getnframes()))
+        rises = sum(a < 0 <= b for a, b in zip(samples, samples[1:]))
+        self.assertTrue(0.85 < rises / (len(samples) / 8000) / 440 < 1.15, f"{rises} waves in {len(samples)} samples")
         media = lines[-1]["media"]
         self.assertGreater(media["sent"], 60)
         self.assertGreater(media["received"], 60)

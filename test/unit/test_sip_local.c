@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/error.h"
+#include "sip/codec.h"
 #include "sip/wav.h"
 
 struct world {
@@ -97,6 +98,14 @@ static void echo_service(void **state)
     assert_true(loud(w.record, &count) > WAV_RATE / 2);
     assert_true(count > (size_t)WAV_RATE * 3 / 2);
     assert_int_equal(net_counter(w.b, "calls_in"), 1);
+    /* what was offered first was taken */
+    size_t formats;
+    bool opus = strcmp(codec_formats(&formats)->name, "opus") == 0;
+    const char *wire = net_sniffed(w.net), *answer = strstr(wire, "SIP/2.0 200");
+    assert_non_null(strstr(wire, opus ? "RTP/AVP 96 0 8" : "RTP/AVP 0 8"));
+    assert_non_null(answer);
+    assert_non_null(strstr(answer, opus ? "RTP/AVP 96" : "RTP/AVP 0"));
+    assert_true(!opus || strstr(answer, "a=rtpmap:96 opus/48000/2") != NULL);
     world_free(&w);
 }
 

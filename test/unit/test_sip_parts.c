@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "sip/aor.h"
 #include "sip/auth.h"
+#include "sip/codec.h"
 #include "sip/fork.h"
 #include "sip/g711.h"
 #include "sip/wav.h"
@@ -117,6 +118,68 @@ static void g711(void **state)
         int bound = abs(s) / 16 + 16;
         assert_true(abs(g711_from_ulaw(g711_to_ulaw((int16_t)s)) - s) <= bound);
         assert_true(abs(g711_from_alaw(g711_to_alaw((int16_t)s)) - s) <= bound);
+    }
+}
+
+/* ---- codecs ---- */
+
+/* A second of a tone comes back as loud as it went, and of the same pitch. */
+static void codecs(void **state)
+{
+    size_t count;
+    const struct codec_format *formats = codec_formats(&count);
+    struct codec *codec;
+    (void)state;
+    assert_true(count >= 2);
+    for (size_t f = 0; f < count; f++) {
+        int16_t in[CODEC_SAMPLES], out[CODEC_MAX_SAMPLES];
+        uint8_t payload[CODEC_MAX_PAYLOAD];
+        int64_t energy_in = 0, energy_out = 0;
+        int crossings = 0, last = 0;
+        assert_int_equal(codec_new(rf_mem_system(), formats[f].name, &codec), 0);
+        assert_int_equal(codec_clock_rate(codec), formats[f].clock_rate);
+        for (int i = 0; i < 50; i++) {
+            for (int k = 0; k < CODEC_SAMPLES; k++)
+                in[k] = (int16_t)(12000 * sin((i * CODEC_SAMPLES + k) * 2 * 3.14159265 * 440 / CODEC_RATE));
+            size_t len = codec_encode(codec, in, payload);
+            assert_true(len > 0 && len <= CODEC_SAMPLES);
+            assert_int_equal(codec_decode(codec, rf_view_of(payload, len), out), CODEC_SAMPLES);
+            for (int k = 0; k < CODEC_SAMPLES; k++) {
+                energy_in += in[k] * in[k];
+                energy_out += out[k] * out[k];
+                crossings += last < 0 && out[k] >= 0;
+                last = out[k];
+            }
+        }
+        assert_in_range(energy_out, energy_in * 7 / 10, energy_in * 13 / 10);
+        assert_in_range(crossings, 430, 450);
+        codec_free(rf_mem_system(), codec);
+    }
+    assert_int_equal(codec_new(rf_mem_system(), "G729", &codec), RF_EUNSUPPORTED);
+    assert_int_equal(codec_new(rf_mem_system(), "pcma", &codec), 0);
+    codec_free(rf_mem_system(), codec);
+}
+
+/* whatever comes over the network decodes to something that fits, or to nothing */
+static void codec_noise(void **state)
+{
+    size_t count;
+    const struct codec_format *formats = codec_formats(&count);
+    (void)state;
+    srand(3);
+    for (size_t f = 0; f < count; f++) {
+        struct codec *codec;
+        int16_t out[CODEC_MAX_SAMPLES];
+        uint8_t payload[CODEC_MAX_PAYLOAD];
+        assert_int_equal(codec_new(rf_mem_system(), formats[f].name, &codec), 0);
+        for (int i = 0; i < 2000; i++) {
+            size_t len = (size_t)rand() % (i % 2 != 0 ? 40 : sizeof(payload));
+            for (size_t k = 0; k < len; k++)
+                payload[k] = (uint8_t)rand();
+            assert_true(codec_decode(codec, rf_view_of(payload, len), out) <= CODEC_MAX_SAMPLES);
+        }
+        assert_int_equal(codec_decode(codec, rf_view_of(payload, 0), out), 0);
+        codec_free(rf_mem_system(), codec);
     }
 }
 
@@ -427,6 +490,8 @@ int test_sip_parts(void)
         cmocka_unit_test(best_answer),
         cmocka_unit_test(addresses),
         cmocka_unit_test(g711),
+        cmocka_unit_test(codecs),
+        cmocka_unit_test(codec_noise),
         cmocka_unit_test(wav_formats),
         cmocka_unit_test(wav_broken),
         cmocka_unit_test(wav_recording),

@@ -24,28 +24,12 @@ static void overlay_name(const struct rf_conf *conf, char out[OVERLAY_NAME_MAX])
 
 /* By a signer of the document in force, or, since HTTPS vouches for it, by one that the new document names itself: so an
  * operator can change the signers' keys (6.1). */
-static int verify_by(struct rf_enrolling *e, const struct rf_conf *current, const struct rf_conf *next,
-                     uint64_t wall_ms)
-{
-    uint64_t seed[2];
-    struct rf_trust *trust;
-    rf_rng_fill(e->secret, seed, sizeof(seed));
-    int error = rf_trust_new(e->crypto, e->mem, seed, 16, &trust);
-    if (error != RF_OK)
-        return error;
-    error = rf_conf_trust(current ? current : next, trust);
-    if (error == RF_OK)
-        error = rf_conf_verify(current, next, trust, wall_ms);
-    rf_trust_free(trust);
-    return error;
-}
-
 static int verify(struct rf_enrolling *e, const struct rf_conf *current, const struct rf_conf *next,
                   uint64_t wall_ms)
 {
-    if (current && verify_by(e, current, next, wall_ms) == RF_OK)
+    if (current && rf_conf_verify_alone(e->crypto, e->mem, current, next, wall_ms) == RF_OK)
         return RF_OK;
-    return verify_by(e, NULL, next, wall_ms);
+    return rf_conf_verify_alone(e->crypto, e->mem, NULL, next, wall_ms);
 }
 
 /* accept parses and checks what was fetched. A running node wants to see a document that it cannot meet, too: it has to leave then. */

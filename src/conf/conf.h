@@ -130,6 +130,9 @@ int rf_conf_verify(const struct rf_conf *current, const struct rf_conf *next, st
                    uint64_t wall_ms);
 /* rf_conf_trust fills a rf_trust from the document (roots, self-signed rule, bad nodes). */
 int rf_conf_trust(const struct rf_conf *conf, struct rf_trust *trust);
+/* rf_conf_verify_alone is rf_conf_verify for those who have no rf_trust: it makes one for the occasion. Errors: also RF_ENOMEM. */
+int rf_conf_verify_alone(struct rf_crypto *crypto, struct rf_mem *mem, const struct rf_conf *current,
+                         const struct rf_conf *next, uint64_t wall_ms);
 /* rf_conf_kind finds a Kind's definition: document first, then the registered defaults; NULL = unknown Kind. Kinds built in without
  * being in the document have max-count and max-size of conf/kinds.c. */
 const struct rf_kind_def *rf_conf_kind(const struct rf_conf *conf, uint32_t kind);

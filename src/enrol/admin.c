@@ -95,22 +95,6 @@ int rf_admin_invite(struct rf_enrol_store *store, struct rf_crypto *crypto, stru
 
 /* ---- the document ---- */
 
-/* check_document holds a new document against the same checks that every node will make. */
-static int check_document(struct rf_crypto *crypto, struct rf_mem *mem, const struct rf_conf *current,
-                          const struct rf_conf *next, uint64_t wall_ms)
-{
-    static const uint64_t seed[2]; /* one use of an empty cache: nothing to protect */
-    struct rf_trust *trust;
-    int e = rf_trust_new(crypto, mem, seed, 4, &trust);
-    if (e != RF_OK)
-        return e;
-    e = rf_conf_trust(current ? current : next, trust);
-    if (e == RF_OK)
-        e = rf_conf_verify(current, next, trust, wall_ms);
-    rf_trust_free(trust);
-    return e;
-}
-
 /* put_document signs `draft`, checks the result and stores it as `number`. Inside a transaction. */
 static int put_document(struct rf_enrol_store *store, struct rf_mem *mem, struct rf_identity *signer,
                         const struct rf_conf *current, const struct rf_conf *draft, uint64_t number,
@@ -124,7 +108,7 @@ static int put_document(struct rf_enrol_store *store, struct rf_mem *mem, struct
     if (e == RF_OK)
         e = rf_conf_parse(signer->crypto, mem, rf_buf_view(&xml), draft->overlay, &next, NULL, 0);
     if (e == RF_OK)
-        e = check_document(signer->crypto, mem, current, next, wall_ms);
+        e = rf_conf_verify_alone(signer->crypto, mem, current, next, wall_ms); /* as every node will */
     if (e == RF_OK)
         e = store->ops->document_put(store, &document, rf_buf_view(&xml));
     if (next)

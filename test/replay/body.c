@@ -51,17 +51,12 @@ uint64_t arg_number(const struct words *w, const char *key, uint64_t otherwise)
 
 bool resource_of(struct world *w, const char *text, struct rf_id *out)
 {
-    char hex[RF_ID_TEXT_LEN], user[64];
+    char user[64];
     const struct peer *p;
     struct rf_view name;
 
-    if (strncmp(text, "H:", 2) != 0) {
-        if (strlen(text) > 32)
-            return world_fail(w, "no resource: %s", text);
-        snprintf(hex, sizeof(hex), "%s%.*s", text, (int)(32 - strlen(text)),
-                 "00000000000000000000000000000000");
-        return rf_id_parse(hex, out) == 0 ? true : world_fail(w, "no resource: %s", text);
-    }
+    if (strncmp(text, "H:", 2) != 0)
+        return id_by_digits(text, out) ? true : world_fail(w, "no resource: %s", text);
     p = world_find(w, text + 2);
     snprintf(user, sizeof(user), "%s@example.org", text + 2);
     name = p != NULL ? p->identity.cert->user : rf_view_str(user);

@@ -186,20 +186,29 @@ static bool make(struct world *w)
                : world_fail(w, "no overlay");
 }
 
+bool id_by_digits(const char *digits, struct rf_id *out)
+{
+    char hex[] = "00000000000000000000000000000000";
+    size_t len = strlen(digits);
+
+    if (len > sizeof(hex) - 1)
+        return false;
+    memcpy(hex, digits, len);
+    return rf_id_parse(hex, out) == 0;
+}
+
 /* "peer NAME id HEX [user U]", "node ROLE id HEX [user U]" */
 static bool make_identity(struct world *w, const struct words *words, const char *name,
                           struct rf_identity *out)
 {
-    char hex[RF_ID_TEXT_LEN] = "", user[64];
+    char user[64];
     struct rf_id id;
 
-    if (words->count < 4 || strcmp(words->word[2], "id") != 0 || strlen(words->word[3]) > 32)
+    if (words->count < 4 || strcmp(words->word[2], "id") != 0)
         return world_fail(w, "an id is missing");
-    snprintf(hex, sizeof(hex), "%s%.*s", words->word[3], (int)(32 - strlen(words->word[3])),
-             "00000000000000000000000000000000");
     snprintf(user, sizeof(user), "%s@example.org",
              words->count >= 6 && strcmp(words->word[4], "user") == 0 ? words->word[5] : name);
-    if (rf_id_parse(hex, &id) != 0 || !make(w))
+    if (!id_by_digits(words->word[3], &id) || !make(w))
         return world_fail(w, "no Node-ID: %s", words->word[3]);
     /* Ed25519: all signatures are of one length, and the same bytes in every run */
     return rf_pki_node(&w->pki, user, &id, RF_KEY_ED25519, out) == 0 ? true : world_fail(w, "no certificate");

@@ -99,6 +99,7 @@ bool world_node(struct world *w, const struct words *words);
 bool world_document(struct world *w, const struct words *words);
 struct rf_conf *world_find_document(struct world *w, uint16_t sequence);
 struct peer *world_find(struct world *w, const char *name);
+bool id_by_digits(const char *digits, struct rf_id *out); /* the first digits; zeros follow */
 const char *world_name(const struct world *w, const struct rf_id *id, char out[RF_ID_TEXT_LEN]);
 void world_settle(struct world *w); /* until nobody has anything to do now */
 bool world_step(struct world *w,

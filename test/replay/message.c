@@ -42,7 +42,7 @@ static void put_extension(const struct words *words, struct rf_buf *out)
     rf_extension_encode(&extension, out);
 }
 
-static bool header_of(struct peer *p, const struct words *words, struct rf_header *out)
+static void header_of(struct peer *p, const struct words *words, struct rf_header *out)
 {
     const struct rf_conf *conf = p->world->documents[0];
     const char *overlay = arg(words, "overlay");
@@ -54,7 +54,6 @@ static bool header_of(struct peer *p, const struct words *words, struct rf_heade
         .fragment = RF_FRAGMENT_WHOLE,
         .max_response_len = (uint32_t)arg_number(words, "max_response", 0),
     };
-    return true;
 }
 
 /* Contents and security block of a message: signed by the peer. */

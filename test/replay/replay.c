@@ -319,8 +319,6 @@ static bool expect_done(struct world *w, const struct words *words, const struct
     w->done = false;
     if (strcmp(wanted, w->done_error == 0 ? "ok" : rf_error_text(w->done_error)) == 0)
         return true;
-    for (size_t i = 0; wanted[i] != '\0'; i++)
-        ;
     if (w->done_error == RF_ETIMEOUT && strcmp(wanted, "timeout") == 0)
         return true;
     return world_fail(w, "expected %s, got %s", wanted, rf_error_text(w->done_error));

@@ -6,8 +6,8 @@
  * A line is one step; `#` begins a comment. D is a duration: 200ms, 15s, 2m, 1h. P is a peer. K=V are fields, in any order.
  *
  * Who there is (Node-IDs by their first hexadecimal digits, the rest is zeros; the first digits of the ring's place):
- *     set K=V ...             before `node`: seed, sequence, max_message, timer_ms, ttl, bootstrap (node or peers: node,b), reactive,
- *                             update_s, ping_s
+ *     set K=V ...             before `node`: seed, sequence, max_message, timer_ms, ttl, bootstrap (node or peers: node,b), update_s,
+ *                             ping_s (Chord's intervals)
  *     peer P id HEX [user U]  a peer at 10.0.0.N (N: its number, from 2); its user is P@example.org, or U@example.org
  *     node ROLE id HEX [user U]   the node under test, at 10.0.0.1, starts now; ROLE: supernode, client, auto
  *
@@ -36,13 +36,13 @@
  *     expect P gets CODE [K=V ...] [WHEN]   the next message that P received; `same`: byte for byte what P got before
  *     expect P gets nothing [for D]
  *     expect P gets keepalive [WHEN]
- *     expect P dialled [WHEN] | expect P closed [WHEN]
+ *     expect P dialled [WHEN] | expect P closed [WHEN] | expect P open
  *     expect event NAME [WHEN] | expect no event NAME [for D]     since the last one that was expected
  *     expect disk asked [WHEN]              a commit is waiting
- *     expect done ok | ERROR [WHEN]         the end of `node pings`; ERROR as in base/error.h, without the RF_E
+ *     expect done ok | ERROR [WHEN]         the end of `node pings`; ERROR: timeout, or the text of base/error.h if it is one word
  *     expect left [WHEN]                    the node has said good-bye to all
  *     expect counter ROOM.NAME N
- *     expect state joined | joining | client | lost ...  as in overlay/topology.h
+ *     expect state idle | joining | joined | leaving
  *     expect sequence N                     of the document in force
  * WHEN: `after D` exactly then (to the millisecond), `after D..D` in between, `within D` not later. Without it: at once.
  *

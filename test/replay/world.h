@@ -59,7 +59,6 @@ struct world {
         uint16_t sequence;
         uint32_t max_message, timer_ms, update_s, ping_s;
         uint8_t ttl;
-        bool reactive;
     } settings;
     char bootstraps[TEXT_MAX]; /* names with commas */
     struct rf_addr bootstrap_addrs[MAX_PEERS];

@@ -5,7 +5,7 @@ PROGRAMS_BUILD = build/release
 
 help:
 	@echo "make test      install what is missing, build, run every test (under ten minutes)"
-	@echo "make demo      install what is missing, build, show a network at work"
+	@echo "make demo      install what is missing, build, show a network at work (KEEP=1: and leave it running)"
 	@echo "make deps      install what is missing (tools/packages.txt)"
 	@echo "make build     build the programs into $(PROGRAMS_BUILD)"
 	@echo "make asan      build with sanitizers, run the unit tests"

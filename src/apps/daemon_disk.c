@@ -252,8 +252,8 @@ static void load_kinds(struct daemon *d)
     if (error == 0)
         error = rf_node_load_kinds(d->node, rf_buf_view(&kinds));
     if (error != 0 && error != RF_ENOTFOUND)
-        rf_log_write(&d->log.log, RF_LOG_WARN, "disk", "the Kinds learned from other nodes cannot be read: %s",
-                     rf_error_text(error));
+        rf_log_write(&d->log.log, RF_LOG_WARN, "disk",
+                     "the Kinds learned from other nodes cannot be read: %s", rf_error_text(error));
     rf_buf_deinit(&kinds);
 }
 

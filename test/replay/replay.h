@@ -26,8 +26,9 @@
  *     P auto CODE ...         requests of these codes are answered well and not shown from now on (`auto none`: none are); an Attach
  *                             is answered and the node dialled, a Store by what it held
  *     P sends CODE [K=V ...]  a signed request. Of the message: to (node, any, a peer, res:HEX, H:user; several with commas), ttl, seq,
- *                             overlay (hex), via, by (another peer signs it: P passes it on), option=TYPE:FLAGS, extension=TYPE:critical, sign=bad, max_response,
- *                             pieces=BYTES with keep=N (the last N pieces are not sent). Of the body: see message.c
+ *                             overlay (hex), via, by (another peer signs it: P passes it on), option=TYPE:FLAGS,
+ *                             extension=TYPE:critical, sign=bad, max_response,
+ *                             pieces=BYTES with keep=N (the last N pieces are not sent). Of the body: see body.c
  *     P repeats               the last request again, byte for byte
  *     P sends kept            the pieces that were kept back
  *     P answers [CODE] [K=V ...]  the request that P got last, by the answer to it or by CODE

@@ -191,8 +191,7 @@ int passed_headers(struct mbuf *mb, const struct sip_msg *msg)
     return error;
 }
 
-/* the token, len 0: none */
-static struct rf_view bad_extension(const struct sip_msg *msg)
+struct rf_view bad_extension(const struct sip_msg *msg)
 {
     for (const struct le *le = list_head(&msg->hdrl); le != NULL; le = le->next) {
         const struct sip_hdr *hdr = le->data;

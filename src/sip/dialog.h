@@ -67,7 +67,9 @@ int passed_headers(struct mbuf *mb, const struct sip_msg *msg);
 int reply_passing(struct core *core, struct sip *sip, struct sip_strans **st, struct mbuf **mbp,
                   const struct sip_msg *msg, int code, const struct sip_msg *from, const char *contact,
                   const struct content *content);
-/* extension_refused: it Requires what we cannot pass on (anything but "timer"): answered with 420 (RFC 3261, section 8.2.2.3). */
+/* bad_extension: a Require that we cannot pass on (anything but "timer"): the token, len 0 if none (RFC 3261, section 8.2.2.3). */
+struct rf_view bad_extension(const struct sip_msg *msg);
+/* extension_refused: there is one, and it was answered with 420. */
 bool extension_refused(struct sip *sip, const struct sip_msg *msg);
 
 #endif

@@ -25,6 +25,7 @@ static void uri(struct rf_view in)
     struct rf_view aor, owner;
     struct rf_dest dests[RF_SIP_MAX_DESTS], again[RF_SIP_MAX_DESTS];
     size_t count = 0, again_count = 0;
+    (void)rf_sip_prefs_sips(in);
     if (rf_sip_uri_aor(in, &aor) == 0)
         RF_ASSERT(aor.len > 2 && aor.len <= in.len);
     if (rf_sip_gruu_decode(in, 16, dests, &owner, &count) != 0)

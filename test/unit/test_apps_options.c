@@ -37,23 +37,29 @@ static const struct {
     {{"NAME", "--name"}, "word:NAME\n!there is no option --name\n"},
 };
 
+/* main's are not const; nobody writes into them */
+static char **words(const char *const *argv)
+{
+    return (char **)(uintptr_t)argv;
+}
+
 static void test_next(void **state)
 {
     (void)state;
     for (size_t i = 0; i < RF_COUNT(cases); i++) {
-        struct app_words words = {.argv = (char **)(uintptr_t)cases[i].argv};
+        struct app_words read_from = {.argv = words(cases[i].argv)};
         char read[400] = "";
         int row = 0;
-        while (words.argc < WORDS_MAX && cases[i].argv[words.argc] != NULL)
-            words.argc++;
-        while (row != APP_WRONG && (row = app_next(&words, table, RF_COUNT(table))) != APP_END) {
+        while (read_from.argc < WORDS_MAX && cases[i].argv[read_from.argc] != NULL)
+            read_from.argc++;
+        while (row != APP_WRONG && (row = app_next(&read_from, table, RF_COUNT(table))) != APP_END) {
             char *end = read + strlen(read);
             size_t left = sizeof(read) - strlen(read);
             if (row >= 0)
-                snprintf(end, left, "%d=%s\n", row, words.value != NULL ? words.value : "");
+                snprintf(end, left, "%d=%s\n", row, read_from.value != NULL ? read_from.value : "");
             else
                 snprintf(end, left, "%s%s\n", row == APP_WORD ? "word:" : "!",
-                         row == APP_WORD ? words.value : words.wrong);
+                         row == APP_WORD ? read_from.value : read_from.wrong);
         }
         assert_string_equal(read, cases[i].read);
     }
@@ -63,29 +69,29 @@ static void test_globals(void **state)
 {
     static const struct app_option globals[] = {{"--home", "DIR", NULL, NULL, 0},
                                                 {"--json", NULL, NULL, NULL, 0}};
-    char *argv[] = {"ringfolk", "--home", "a", "call", "--json", "bob",
-                    "--home=b", "--for",  "1", "--",   "--json", NULL};
+    const char *argv[] = {"ringfolk", "--home", "a", "call", "--json", "bob",
+                          "--home=b", "--for",  "1", "--",   "--json", NULL};
     const char *values[2] = {NULL}, *left[] = {"ringfolk", "call", "bob", "--for", "1", "--", "--json"};
     char wrong[APP_WRONG_SIZE];
     (void)state;
-    assert_int_equal(app_globals(11, argv, globals, 2, values, wrong), RF_COUNT(left));
+    assert_int_equal(app_globals(11, words(argv), globals, 2, values, wrong), RF_COUNT(left));
     for (size_t i = 0; i < RF_COUNT(left); i++)
         assert_string_equal(argv[i], left[i]);
     assert_null(argv[RF_COUNT(left)]);
     assert_string_equal(values[0], "b");
     assert_string_equal(values[1], "");
-    char *lacks[] = {"ringfolk", "status", "--home", NULL};
-    assert_int_equal(app_globals(3, lacks, globals, 2, values, wrong), -1);
+    const char *lacks[] = {"ringfolk", "status", "--home", NULL};
+    assert_int_equal(app_globals(3, words(lacks), globals, 2, values, wrong), -1);
     assert_string_equal(wrong, "--home lacks its value: --home DIR");
 }
 
 static void test_wants_help(void **state)
 {
-    char *yes[] = {"bob", "-h"}, *no[] = {"bob", "--", "--help"};
+    const char *yes[] = {"bob", "-h"}, *no[] = {"bob", "--", "--help"};
     (void)state;
-    assert_true(app_wants_help(2, yes));
-    assert_false(app_wants_help(1, yes));
-    assert_false(app_wants_help(3, no));
+    assert_true(app_wants_help(2, words(yes)));
+    assert_false(app_wants_help(1, words(yes)));
+    assert_false(app_wants_help(3, words(no)));
 }
 
 int main(void)

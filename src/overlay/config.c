@@ -30,10 +30,14 @@ static void pushed(void *arg, const struct rf_reply *reply)
                     rf_error_code_name(reply->error_code));
 }
 
-/* true: that was sent to it a moment ago. Notes it otherwise. */
+/* true: that was sent to it a moment ago, or there is no memory to remember it. Notes it otherwise. */
 static bool pushed_lately(struct rf_overlay *o, enum rf_config_update_type type, const struct rf_id *node)
 {
     uint16_t sequence = o->config.conf->sequence;
+    if (o->pushes == NULL)
+        o->pushes = rf_zalloc(o->env.mem, CONFIG_PUSHES * sizeof(*o->pushes));
+    if (o->pushes == NULL)
+        return true;
     for (size_t i = 0; i < CONFIG_PUSHES; i++) {
         const struct config_push *p = &o->pushes[i];
         if (rf_id_equal(&p->node, node) && p->type == type && p->sequence == sequence &&

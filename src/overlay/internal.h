@@ -18,7 +18,7 @@
 
 #define OVERLAY_MIN_LIFETIME_US (15 * RF_US_PER_S)
 #define OVERLAY_MAX_DESTS       255 /* entries in a destination list, as many as ttl allows hops */
-#define OVERLAY_MAX_HANDLERS    64
+#define OVERLAY_MAX_CODE        127 /* of requests that may have a handler */
 /* A node may be passed once on the way to each entry of a destination list; ours have at most RF_CALL_MAX_DESTS. Who stands in a via
  * list more often is in a loop (1.12). */
 #define OVERLAY_MAX_VISITS   RF_CALL_MAX_DESTS
@@ -281,6 +281,7 @@ void answers_forget(struct rf_overlay *o, uint64_t transaction_id, const struct 
 
 /* ---- dispatch.c, answer.c ---- */
 struct handler {
+    uint16_t code;
     rf_request_fn fn;
     void *arg;
 };
@@ -342,7 +343,8 @@ struct rf_overlay {
     struct fragments fragments;
     struct calls calls;
     struct answers answers;
-    struct handler handlers[OVERLAY_MAX_HANDLERS]; /* by code / 2 */
+    struct handler *handlers; /* owned */
+    size_t handler_count;
     struct rf_list deferred;
     size_t deferred_count;
     struct rf_list traces;
@@ -351,7 +353,7 @@ struct rf_overlay {
     size_t looped_count;
     struct rf_timer loop_timer;
 
-    struct config_push pushes[CONFIG_PUSHES];
+    struct config_push *pushes; /* CONFIG_PUSHES of them, allocated at first need: most clients never push */
     size_t push_next;
     size_t push_count; /* under way */
 

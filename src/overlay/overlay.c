@@ -178,13 +178,20 @@ void rf_overlay_free(struct rf_overlay *o)
     fragments_deinit(o);
     opaque_deinit(o);
     conns_deinit(o);
+    rf_overlay_trim(o);
+    rf_free(mem, o->handlers);
+    rf_free(mem, o->pushes);
+    rf_conf_release(o->config.conf);
+    rf_free(mem, o);
+}
+
+void rf_overlay_trim(struct rf_overlay *o)
+{
     rf_buf_deinit(&o->out);
     rf_buf_deinit(&o->piece);
     rf_buf_deinit(&o->contents);
     rf_buf_deinit(&o->rest);
     rf_buf_deinit(&o->lists);
-    rf_conf_release(o->config.conf);
-    rf_free(mem, o);
 }
 
 void rf_overlay_configure(struct rf_overlay *o, struct rf_conf *conf)

@@ -100,7 +100,7 @@ void store_forget_flush(struct rf_store *store)
 
 void store_forget(struct rf_store *store, struct store_value *value)
 {
-    if (store->dead_count == STORE_DEAD_BATCH)
+    if (store->dead_count == store->dead_cap)
         store_forget_flush(store);
     struct store_dead *dead = &store->dead[store->dead_count++];
     *dead =
@@ -382,9 +382,12 @@ int rf_store_new(const struct rf_env *env, const struct rf_store_config *config,
     rf_list_init(&store->fetches);
     rf_list_init(&store->stores);
     store_pulls_init(store);
-    store_sync_init(store);
     store_seen_init(store);
-    int error = add_methods(store);
+    store->dead_cap = config->peer ? STORE_DEAD_BATCH : STORE_DEAD_CLIENT;
+    store->dead = rf_alloc(env->mem, store->dead_cap * sizeof(*store->dead));
+    int error = store->dead != NULL ? store_sync_init(store) : RF_ENOMEM;
+    if (error == 0)
+        error = add_methods(store);
     if (error != 0) {
         rf_store_free(store);
         return error;
@@ -407,6 +410,7 @@ void rf_store_free(struct rf_store *store)
     rf_timer_stop(store->env.timers, &store->expiry_timer);
     store_forget_flush(store);
     store_index_deinit(&store->index);
+    rf_free(store->env.mem, store->dead);
     rf_free(store->env.mem, store->kinds);
     rf_conf_release(store->conf);
     rf_free(store->env.mem, store);

@@ -29,6 +29,7 @@
 #define STORE_MAX_WHY         160
 #define STORE_MAX_ITEMS       512 /* values in one Store */
 #define STORE_DEAD_BATCH      128
+#define STORE_DEAD_CLIENT     4 /* of a client, which stores nothing for others */
 
 /* ---- an incoming Store while it is checked (store_check.c) ---- */
 
@@ -201,13 +202,13 @@ struct store_sync {
     struct rf_timer hold;  /* held targets are due: sweep */
     struct rf_timer offer; /* offers -> todo */
     uint64_t retry_pause_us;
-    struct store_target targets[STORE_SYNC_TARGETS];
+    struct store_target *targets; /* owned; room for STORE_SYNC_TARGETS; clients have none */
     size_t target_count;
     uint32_t next_number;
     uint64_t hold_until_us;   /* after the loss of a neighbor */
     uint64_t settle_until_us; /* after joining: store_pull.c */
 };
-void store_sync_init(struct rf_store *store);
+int store_sync_init(struct rf_store *store); /* RF_ENOMEM */
 void store_sync_deinit(struct rf_store *store);
 void store_sync_ring_changed(struct rf_store *store);
 /* The resource changed other than by a Store that replicates itself: see to it. */
@@ -294,8 +295,8 @@ struct rf_store {
     size_t kind_count;
     struct store_index index;
     struct rf_timer expiry_timer;
-    struct store_dead dead[STORE_DEAD_BATCH];
-    size_t dead_count;
+    struct store_dead *dead; /* dead_cap of them, owned */
+    size_t dead_count, dead_cap;
     struct rf_list writes;
     uint64_t next_token;
     struct rf_list passes;

@@ -27,6 +27,21 @@ static const struct rf_kind_def kinds[] = {
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
+/* examined: what is only looked at is what could be used, or says what is lacking; and nothing that was not signed is genuine. */
+static void examined(int parsed)
+{
+    struct rf_conf *conf;
+    int r = rf_conf_examine(pki.crypto, pki.mem, rf_buf_view(&bytes), rf_view_of(NULL, 0), &conf, NULL, 0);
+
+    RF_ASSERT(parsed != 0 || r == 0);
+    if (r != 0)
+        return;
+    RF_ASSERT((conf->unmet == NULL) == (parsed == 0));
+    if (rf_conf_verify(pki.conf, conf, trust, pki.wall_ms) == 0)
+        RF_ASSERT(rf_view_equal(conf->blob, pki.conf->blob));
+    rf_conf_release(conf);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -74,8 +89,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     char why[64];
 
     patch_apply(rf_view_of(data, len), pki.conf->xml, &bytes);
-    if (rf_conf_parse(pki.crypto, pki.mem, rf_buf_view(&bytes), rf_view_of(NULL, 0), &conf, why,
-                      sizeof(why)) != 0)
+    int parsed =
+        rf_conf_parse(pki.crypto, pki.mem, rf_buf_view(&bytes), rf_view_of(NULL, 0), &conf, why, sizeof(why));
+    examined(parsed);
+    if (parsed != 0)
         return 0;
     RF_ASSERT(patch_inside(conf->blob, conf->xml) && conf->blob.len > 0 && conf->blob.p[0] == '<');
     for (size_t i = 0; i < conf->kind_count; i++)

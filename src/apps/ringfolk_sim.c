@@ -14,6 +14,7 @@ static const char usage[] =
     "N]\n"
     "       ringfolk-sim list                 the scenarios, one line each\n"
     "       ringfolk-sim show SCENARIO        a scenario's text, to read it or to begin one's own with\n"
+    "       ringfolk-sim settings             what every scenario has: name, default, meaning\n"
     "\n"
     "One seed decides everything: the same seed, scenario and options give the same trace. Exit status 0: "
     "every check passed,\n"
@@ -25,40 +26,11 @@ int sim_fail(const char *what, const char *why)
     return SIM_FAIL;
 }
 
-static int wrong(const char *what, const char *why)
+int sim_wrong(const char *what, const char *why)
 {
     sim_fail(what, why);
     fputs(usage, stderr);
     return SIM_USAGE;
-}
-
-static int list(void)
-{
-    for (size_t i = 0; i < sim_scenario_count; i++) {
-        char title[RF_SIM_TITLE_LEN];
-
-        rf_sim_text_title(rf_view_of(sim_scenarios[i].text, sim_scenarios[i].len), title, sizeof(title));
-        printf("%-16s %s\n", sim_scenarios[i].name, title);
-    }
-    return SIM_PASS;
-}
-
-static const struct sim_embedded *find_embedded(const char *name)
-{
-    for (size_t i = 0; i < sim_scenario_count; i++)
-        if (strcmp(sim_scenarios[i].name, name) == 0)
-            return &sim_scenarios[i];
-    return NULL;
-}
-
-static int show(const char *name)
-{
-    const struct sim_embedded *scenario = find_embedded(name);
-
-    if (scenario == NULL)
-        return wrong(name, "no such scenario: see ringfolk-sim list");
-    fwrite(scenario->text, 1, scenario->len, stdout);
-    return SIM_PASS;
 }
 
 /* base_name: the scenario's name is the file's, without folders and ".scn". */
@@ -76,7 +48,7 @@ static void base_name(const char *path, char out[RF_SIM_NAME_LEN])
 int sim_load(const struct sim_options *options, struct rf_sim_text *out)
 {
     static uint8_t bytes[RF_SIM_TEXT_MAX_LEN + 1];
-    const struct sim_embedded *embedded = find_embedded(options->scenario);
+    const struct sim_embedded *embedded = sim_find(options->scenario);
     struct rf_view text;
     char name[RF_SIM_NAME_LEN], why[256];
 
@@ -168,14 +140,15 @@ static int take_options(int argc, char **argv, struct sim_options *options)
         else if (argv[i][0] != '-' && options->scenario == NULL)
             options->scenario = argv[i];
         else if (argv[i][0] != '-' || i + 1 == argc)
-            return wrong(argv[i], argv[i][0] == '-' ? "an option that is unknown or lacks its value"
-                                                    : "one scenario at a time");
+            return sim_wrong(argv[i], argv[i][0] == '-' ? "an option that is unknown or lacks its value"
+                                                        : "one scenario at a time");
         else if (!take_valued(options, argv[i], argv[i + 1], &known))
-            return wrong(argv[i], known ? "not a value for it" : "no such option");
+            return sim_wrong(argv[i], known ? "not a value for it" : "no such option");
         else
             i++;
     }
-    return options->scenario != NULL ? SIM_PASS : wrong("no scenario", "name one, or see ringfolk-sim list");
+    return options->scenario != NULL ? SIM_PASS
+                                     : sim_wrong("no scenario", "name one, or see ringfolk-sim list");
 }
 
 int main(int argc, char **argv)
@@ -189,9 +162,11 @@ int main(int argc, char **argv)
         return SIM_PASS;
     }
     if (argc == 2 && strcmp(argv[1], "list") == 0)
-        return list();
+        return sim_list();
+    if (argc == 2 && strcmp(argv[1], "settings") == 0)
+        return sim_settings_list();
     if (argc == 3 && strcmp(argv[1], "show") == 0)
-        return show(argv[2]);
+        return sim_show(argv[2]);
     if ((status = take_options(argc, argv, &options)) != SIM_PASS ||
         (status = sim_load(&options, &text)) != SIM_PASS)
         return status;

@@ -36,6 +36,16 @@ extern const size_t sim_scenario_count;
 /* sim_fail writes "ringfolk-sim: what: why" to stderr and returns SIM_FAIL. */
 int sim_fail(const char *what, const char *why);
 
+/* sim_wrong does the same, with the usage behind it; SIM_USAGE. */
+int sim_wrong(const char *what, const char *why);
+
+/* sim_show.c: what the program knows, on stdout. */
+int sim_list(void);
+int sim_settings_list(void);
+int sim_show(const char *name);
+/* sim_find: the embedded scenario of that name, or NULL. */
+const struct sim_embedded *sim_find(const char *name);
+
 /* sim_load finds a scenario by name or reads the file, and parses it with the overrides. SIM_USAGE when something is wrong with them. */
 int sim_load(const struct sim_options *options, struct rf_sim_text *out);
 /* sim_run plays the scenario, tells of it on stdout, writes the files; SIM_PASS, SIM_FAIL. */

@@ -8,13 +8,14 @@
 #define DAYS(n)   (86400.0 * (n))
 #define NODES_MAX 1e7
 #define BITS_MAX  1e12
-#define EVERYBODY 1e18 /* registered: SIZE_MAX in the struct */
+#define EVERYBODY 1e12 /* registered: SIZE_MAX in the struct */
 
 const struct sim_setting sim_settings[] = {
     {"supernodes", "supernodes in all", SIM_COUNT, AT(supernodes), 1, NODES_MAX},
     {"clients", "clients in all", SIM_COUNT, AT(clients), 0, NODES_MAX},
     {"bootstraps", "supernodes that the document names as first contacts", SIM_COUNT, AT(bootstraps), 1, 64},
-    {"registered", "nodes of each group that register a user", SIM_COUNT, AT(registered), 0, EVERYBODY},
+    {"registered", "nodes of each group that register a user; 1000G or more: all", SIM_COUNT, AT(registered),
+     0, EVERYBODY},
     {"duration", "virtual time of the run", SIM_TIME, AT(duration_us), 1, DAYS(30)},
     {"sample", "interval of the series", SIM_TIME, AT(sample_us), 0.1, DAYS(1)},
     {"probe", "interval of ring checks; 0: at the end and after marks", SIM_TIME, AT(probe_us), 0, DAYS(1)},

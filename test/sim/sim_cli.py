@@ -59,6 +59,7 @@ def listing():
     expect(all(len(line.split(None, 1)) == 2 for line in run("list").stdout.splitlines()), "every scenario has a title")
     for name in names:
         expect("title " in run("show", name).stdout, f"{name} can be shown")
+    expect(any(line.split()[:2] == ["clients", "0"] for line in run("settings").stdout.splitlines()), "settings have defaults")
     expect("--seed" in run("--help").stdout, "help is there")
 
 

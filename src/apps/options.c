@@ -5,9 +5,11 @@
 /* "--name", "-n", each perhaps with "=value"; "-5 degrees" and "-" are words */
 static bool looks_like_option(const char *word)
 {
-    const char *name = word[0] == '-' && word[1] == '-' ? word + 2 : word + 1;
+    if (word[0] != '-')
+        return false;
+    const char *name = word + (word[1] == '-' ? 2 : 1);
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz-");
-    return word[0] == '-' && len > 0 && (name[len] == '\0' || name[len] == '=');
+    return len > 0 && (name[len] == '\0' || name[len] == '=');
 }
 
 /* the row that `word` names; *value behind its "=", or NULL */

@@ -102,6 +102,7 @@ static void upkeep_fired(struct rf_timer *timer, void *arg)
     close_twins(node);
     tell_peers(node);
     rf_links_trim(node->links);
+    rf_overlay_trim(node->overlay);
     (void)rf_env_timer_in(&node->env, timer, UPKEEP_US); /* it was set before: cannot fail */
 }
 

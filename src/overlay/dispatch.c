@@ -93,21 +93,26 @@ static bool extensions_understood(struct rf_overlay *o, struct request *request)
 
 /* ---- the handler ---- */
 
-int rf_overlay_handle(struct rf_overlay *o, uint16_t code, rf_request_fn fn, void *arg)
-{
-    if (!rf_code_is_request(code) || code / 2 >= OVERLAY_MAX_HANDLERS || fn == NULL)
-        return RF_EINVAL;
-    struct handler *handler = &o->handlers[code / 2];
-    if (handler->fn != NULL)
-        return RF_EEXIST;
-    *handler = (struct handler){fn, arg};
-    return 0;
-}
-
 static const struct handler *handler_of(const struct rf_overlay *o, uint16_t code)
 {
-    const struct handler *handler = code / 2 < OVERLAY_MAX_HANDLERS ? &o->handlers[code / 2] : NULL;
-    return handler != NULL && handler->fn != NULL ? handler : NULL;
+    for (size_t i = 0; i < o->handler_count; i++)
+        if (o->handlers[i].code == code)
+            return &o->handlers[i];
+    return NULL;
+}
+
+int rf_overlay_handle(struct rf_overlay *o, uint16_t code, rf_request_fn fn, void *arg)
+{
+    if (!rf_code_is_request(code) || code > OVERLAY_MAX_CODE || fn == NULL)
+        return RF_EINVAL;
+    if (handler_of(o, code) != NULL)
+        return RF_EEXIST;
+    struct handler *more = rf_resize(o->env.mem, o->handlers, (o->handler_count + 1) * sizeof(*more));
+    if (more == NULL)
+        return RF_ENOMEM;
+    o->handlers = more;
+    more[o->handler_count++] = (struct handler){code, fn, arg};
+    return 0;
 }
 
 static void handle(struct rf_overlay *o, struct request *request, uint64_t print)

@@ -90,7 +90,7 @@ int rf_overlay_call(struct rf_overlay *overlay, const struct rf_call *call, rf_c
 void rf_overlay_cancel(struct rf_overlay *overlay, rf_call_id id);
 
 /* rf_overlay_handle registers the handler of one request code (1..127, odd). Ping, Probe, ConfigUpdate and PathTrack are taken. Errors:
- * RF_EEXIST, RF_EINVAL. */
+ * RF_EEXIST, RF_EINVAL, RF_ENOMEM. */
 int rf_overlay_handle(struct rf_overlay *overlay, uint16_t code, rf_request_fn fn, void *arg);
 /*
  * rf_overlay_answer sends code+1 with `body`; certs: DER that go into the bucket (for stored values inside). After it the request is answered,

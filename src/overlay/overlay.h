@@ -99,6 +99,9 @@ void rf_overlay_config_default(struct rf_overlay_config *config);
 int rf_overlay_new(const struct rf_env *env, const struct rf_overlay_config *config,
                    const struct rf_overlay_host *host, struct rf_overlay **out);
 void rf_overlay_free(struct rf_overlay *overlay); /* pending calls end with RF_ECANCELLED */
+/* rf_overlay_trim frees what is kept between messages to save allocations; for a node that has nothing to do for a while. Not from inside a
+ * callback of the overlay. */
+void rf_overlay_trim(struct rf_overlay *overlay);
 const struct rf_overlay_counters *rf_overlay_counters(const struct rf_overlay *overlay);
 
 void rf_overlay_start(struct rf_overlay *overlay, bool first); /* join; first: we are the ring */

@@ -69,12 +69,12 @@ static void target_remove(struct store_sync *sync, size_t at)
     sync->target_count--;
 }
 
-/* Finds or makes the peer's entry; when the table is full the oldest that is no replica goes. */
+/* Finds or makes the peer's entry; when the table is full the oldest that is no replica goes. NULL: we are a client. */
 static struct store_target *target_get(struct rf_store *store, const struct rf_id *node)
 {
     struct store_sync *sync = &store->sync;
     struct store_target *known = target_find(store, node);
-    if (known != NULL)
+    if (known != NULL || sync->targets == NULL)
         return known;
     for (size_t i = 0; i < sync->target_count && sync->target_count == STORE_SYNC_TARGETS; i++)
         if (!sync->targets[i].replica)
@@ -91,6 +91,8 @@ static void targets_refresh(struct rf_store *store)
     struct store_sync *sync = &store->sync;
     struct rf_topology *t;
     const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    if (sync->targets == NULL)
+        return; /* a client */
     if (topology->state(t) == RF_TOPOLOGY_LEAVING)
         return; /* we have no replicas any more, but remember who has what */
     struct rf_id ids[STORE_REPLICAS];
@@ -530,7 +532,7 @@ size_t rf_store_handover_pending(const struct rf_store *store)
     return pending;
 }
 
-void store_sync_init(struct rf_store *store)
+int store_sync_init(struct rf_store *store)
 {
     struct store_sync *sync = &store->sync;
     rf_list_init(&sync->todo);
@@ -541,6 +543,10 @@ void store_sync_init(struct rf_store *store)
     rf_timer_init(&sync->hold, on_hold, store);
     rf_timer_init(&sync->offer, on_offer, store);
     sync->retry_pause_us = SYNC_RETRY_MIN_US;
+    if (!store->config.peer)
+        return 0;
+    sync->targets = rf_alloc(store->env.mem, STORE_SYNC_TARGETS * sizeof(*sync->targets));
+    return sync->targets != NULL ? 0 : RF_ENOMEM;
 }
 
 void store_sync_deinit(struct rf_store *store)
@@ -549,4 +555,7 @@ void store_sync_deinit(struct rf_store *store)
     rf_timer_stop(store->env.timers, &store->sync.retry);
     rf_timer_stop(store->env.timers, &store->sync.hold);
     rf_timer_stop(store->env.timers, &store->sync.offer);
+    rf_free(store->env.mem, store->sync.targets);
+    store->sync.targets = NULL;
+    store->sync.target_count = 0;
 }

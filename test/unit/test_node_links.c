@@ -230,6 +230,15 @@ static void test_roles(void **state)
     node_net_deinit(&net);
 }
 
+static struct handler *handler_of(struct rf_node *node, uint16_t code)
+{
+    for (size_t i = 0; i < node->overlay->handler_count; i++)
+        if (node->overlay->handlers[i].code == code)
+            return &node->overlay->handlers[i];
+    fail_msg("no handler");
+    return NULL;
+}
+
 /* What the node under attack is told instead of a good answer. */
 static struct rf_view bad_answer;
 
@@ -260,7 +269,7 @@ static void test_bad_answers(void **state)
     two_clients(4);
     struct rf_node *victim = net.nodes[1].node, *villain = net.nodes[2].node;
     assert_int_equal(rf_node_set_app(victim, 5060, &node_net_deaf_app), 0);
-    villain->overlay->handlers[RF_CODE_APP_ATTACH_REQ / 2] = (struct handler){answer_badly, villain};
+    handler_of(villain, RF_CODE_APP_ATTACH_REQ)->fn = answer_badly;
     for (size_t i = 0; i < RF_COUNT(roles); i++) {
         struct done done = {0};
         struct rf_buf bytes;
@@ -321,14 +330,14 @@ static void test_candidates(void **state)
     rf_free(rf_mem_system(), node->listen);
     node->listen = listen;
     node->listen_count = 3;
-    struct handler usual = looker->overlay->handlers[RF_CODE_ATTACH_REQ / 2];
-    looker->overlay->handlers[RF_CODE_ATTACH_REQ / 2] = (struct handler){see_candidates, looker};
+    struct handler *handler = handler_of(looker, RF_CODE_ATTACH_REQ), usual = *handler;
+    handler->fn = see_candidates;
     node_attach_wish(node, &net.nodes[2].identity.node_id, false, NULL, 0, false);
     node_net_settle(&net, 1);
     node_net_run(&net, S);
     assert_int_equal(seen_requests, 1);
     /* of candidates of both sorts only ours is dialled, although it is the least wanted */
-    looker->overlay->handlers[RF_CODE_ATTACH_REQ / 2] = usual;
+    *handler = usual;
     nobody.ip[3] = 77;
     struct rf_ice_candidate mixed[3] = {candidate_at(&nobody, 1, 30), candidate_at(&nobody, 3, 20),
                                         candidate_at(&net.nodes[1].addr, 4, 10)};

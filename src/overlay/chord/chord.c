@@ -165,6 +165,7 @@ static void chord_destroy(struct rf_topology *t)
     chord_conns_deinit(t);
     candidates_deinit(&t->candidates);
     ring_deinit(&t->ring);
+    rf_free(t->env.mem, t->client.list);
     rf_free(t->env.mem, t);
 }
 

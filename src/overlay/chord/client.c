@@ -237,16 +237,23 @@ static bool has_left_range(const struct rf_topology *t, const struct rf_id *home
     return news->pred_count > 0 && !rf_id_between(&news->pred[0], &t->params.self, home);
 }
 
+/* Without memory there is no list until the next Update. */
+static void take_list(struct rf_topology *t, const struct chord_news *news)
+{
+    size_t count = news->succ_count + news->pred_count;
+    struct rf_id *list = count > 0 ? rf_resize(t->env.mem, t->client.list, count * sizeof(*list)) : NULL;
+    if (list != NULL)
+        t->client.list = list;
+    t->client.list_count = list != NULL ? count : 0;
+    for (size_t i = 0; i < t->client.list_count; i++)
+        list[i] = i < news->succ_count ? news->succ[i] : news->pred[i - news->succ_count];
+}
+
 void chord_client_news(struct rf_topology *t, struct chord_conn *from, const struct chord_news *news)
 {
     if (!news->lists || !rf_id_equal(&from->node, &t->client.home))
         return;
-    size_t n = 0;
-    for (size_t i = 0; i < news->succ_count; i++)
-        t->client.list[n++] = news->succ[i];
-    for (size_t i = 0; i < news->pred_count; i++)
-        t->client.list[n++] = news->pred[i];
-    t->client.list_count = n;
+    take_list(t, news);
     bool first_news = !t->client.informed;
     t->client.informed = true;
     if (has_left_range(t, &from->node, news))

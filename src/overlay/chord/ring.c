@@ -100,7 +100,7 @@ static int make_room(struct ring *ring, size_t *i)
     }
     if (ring->count < ring->cap)
         return 0;
-    size_t cap = ring->cap ? 2 * ring->cap : 16;
+    size_t cap = ring->cap ? 2 * ring->cap : 4;
     struct ring_peer *peers = rf_resize(ring->mem, ring->peers, cap * sizeof(peers[0]));
     if (!peers)
         return RF_ENOMEM;

@@ -1,13 +1,13 @@
-/* disk.c - virtual disks: rows by (resource, kind, slot), with certificates kept once per shard. */
+/* disk.c - virtual disks: rows by (resource, kind, slot); certificates and values are kept once per shard, however many replicas there are. */
 #include "base/assert.h"
 #include "sim/world.h"
 
-/* One row, or in a commit the order to delete one. Bytes: key (resource, kind, slot), then the stored data. */
+/* One row, or in a commit the order to delete one. Bytes: the key (resource, kind, slot). */
 struct sim_row {
     struct rf_map_node node;
-    struct sim_blob *cert; /* NULL: delete */
+    struct sim_blob *cert, *data; /* NULL: delete */
     uint64_t generation, storage_time_ms, expires_ms;
-    uint32_t kind, data_len;
+    uint32_t kind;
     uint16_t slot_len;
     uint8_t resource_len, replica_number;
     uint8_t bytes[];
@@ -58,6 +58,7 @@ void sim_blob_put(struct sim_shard *shard, struct sim_blob *b)
 static void row_free(struct sim_node *n, struct sim_row *row)
 {
     sim_blob_put(n->shard, row->cert);
+    sim_blob_put(n->shard, row->data);
     rf_free(n->shard->sim->config.mem, row);
 }
 
@@ -71,21 +72,18 @@ static uint8_t *put(uint8_t *at, struct rf_view v)
 static struct sim_row *row_of(struct sim_node *n, const struct rf_persist_op *op)
 {
     const struct rf_record *r = &op->record;
-    bool keep = op->type == RF_PERSIST_PUT;
-    size_t data_len = keep ? r->stored_data.len : 0;
     struct sim_row *row =
-        rf_zalloc(n->shard->sim->config.mem, sizeof(*row) + r->resource.len + 4 + r->slot.len + data_len);
+        rf_zalloc(n->shard->sim->config.mem, sizeof(*row) + r->resource.len + 4 + r->slot.len);
     RF_ASSERT(row != NULL);
     row->kind = r->kind;
     row->resource_len = (uint8_t)r->resource.len;
     row->slot_len = (uint16_t)r->slot.len;
-    row->data_len = (uint32_t)data_len;
     uint8_t *at = put(row->bytes, r->resource);
     at = put(at, rf_view_of(&row->kind, 4));
-    at = put(at, r->slot);
-    if (!keep)
+    put(at, r->slot);
+    if (op->type != RF_PERSIST_PUT)
         return row;
-    put(at, r->stored_data);
+    row->data = sim_blob_get(n->shard, r->stored_data);
     row->cert = sim_blob_get(n->shard, r->cert);
     row->generation = r->generation;
     row->storage_time_ms = r->storage_time_ms;
@@ -159,7 +157,7 @@ void sim_disk_load(struct sim_node *n)
                                    .storage_time_ms = row->storage_time_ms,
                                    .expires_ms = row->expires_ms,
                                    .replica_number = row->replica_number,
-                                   .stored_data = rf_view_of(slot + row->slot_len, row->data_len),
+                                   .stored_data = rf_view_of(row->data->bytes, row->data->len),
                                    .cert = rf_view_of(row->cert->bytes, row->cert->len)};
         (void)rf_node_load(n->node, &record); /* expired ones are refused, as on a real disk */
     }

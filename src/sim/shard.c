@@ -183,6 +183,7 @@ void rf_sim_run_shard(struct rf_sim *sim, size_t shard, uint64_t until_us)
         } else {
             struct sim_node *n = s->wakes[1].node;
             s->now_us = wake;
+            s->wakeups++;
             sim_wake_set(n, RF_NEVER);
             sim_host_wake(n);
         }

@@ -165,7 +165,8 @@ uint64_t rf_sim_now_us(const struct rf_sim *sim);
 uint64_t rf_sim_trace_hash(const struct rf_sim *sim); /* 0 without config.trace */
 struct rf_sim_figures {                               /* cheap, for progress lines */
     uint64_t now_us, duration_us;
-    uint64_t events, messages, bytes; /* handled so far; RELOAD messages and bytes sent over links */
+    uint64_t events, wakeups; /* handled so far; of these timers of nodes */
+    uint64_t messages, bytes; /* RELOAD messages and bytes sent over links */
     size_t supernodes_up, supernodes_joined, clients_up, clients_joined, registered;
     uint64_t super_bytes, client_bytes; /* memory held by nodes of each kind (0 if not counted) */
     uint64_t shell_bytes;               /* memory held by the simulator itself */

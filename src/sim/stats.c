@@ -290,6 +290,7 @@ void rf_sim_figures(const struct rf_sim *sim, struct rf_sim_figures *out)
     for (size_t i = 0; i < sim->shard_count; i++) {
         const struct sim_shard *s = &sim->shards[i];
         out->events += s->events;
+        out->wakeups += s->wakeups;
         out->messages += s->messages;
         out->bytes += s->bytes;
         out->supernodes_up += s->super_up;

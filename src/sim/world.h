@@ -221,7 +221,7 @@ struct sim_shard {
     struct rf_map blobs;
     struct sim_out *outs; /* scratch of host.c: what the running event sends */
     size_t out_count, out_cap;
-    uint64_t events, messages, bytes;
+    uint64_t events, wakeups, messages, bytes;
     int64_t super_held, client_held;
     size_t super_up, super_joined, client_up, client_joined, registered;
     struct sim_op *judged; /* operations that did not go right, see work.c */

@@ -10,6 +10,7 @@ static json_t *device_json(const struct rf_device *d)
 {
     json_t *o = json_object();
     json_object_set_new(o, "node", control_json_id(&d->node_id));
+    json_object_set_new(o, "user", control_json_view(d->aor)); /* another one than asked for after a forwarding */
     json_object_set_new(o, "certificate_sha256", control_json_hex(rf_view_of(d->cert_sha256, RF_SHA256_LEN)));
     json_object_set_new(o, "registered", control_json_time(d->registered_ms));
     json_object_set_new(o, "expires", control_json_time(d->expires_ms));
@@ -25,6 +26,10 @@ static void whois_done(void *arg, const struct rf_whois *w)
                       w->exists ? "the user exists but no device of theirs is online"
                                 : "nobody of that name is known",
                       w->exists ? NULL : "check the spelling; names are user@overlay");
+        return;
+    }
+    if (w->error == RF_ELIMIT) {
+        rf_call_error(call, RF_ELIMIT, "they forward their calls in a circle, or too often", NULL);
         return;
     }
     if (w->error != 0) {

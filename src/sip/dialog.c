@@ -2,6 +2,7 @@
 #include "sip/dialog.h"
 #include <stdio.h>
 #include "base/error.h"
+#include "sip/bridge.h"
 #include "sip/fork.h"
 
 void dialog_tag(uint64_t tag, char out[TAG_TEXT_LEN])
@@ -264,9 +265,15 @@ int dialog_send(struct core *core, const struct dialog *d, const struct flow *fl
     struct uri route;
     struct mbuf *mb = mbuf_alloc(1024);
     bool ack = strcmp(r->method, "ACK") == 0;
+    struct flow now;
 
     if (mb == NULL)
         return RF_ENOMEM;
+    if (flow->overlay &&
+        bridge_ready(core, flow->conn, &now) != 0) { /* its loopback port may be anybody's by now */
+        mem_deref(mb);
+        return RF_ECLOSED;
+    }
     int error = re_snprintf(route_text, sizeof(route_text), "sip:%J;transport=%s", &flow->addr,
                             flow->tp == SIP_TRANSP_TCP ? "tcp" : "udp") < 0;
     pl_set_str(&route_pl, route_text);

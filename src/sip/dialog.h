@@ -51,7 +51,8 @@ struct request {
 };
 /*
  * dialog_send sends it on `flow`. resp NULL: no answer is waited for by us (an ACK goes without a transaction, others with one).
- * reqp: as libre's, NULL allowed. Errors: RF_ESYSTEM what libre says, RF_ENOMEM.
+ * reqp: as libre's, NULL allowed. Errors: RF_ESYSTEM what libre says, RF_ECLOSED the
+ * connection is gone, RF_ENOMEM.
  */
 int dialog_send(struct core *core, const struct dialog *d, const struct flow *flow, const struct request *r,
                 struct sip_request **reqp, sip_resp_h *resp, void *arg);

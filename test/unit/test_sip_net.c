@@ -383,7 +383,7 @@ int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now 
 
 void rf_node_status(const struct rf_node *node, struct rf_node_status *out)
 {
-    *out = (struct rf_node_status){.node_id = node->id};
+    *out = (struct rf_node_status){.node_id = node->id, .state = RF_TOPOLOGY_JOINED};
 }
 const struct rf_conf *rf_node_conf(const struct rf_node *node)
 {

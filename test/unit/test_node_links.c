@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 #include "base/assert.h"
 #include "link/table.h"
@@ -514,6 +515,73 @@ static void test_num_resources(void **state)
     node_net_deinit(&net);
 }
 
+/* ---- memory ---- */
+
+/* Counts the bytes that are allocated; each block begins with its size. */
+struct counted {
+    struct rf_mem mem;
+    size_t bytes;
+};
+
+#define COUNTED_HEAD 16
+
+static void *counted_resize(void *ctx, void *ptr, size_t size)
+{
+    struct counted *c = ctx;
+    uint8_t *block = ptr != NULL ? (uint8_t *)ptr - COUNTED_HEAD : NULL;
+    size_t old = 0;
+    if (block != NULL)
+        memcpy(&old, block, sizeof(old));
+    c->bytes += size - old;
+    if (size == 0) {
+        free(block);
+        return NULL;
+    }
+    block = realloc(block, COUNTED_HEAD + size);
+    assert_non_null(block);
+    memcpy(block, &size, sizeof(size));
+    return block + COUNTED_HEAD;
+}
+
+/* What an idle, registered client costs, without TLS and certificates: on its own side, and on its supernode's. */
+static void test_idle_client_memory(void **state)
+{
+    enum { CLIENTS = 20 };
+    (void)state;
+    struct counted mem[1 + CLIENTS];
+    struct rf_store_stats stats;
+    node_net_init(&net, 11, 1, &rf_engine_plain, NULL, NULL);
+    start(1, 0);
+    node_net_kill(&net, 0);
+    for (size_t i = 0; i <= CLIENTS; i++) {
+        mem[i] = (struct counted){.mem = {counted_resize, &mem[i]}};
+        if (i > 0)
+            node_net_add(&net, "client", RF_NODE_CLIENT);
+        net.nodes[i].mem = &mem[i].mem;
+    }
+    node_net_start(&net, 0);
+    node_net_run(&net, 60 * S);
+    size_t alone = mem[0].bytes;
+    rf_store_stats(net.nodes[0].node->store, &stats);
+    size_t stored = stats.bytes;
+    for (size_t i = 1; i <= CLIENTS; i++) {
+        node_net_start(&net, i);
+        rf_node_register(net.nodes[i].node, true, net.now);
+        node_net_settle(&net, i);
+    }
+    node_net_run(&net, 120 * S);
+    assert_true(node_net_all_joined(&net, NULL));
+    rf_store_stats(net.nodes[0].node->store, &stats);
+    for (size_t i = 1; i <= CLIENTS; i++)
+        assert_in_range(mem[i].bytes, 1000, 14000); /* 11.6 kB when nothing was sent since the last upkeep */
+    assert_true(stats.bytes > stored);
+    assert_in_range((mem[0].bytes - alone) / CLIENTS, 1000,
+                    4600); /* two stored certificates and a registration included */
+    node_net_deinit(&net);
+    for (size_t i = 0; i <= CLIENTS; i++)
+        assert_int_equal(mem[i].bytes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_linked_already),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_num_resources),
+        cmocka_unit_test(test_idle_client_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

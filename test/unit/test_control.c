@@ -43,6 +43,19 @@ static void desk_shutdown(void *ctx)
     ((struct desk *)ctx)->shutdowns++;
 }
 
+static void desk_status(void *ctx, json_t *status)
+{
+    json_object_set_new(status, "shutdowns", json_integer((json_int_t)((struct desk *)ctx)->shutdowns));
+}
+
+static void desk_counters(void *ctx,
+                          void (*fn)(void *arg, const char *room, const char *name, const char *help,
+                                     uint64_t value),
+                          void *arg)
+{
+    fn(arg, "desk", "listens", "times that somebody began to listen", ((struct desk *)ctx)->listens);
+}
+
 static void desk_listens(void *ctx)
 {
     ((struct desk *)ctx)->listens++;
@@ -64,7 +77,12 @@ static int desk_open(void **state)
     }
     node_net_run(&d->net, 40 * S);
     struct rf_env env = {.mem = rf_mem_system()};
-    struct rf_control_host host = {.ctx = d, .now = desk_now, .send = desk_send, .shutdown = desk_shutdown};
+    struct rf_control_host host = {.ctx = d,
+                                   .now = desk_now,
+                                   .send = desk_send,
+                                   .shutdown = desk_shutdown,
+                                   .status = desk_status,
+                                   .counters = desk_counters};
     assert_int_equal(rf_control_new(&env, d->net.nodes[0].node, &host, &d->control), 0);
     d->session = rf_control_open(d->control, d);
     assert_non_null(d->session);
@@ -208,6 +226,10 @@ static void test_looking(void **state)
     r = json_object_get(ask(d, "{\"cmd\":\"counters\"}\n"), "result");
     assert_non_null(
         json_object_get(json_object_get(r, "link"), "links_up") != NULL ? r : json_object_get(r, "link"));
+    /* what the shell adds */
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(r, "desk"), "listens")), 0);
+    r = json_object_get(ask(d, "{\"cmd\":\"status\"}\n"), "result");
+    assert_true(json_is_integer(json_object_get(r, "shutdowns")));
     ask(d, "{\"cmd\":\"help\"}\n");
     assert_true(json_array_size(d->got) > 10);
     for (size_t i = 0; i + 1 < json_array_size(d->got); i++)
@@ -234,10 +256,28 @@ static void test_asking(void **state)
     for (size_t i = 0; i < json_array_size(d->got); i++)
         assert_int_equal(json_integer_value(json_object_get(json_array_get(d->got, i), "id")), 9);
     assert_non_null(json_object_get(last(d), "result"));
-    r = json_object_get(
-        ask(d, "{\"cmd\":\"fetch\",\"args\":{\"kind\":\"SIP-REGISTRATION\",\"name\":\"s1\"}}\n"), "result");
-    assert_int_equal(json_integer_value(json_object_get(r, "count")), 1);
-    assert_int_equal(json_array_size(d->got), 2);
+}
+
+/* a Kind's name in either case, with dashes or underscores, or its number */
+static void test_kinds(void **state)
+{
+    static const char *const kinds[] = {"SIP-REGISTRATION",
+                                        "sip-registration",
+                                        "Sip_Registration",
+                                        "1",
+                                        "0x1",
+                                        "CERTIFICATE_BY_USER",
+                                        "certificate-by-user",
+                                        "16"};
+    struct desk *d = *state;
+    for (size_t i = 0; i < RF_COUNT(kinds); i++) {
+        char line[120];
+        snprintf(line, sizeof(line), "{\"cmd\":\"fetch\",\"args\":{\"kind\":\"%s\",\"name\":\"s1\"}}\n",
+                 kinds[i]);
+        json_t *r = json_object_get(ask(d, line), "result");
+        assert_int_equal(json_integer_value(json_object_get(r, "count")), 1);
+        assert_int_equal(json_array_size(d->got), 2);
+    }
 }
 
 static void test_events(void **state)
@@ -310,8 +350,8 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, desk_open, desk_close)
     const struct CMUnitTest tests[] = {
-        T(test_refused_lines), T(test_cut_anywhere), T(test_overlong),  T(test_looking),  T(test_asking),
-        T(test_events),        T(test_gone),         T(test_node_ends), T(test_too_many),
+        T(test_refused_lines), T(test_cut_anywhere), T(test_overlong), T(test_looking),   T(test_asking),
+        T(test_kinds),         T(test_events),       T(test_gone),     T(test_node_ends), T(test_too_many),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

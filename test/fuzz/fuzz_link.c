@@ -95,6 +95,16 @@ static void host_message(void *ctx, rf_link_id link, struct rf_view message)
     for (size_t i = 0; i < message.len; i++) /* still there after the close */
         sum = (uint8_t)(sum + message.p[i]);
 }
+static void host_too_large(void *ctx, rf_link_id link, struct rf_view front)
+{
+    (void)ctx;
+    check(run.ups == 1 && run.downs == 0, "message outside of life");
+    check(front.len >= 40 && front.len <= 5000, "a front that is none");
+    if (run.flags & 2)
+        (void)rf_links_send(run.links, link, front);
+    if (run.flags & 4)
+        rf_links_close(run.links, link, RF_ECANCELLED);
+}
 static void host_app_data(void *ctx, rf_link_id link, struct rf_view bytes)
 {
     (void)ctx;
@@ -200,7 +210,12 @@ static void hello(rf_link_id flow)
 
 static void one_link(const struct rf_env *env, struct rf_now *now, struct rf_view in)
 {
-    const struct rf_link_host host = {NULL, host_up, host_message, host_app_data, host_down, host_suspect};
+    const struct rf_link_host host = {.up = host_up,
+                                      .message = host_message,
+                                      .too_large = host_too_large,
+                                      .app_data = host_app_data,
+                                      .down = host_down,
+                                      .suspect = host_suspect};
     struct rf_addr addr = {.family = 4, .ip = {192, 0, 2, 1}};
     struct rf_link_config config;
     rf_link_id flow;

@@ -17,7 +17,8 @@ const char sim_report_style[] =
     "font:15px/1.5 system-ui,-apple-system,\"Segoe UI\",sans-serif}"
     "h1{font-size:26px;line-height:1.2;margin:4px 0}h2{font-size:17px;margin:28px 0 "
     "8px}small{font-weight:400;color:var(--quiet)}"
-    "header p{margin:6px 0;max-width:86ch}.about{color:var(--quiet)}.facts{color:var(--faint);font-size:13px}"
+    "header p{margin:6px 0;max-width:86ch}.about{color:var(--quiet)}header "
+    ".facts{color:var(--faint);font-size:13px;max-width:none}"
     "pre,code{font:13px/1.5 ui-monospace,\"DejaVu Sans Mono\",monospace}"
     "pre{margin:10px 0;padding:8px 12px;background:var(--card);border:1px solid "
     "var(--edge);border-radius:6px;white-space:pre-wrap;"
@@ -60,6 +61,7 @@ const char sim_report_style[] =
     "table{border-collapse:collapse;width:100%;font-size:13.5px}th{text-align:left;color:var(--quiet);font-"
     "weight:500}"
     "td,th{padding:5px 14px 5px 0;border-bottom:1px solid var(--grid);vertical-align:top}"
-    ".n{text-align:right;font-variant-numeric:tabular-nums}.mark{white-space:nowrap}tr.set "
+    ".n{text-align:right;font-variant-numeric:tabular-nums}td{white-space:nowrap}td:last-child{white-space:"
+    "normal}tr.set "
     "td{font-weight:600}"
     "section{overflow-x:auto}footer{margin-top:32px;color:var(--faint);font-size:12.5px}";

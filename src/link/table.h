@@ -22,10 +22,10 @@
 #include "wire/frame.h"
 
 #define LINGER_US           (5 * RF_US_PER_S) /* a closing link's output may take that long */
-#define ACK_BACKLOG_MAX_LEN 65536             /* a peer that does not read gets acknowledgements later beyond that */
-#define SMALL_BACKLOG_LEN   16384             /* what each link may hold when all together hold too much */
-#define ADDRESS_IDLE_MAX    4096              /* addresses remembered without a connection */
-#define EXPECT_MAX          512               /* connections expected at once */
+#define ACK_BACKLOG_MAX_LEN 65536 /* a peer that does not read gets acknowledgements later beyond that */
+#define SMALL_BACKLOG_LEN   16384 /* what each link may hold when all together hold too much */
+#define ADDRESS_IDLE_MAX    4096  /* addresses remembered without a connection */
+#define EXPECT_MAX          512   /* connections expected at once */
 #define PEER_CERTS_MAX      8
 #define DIAL_ADDRS_MAX      32
 #define FRAME_BUF_MAX_LEN   ((size_t)1 << 25) /* the scratch buffers; frames end at 2^24 */
@@ -63,30 +63,30 @@ struct rf_link {
     bool flow_open : 1; /* the shell has a connection for it */
     bool want_close : 1, want_connect : 1, want_output : 1, output_told : 1;
     bool down_told : 1, was_up : 1;
-    bool waiting : 1; /* data frames are unacknowledged */
-    bool timing : 1;  /* timed_seq is being measured */
-    bool ack_owed : 1; /* the peer does not read: it gets an acknowledgement when it does */
+    bool waiting : 1;   /* data frames are unacknowledged */
+    bool timing : 1;    /* timed_seq is being measured */
+    bool ack_owed : 1;  /* the peer does not read: it gets an acknowledgement when it does */
     bool too_large : 1; /* what comes is a message larger than may be; its front goes to the reader */
     int reason;
-    struct rf_cert *cert;         /* one reference from UP on */
-    struct rf_channel *channel;   /* from the first bytes until the end */
-    struct link_dial *dial;       /* outgoing: until UP */
-    struct link_address *address; /* accepted */
-    struct rf_buf out;            /* wire bytes for the flow */
-    size_t out_off;               /* of these already sent */
+    struct rf_cert *cert;           /* one reference from UP on */
+    struct rf_channel *channel;     /* from the first bytes until the end */
+    struct link_dial *dial;         /* outgoing: until UP */
+    struct link_address *address;   /* accepted */
+    struct rf_buf out;              /* wire bytes for the flow */
+    size_t out_off;                 /* of these already sent */
     struct rf_frame_reader *reader; /* while a frame is cut */
     struct rf_ack_log received;
 
     uint32_t send_seq;  /* of the next data frame */
     uint32_t acked_seq; /* the first not acknowledged */
     uint32_t timed_seq;
-    uint64_t timed_us;   /* when timed_seq was sent */
-    uint64_t waiting_us; /* since when we wait for an acknowledgement */
+    uint64_t timed_us;                   /* when timed_seq was sent */
+    uint64_t waiting_us;                 /* since when we wait for an acknowledgement */
     uint32_t srtt_us, rttvar_us, rto_us; /* at most RTO_MAX_US */
     uint64_t keepalive_us;               /* config's with jitter */
-    uint64_t activity_us;  /* last frame or application bytes either way, keep-alives and acks included */
-    uint64_t message_us;   /* the same without those */
-    uint64_t progress_us;  /* output began to wait or was taken */
+    uint64_t activity_us; /* last frame or application bytes either way, keep-alives and acks included */
+    uint64_t message_us;  /* the same without those */
+    uint64_t progress_us; /* output began to wait or was taken */
     uint64_t up_since_us;
     uint64_t bytes_in, bytes_out, frames_in, frames_out;
 };
@@ -116,10 +116,10 @@ struct rf_links {
     struct rf_list expected; /* oldest first */
     size_t expected_count;
     struct rf_frame_reader reader; /* scratch: of the running input, if no frame was cut before */
-    struct rf_buf plain;      /* scratch: what the running input decrypted to */
-    struct rf_buf frame;      /* scratch: what is being sent */
-    struct rf_buf acks;       /* acknowledgements that ack_link still owes */
-    struct rf_link *ack_link; /* the link whose input is running */
+    struct rf_buf plain;           /* scratch: what the running input decrypted to */
+    struct rf_buf frame;           /* scratch: what is being sent */
+    struct rf_buf acks;            /* acknowledgements that ack_link still owes */
+    struct rf_link *ack_link;      /* the link whose input is running */
 };
 
 static inline uint64_t links_now(const struct rf_links *links)

@@ -121,7 +121,8 @@ int rf_frame_reader_next(struct rf_frame_reader *reader, struct rf_view *in, str
 
 void rf_ack_log_add(struct rf_ack_log *log, uint32_t sequence, struct rf_frame *ack)
 {
-    uint32_t ahead = sequence - log->newest, behind = log->newest - sequence; /* one of them is small, if it is near */
+    uint32_t ahead = sequence - log->newest,
+             behind = log->newest - sequence; /* one of them is small, if it is near */
     unsigned at = 0;
 
     if (log->seen != 0 && behind < 64) {
@@ -131,7 +132,6 @@ void rf_ack_log_add(struct rf_ack_log *log, uint32_t sequence, struct rf_frame *
         log->newest = sequence;
     }
     log->seen |= UINT64_C(1) << at;
-    *ack = (struct rf_frame){.type = RF_FRAME_ACK,
-                             .sequence = sequence,
-                             .received = (uint32_t)(log->seen >> at) & ~UINT32_C(1)};
+    *ack = (struct rf_frame){
+        .type = RF_FRAME_ACK, .sequence = sequence, .received = (uint32_t)(log->seen >> at) & ~UINT32_C(1)};
 }

@@ -34,8 +34,9 @@ struct world_node {
     unsigned ups, downs, messages, suspects, unsuspects, too_large;
     struct rf_link_info up, down; /* the last ones; cert is not valid any more */
     int reason;
-    rf_link_id last_link;   /* of the last message */
-    struct rf_buf received; /* all messages, fronts of too large ones, and application bytes, one after the other */
+    rf_link_id last_link; /* of the last message */
+    struct rf_buf
+        received; /* all messages, fronts of too large ones, and application bytes, one after the other */
     /* what to do inside a callback */
     bool echo, close_on_message;
 };

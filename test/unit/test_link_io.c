@@ -128,8 +128,8 @@ static void shell_start(struct shell *shell, const char *user)
     rf_buf_init(&pem, env.mem, 10000);
     assert_int_equal(
         shell->identity.crypto->ops->key_to_pem(shell->identity.crypto, shell->identity.key, &pem), 0);
-    assert_int_equal(config.engine_ops->engine_new(&env, &shell->identity.cert->x509.der, 1, rf_buf_view(&pem),
-                                                   &config.engine),
+    assert_int_equal(config.engine_ops->engine_new(&env, &shell->identity.cert->x509.der, 1,
+                                                   rf_buf_view(&pem), &config.engine),
                      0);
     rf_buf_deinit(&pem);
     assert_int_equal(rf_links_new(&env, &config, &host, &shell->links), 0);

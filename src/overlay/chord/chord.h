@@ -185,9 +185,9 @@ struct chord_join {
 };
 
 struct chord_client {
-    struct rf_id home, reserve;                /* len 0: none */
-    struct rf_id target;                       /* to become home when its link is up, len 0: none */
-    struct rf_id *list;                        /* named by home: its successors, then its predecessors; owned */
+    struct rf_id home, reserve; /* len 0: none */
+    struct rf_id target;        /* to become home when its link is up, len 0: none */
+    struct rf_id *list;         /* named by home: its successors, then its predecessors; owned */
     size_t list_count;
     bool informed;             /* home's Update was here */
     struct chord_call *locate; /* borrowed */

@@ -75,7 +75,7 @@ struct daemon {
     size_t max_links; /* 0: the node's default */
     /* daemon_claim.c */
     bool claim_busy;
-    uint64_t claim_at_ms; /* wall clock: not before that */
+    uint64_t claim_at_us, claim_pause_us; /* monotonic: not before that */
     struct rf_id claimants[16];
     size_t claimant_count;
 
@@ -113,9 +113,10 @@ void daemon_web_outdated(struct daemon *d); /* the document may be: refreshes so
 void daemon_web_turn(struct daemon *d);     /* renews and refreshes when it is time */
 int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len); /* blocking, before the node starts */
 /* daemon_claim.c */
-void daemon_claim_turn(struct daemon *d); /* looks who claims our name, when it is time */
-void daemon_claim_status(const struct daemon *d,
-                         json_t *status); /* adds "name_claimed_by" in a self-signed overlay */
+/* daemon_claim_turn looks who claims our name when it is time; returns when it is next (mono_us). */
+uint64_t daemon_claim_turn(struct daemon *d);
+/* daemon_claim_status adds "name_claimed_by", in a self-signed overlay. */
+void daemon_claim_status(const struct daemon *d, json_t *status);
 /* daemon_capture.c */
 int daemon_capture_open(struct daemon *d, const char *path);
 void daemon_capture_close(struct daemon *d);

@@ -1,15 +1,16 @@
 /*
  * daemon_claim.c - is our name taken? In a self-signed overlay names are claims: anybody's key may carry ours. Nothing can be refused, for another
- * device of the same person looks the same. So the daemon looks under the name when it has joined, and every hour again, and says aloud which
- * other keys it finds there; `ringfolk status` keeps showing them (reload.md 2.9, 6.3).
+ * device of the same person looks the same. So the daemon looks under the name when it has joined, and again after 5, 20, 80 ... seconds, at last
+ * every hour (in a young ring not everything is found at once), and says aloud which other keys it finds there; `ringfolk status` keeps showing
+ * them (reload.md 2.9, 6.3).
  */
 #include <stdio.h>
 #include "apps/daemon.h"
 #include "base/civil.h"
 #include "usage/certs.h"
 
-#define AGAIN_MS ((uint64_t)3600 * 1000)
-#define RETRY_MS ((uint64_t)60 * 1000)
+#define PAUSE_MIN_US (5 * RF_US_PER_S)
+#define PAUSE_MAX_US (3600 * RF_US_PER_S)
 
 static bool known(const struct daemon *d, const struct rf_id *node_id)
 {
@@ -39,8 +40,6 @@ static void looked(void *arg, const struct rf_fetch_result *result)
     d->claim_busy = false;
     if (d->stopping || result->error == RF_ECANCELLED)
         return;
-    uint64_t now_ms = rf_loop_now(d->loop)->wall_ms;
-    d->claim_at_ms = now_ms + (result->error == 0 ? AGAIN_MS : RETRY_MS);
     rf_node_status(d->node, &status);
     for (size_t i = 0; i < result->value_count; i++) {
         const struct rf_fetched_value *value = &result->values[i];
@@ -54,23 +53,23 @@ static void looked(void *arg, const struct rf_fetch_result *result)
     }
 }
 
-void daemon_claim_turn(struct daemon *d)
+uint64_t daemon_claim_turn(struct daemon *d)
 {
     const struct rf_now *now = rf_loop_now(d->loop);
     struct rf_node_status status;
     struct rf_id resource;
-    if (rf_node_conf(d->node)->self_signed == 0 || d->claim_busy || d->stopping || !d->ready_told ||
-        now->wall_ms < d->claim_at_ms)
-        return;
+    if (rf_node_conf(d->node)->self_signed == 0 || d->claim_busy || d->stopping || !d->ready_told)
+        return RF_NEVER; /* what changes that makes another turn */
+    if (now->mono_us < d->claim_at_us)
+        return d->claim_at_us;
+    d->claim_pause_us = d->claim_pause_us == 0                 ? PAUSE_MIN_US
+                        : d->claim_pause_us < PAUSE_MAX_US / 4 ? d->claim_pause_us * 4
+                                                               : PAUSE_MAX_US;
+    d->claim_at_us = now->mono_us + d->claim_pause_us;
     rf_node_status(d->node, &status);
-    if (status.state != RF_TOPOLOGY_JOINED)
-        return;
-    d->claim_at_ms = now->wall_ms + RETRY_MS;
-    if (rf_node_resource_of(d->node, status.user, &resource) != 0)
-        return;
-    d->claim_busy = true;
-    if (rf_node_fetch(d->node, &resource, RF_KIND_CERTIFICATE_BY_USER, *now, looked, d) != 0)
-        d->claim_busy = false;
+    if (rf_node_resource_of(d->node, status.user, &resource) == 0)
+        d->claim_busy = rf_node_fetch(d->node, &resource, RF_KIND_CERTIFICATE_BY_USER, *now, looked, d) == 0;
+    return d->claim_at_us;
 }
 
 void daemon_claim_status(const struct daemon *d, json_t *status)

@@ -167,11 +167,13 @@ uint64_t daemon_turn(void *arg)
     if (rf_node_deadline(d->node) <= now->mono_us)
         rf_node_tick(d->node, *now);
     daemon_web_turn(d);
-    daemon_claim_turn(d);
+    rf_flows_drain(d->flows); /* this may tell that we have joined */
+    uint64_t claim_us = daemon_claim_turn(d);
     rf_flows_drain(d->flows);
     if (d->left)
         rf_loop_stop(d->loop);
-    return d->stopping && !d->leaving ? now->mono_us : rf_node_deadline(d->node);
+    uint64_t node_us = d->stopping && !d->leaving ? now->mono_us : rf_node_deadline(d->node);
+    return node_us < claim_us ? node_us : claim_us;
 }
 
 void daemon_stop(struct daemon *d)

@@ -10,7 +10,8 @@ static json_t *device_json(const struct rf_device *d)
 {
     json_t *o = json_object();
     json_object_set_new(o, "node", control_json_id(&d->node_id));
-    json_object_set_new(o, "user", control_json_view(d->aor)); /* another one than asked for after a forwarding */
+    json_object_set_new(o, "user",
+                        control_json_view(d->aor)); /* another one than asked for after a forwarding */
     json_object_set_new(o, "certificate_sha256", control_json_hex(rf_view_of(d->cert_sha256, RF_SHA256_LEN)));
     json_object_set_new(o, "registered", control_json_time(d->registered_ms));
     json_object_set_new(o, "expires", control_json_time(d->expires_ms));

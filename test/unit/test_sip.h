@@ -51,6 +51,14 @@ void net_inject(struct sip_net *net, struct sip_node *from, struct sip_node *to,
                 size_t len);
 void net_mute(struct sip_net *net, bool mute); /* nothing arrives any more, and nobody is told */
 const char *net_sniffed(struct sip_net *net);  /* everything that went over connections, as one string */
+/*
+ * patience: how long to wait for what must come. Times of a second and more are only there that nothing hangs, and a busy machine may be slow;
+ * shorter ones say that nothing should come.
+ */
+static inline uint64_t patience(int ms)
+{
+    return (uint64_t)ms * (ms >= 1000 ? 6 : 1);
+}
 /* net_turn does what is due in the node's thread and waits for more, at most `ms`, or until `fd` (-1: none) is readable. */
 void net_turn(struct sip_net *net, int fd, int ms);
 /* net_command sends a request to the control socket of a node; net_wait_line waits until its session has got `text` (from `*from` on). */

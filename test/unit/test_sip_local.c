@@ -94,7 +94,7 @@ static void echo_service(void **state)
     assert_true(sent >= 90 && sent <= 115); /* 2 s in packets of 20 ms */
     assert_true(received >= sent - 10 && received <= sent);
     assert_int_equal(number_after(result, "\"lost\":"), 0);
-    assert_true(number_after(result, "\"rtt_us\":") > 0 && number_after(result, "\"rtt_us\":") < 500000);
+    assert_true(number_after(result, "\"rtt_us\":") > 0);
     assert_true(loud(w.record, &count) > WAV_RATE / 2);
     assert_true(count > (size_t)WAV_RATE * 3 / 2);
     assert_int_equal(net_counter(w.b, "calls_in"), 1);

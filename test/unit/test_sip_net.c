@@ -466,7 +466,7 @@ void net_command(struct sip_net *net, struct sip_node *node, const char *json)
 
 bool net_wait_line(struct sip_net *net, struct sip_node *node, size_t *from, const char *text, int ms)
 {
-    uint64_t until = now_ms() + (uint64_t)ms;
+    uint64_t until = now_ms() + patience(ms);
     for (;;) {
         const char *found = strstr(node->lines + *from, text);
         if (found != NULL) {

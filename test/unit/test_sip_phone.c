@@ -111,7 +111,7 @@ static bool read_message(struct phone *p)
 
 const char *phone_wait(struct phone *p, const char *start, int ms)
 {
-    uint64_t until = now_ms() + (uint64_t)ms;
+    uint64_t until = now_ms() + patience(ms);
     for (;;) {
         while (read_message(p)) {
             char challenge[512];

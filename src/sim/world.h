@@ -154,8 +154,9 @@ struct sim_node {
     uint32_t queue_len;
     uint16_t life;
     uint8_t side; /* of the partition it is in, 0: none */
-    bool super : 1, spare : 1, dialable : 1, started_once : 1, joined : 1, registered : 1, leaving : 1,
-        stopping : 1, planned : 1;
+    bool super, spare,
+        dialable; /* never change: other shards look at them, so they share no byte with the rest */
+    bool started_once : 1, joined : 1, registered : 1, leaving : 1, stopping : 1, planned : 1;
     bool cut_out : 1, run_set : 1, wake_queued : 1, left : 1,
         dark : 1; /* dark: the host is off and answers nothing */
     float slow;   /* factor, 1 */

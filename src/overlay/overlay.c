@@ -30,6 +30,23 @@ static void wish_attach(void *ctx, const struct rf_id *target, bool resource, co
         o->host.attach(o->host.ctx, target, resource, via, link, send_update);
 }
 
+static void wish_admit(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                       uint64_t link, bool reserve)
+{
+    struct rf_overlay *o = ctx;
+    if (o->host.admit != NULL)
+        o->host.admit(o->host.ctx, target, resource, via, link, reserve);
+    else
+        wish_attach(ctx, target, resource, via, link, true);
+}
+
+static void tell_homed(void *ctx, const struct rf_id *home, bool guest)
+{
+    struct rf_overlay *o = ctx;
+    if (!o->closing && o->host.homed != NULL)
+        o->host.homed(o->host.ctx, home, guest);
+}
+
 static void wish_bootstrap(void *ctx)
 {
     struct rf_overlay *o = ctx;
@@ -98,6 +115,8 @@ static int create_topology(struct rf_overlay *o)
         .overlay = o,
         .ctx = o,
         .attach = wish_attach,
+        .admit = wish_admit,
+        .homed = tell_homed,
         .bootstrap = wish_bootstrap,
         .disconnect = wish_disconnect,
         .state = tell_state,
@@ -219,6 +238,19 @@ void rf_overlay_attached(struct rf_overlay *o, const struct rf_id *target, const
 {
     if (o->topology != NULL)
         o->ops->attached(o->topology, target, node, error);
+}
+
+void rf_overlay_refused(struct rf_overlay *o, const struct rf_id *target, const struct rf_redirect *redirect)
+{
+    if (o->topology != NULL && o->ops->refused != NULL)
+        o->ops->refused(o->topology, target, redirect);
+    else
+        rf_overlay_attached(o, target, NULL, RF_EBUSY);
+}
+
+bool rf_overlay_is_peer(const struct rf_overlay *o, const struct rf_id *node)
+{
+    return o->topology != NULL && o->ops->is_peer != NULL && o->ops->is_peer(o->topology, node);
 }
 
 void rf_overlay_bootstrap_failed(struct rf_overlay *o)

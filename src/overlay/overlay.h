@@ -64,6 +64,9 @@ struct rf_overlay_host {
     /* topology's wishes, see rf_topology_host */
     void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
                    uint64_t link, bool send_update);
+    void (*admit)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                  uint64_t link, bool reserve);                     /* may be NULL */
+    void (*homed)(void *ctx, const struct rf_id *home, bool guest); /* may be NULL */
     void (*bootstrap)(void *ctx);
     void (*disconnect)(void *ctx, uint64_t link);
     void (*state)(void *ctx, enum rf_topology_state state);
@@ -118,6 +121,11 @@ void rf_overlay_link_down(struct rf_overlay *overlay, uint64_t link, int reason)
 void rf_overlay_link_suspect(struct rf_overlay *overlay, uint64_t link, bool suspect);
 void rf_overlay_attached(struct rf_overlay *overlay, const struct rf_id *target, const struct rf_id *node,
                          int error);
+/* rf_overlay_refused: an admit() was refused at a budget; in place of rf_overlay_attached. */
+void rf_overlay_refused(struct rf_overlay *overlay, const struct rf_id *target,
+                        const struct rf_redirect *redirect);
+/* rf_overlay_is_peer: is this linked node in the ring, as far as we know? */
+bool rf_overlay_is_peer(const struct rf_overlay *overlay, const struct rf_id *node);
 void rf_overlay_bootstrap_failed(struct rf_overlay *overlay);
 /* rf_overlay_update_wanted: see rf_topology_ops.update_wanted; node/ answers Attach and tells. */
 void rf_overlay_update_wanted(struct rf_overlay *overlay, const struct rf_id *node);

@@ -34,6 +34,15 @@ struct rf_topology_params {
     uint64_t hold_down_us;                     /* successor replacement hold-down, 30 s */
 };
 
+/* What a supernode at its budget says to a client that asked to be admitted (docs/protocol/admission.md). */
+#define RF_REDIRECT_MAX 8
+struct rf_redirect {
+    struct rf_id from;       /* who refused */
+    uint64_t retry_after_us; /* not to be asked again before */
+    struct rf_id alternatives[RF_REDIRECT_MAX];
+    size_t alternative_count;
+};
+
 /* What a plugin asks of the overlay. Functions of message.h may be used with `overlay`. */
 struct rf_topology_host {
     struct rf_overlay *overlay;
@@ -46,6 +55,12 @@ struct rf_topology_host {
      */
     void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
                    uint64_t link, bool send_update);
+    /*
+     * admit: the same for a client, which asks to be admitted by that peer: as a client in its home, or (reserve) to stand by. So the Attach is sent
+     * even when there is a link. Ends in attached or refused. May be NULL: attach is used.
+     */
+    void (*admit)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                  uint64_t link, bool reserve);
     /* bootstrap: make a link to some bootstrap or remembered node (again); link_up follows, or bootstrap_failed. One that is linked already is
      * fine too: link_up is told once more, with bootstrap set. */
     void (*bootstrap)(void *ctx);
@@ -57,6 +72,8 @@ struct rf_topology_host {
     void (*range_changed)(void *ctx);
     /* a node in charge of data left us without handing over, told before range_changed */
     void (*neighbor_lost)(void *ctx, const struct rf_id *node);
+    /* clients: `home` is our supernode now. guest: it is not in charge of our Node-ID, so that we are reached only through it. May be NULL. */
+    void (*homed)(void *ctx, const struct rf_id *home, bool guest);
     /* how many resources still wait to be handed over to their new owner: an admitting peer gives the joiner its place when it is 0
      * (5.5 step 6 before 7), or after some seconds. May be NULL: then at once. */
     size_t (*handover_pending)(void *ctx);
@@ -96,6 +113,8 @@ struct rf_topology_ops {
     void (*link_suspect)(struct rf_topology *t, const struct rf_conn *conn);
     /* attached: how an attach() ended; node is set on success (for resource targets: who answered) */
     void (*attached)(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node, int error);
+    /* refused: an admit() ended because that peer has no room; in place of attached. May be NULL: attached tells an error. */
+    void (*refused)(struct rf_topology *t, const struct rf_id *target, const struct rf_redirect *redirect);
     void (*bootstrap_failed)(struct rf_topology *t);
     /* an AttachReq with send_update came from `node` and its link is up (or was already): send it a full Update (3.7) */
     void (*update_wanted)(struct rf_topology *t, const struct rf_id *node);
@@ -120,6 +139,8 @@ struct rf_topology_ops {
     /* who is responsible for `key` if it is not us but a neighbor we know; false: not known here */
     bool (*owner)(const struct rf_topology *t, const struct rf_id *key, struct rf_id *out);
 
+    /* is this linked node a peer, as far as we know? May be NULL: nobody is */
+    bool (*is_peer)(const struct rf_topology *t, const struct rf_id *node);
     enum rf_topology_state (*state)(const struct rf_topology *t);
     size_t (*status)(const struct rf_topology *t, struct rf_topology_status_entry *out, size_t max);
     double (*share)(const struct rf_topology *t); /* of the ring that we are responsible for, 0..1 */

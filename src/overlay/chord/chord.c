@@ -270,6 +270,7 @@ static void chord_link_up(struct rf_topology *t, const struct rf_conn *info, boo
     conn->heard_us = chord_now(t);
     candidates_alive(&t->candidates, &info->node);
     conn->attached = chord_attach_claim(t, &info->node);
+    conn->admitted = conn->admitted || conn->attached;
     if (conn->attached || (bootstrap && conn->up_us == chord_now(t)))
         conn->wanted = true;
     if (t->params.role == RF_ROLE_CLIENT)
@@ -337,6 +338,7 @@ const struct rf_topology_ops rf_topology_chord = {
     .link_down = chord_link_down,
     .link_suspect = chord_link_suspect,
     .attached = chord_on_attached,
+    .refused = chord_on_refused,
     .bootstrap_failed = chord_bootstrap_failed,
     .update_wanted = chord_update_wanted,
     .unresponsive = chord_unresponsive,
@@ -349,6 +351,7 @@ const struct rf_topology_ops rf_topology_chord = {
     .may_replicate = chord_may_replicate,
     .should_hold = chord_should_hold,
     .owner = chord_owner,
+    .is_peer = chord_is_peer,
     .state = chord_state,
     .status = chord_status,
     .share = chord_share,

@@ -59,6 +59,7 @@
 #define CHORD_FINGER_PINGS    4              /* per search */
 #define CHORD_ALONE_US        (5 * CHORD_S)  /* partition check of a lone peer: from that, doubling */
 #define CHORD_CLIENT_CHECK_US (60 * CHORD_S)
+#define CHORD_CLIENT_GRACE_US (10 * CHORD_S) /* likewise, of a client: others wait for the place */
 
 #define CHORD_COUNTERS(X)                                                                                    \
     X(joins, "times this node came into the ring or to a supernode")                                         \
@@ -85,6 +86,8 @@
     X(range_changes, "changes of the range we are responsible for")                                          \
     X(links_released, "links given up: no table needed them")                                                \
     X(homes_changed, "client: changes of the supernode")                                                     \
+    X(refusals, "client: times a supernode had no room for us")                                              \
+    X(guests, "client: times we became the guest of a supernode that is not in charge of us")                \
     X(failovers, "client: times the supernode in reserve took over")                                         \
     X(no_memory, "events lost for want of memory")
 RF_COUNTERS(chord, CHORD_COUNTERS)
@@ -102,6 +105,7 @@ struct chord_conn {
     bool peer;     /* in the ring: sent an Update, or we admitted it */
     bool wanted;   /* the link was made at our wish and is ours to release */
     bool attached; /* ... by an Attach, which asked for an Update */
+    bool admitted; /* client: it took us, by an Attach */
     bool suspect;
     bool left;     /* sent a Leave */
     bool handover; /* admitted; its place is told when its data are there */
@@ -112,7 +116,8 @@ struct chord_conn {
     unsigned failed_checks; /* in a row */
     unsigned bad_hints;
     uint32_t uptime_s;                   /* as of its last Update */
-    struct rf_id successor, predecessor; /* the nearest that its last Update named; len 0: none */
+    struct rf_id successor;              /* the nearest that its last Update named; len 0: none */
+    uint32_t rtt_us;                     /* of calls over this link, 0: not measured */
     struct chord_call *update, *check;   /* under way, borrowed */
 };
 
@@ -123,12 +128,13 @@ struct chord_call {
     rf_call_id id;
     struct rf_id node; /* whom it asks, len 0: a Resource-ID */
     uint64_t link;     /* over which, 0: routed */
+    uint64_t sent_us;
     struct rf_id key;
     int kind;
     void (*done)(struct chord_call *call, const struct rf_reply *reply); /* not after destroy has begun */
 };
 
-enum chord_purpose { FOR_NEIGHBOR, FOR_FINGER, FOR_PARTITION, FOR_PLACE, FOR_RESERVE };
+enum chord_purpose { FOR_NEIGHBOR, FOR_FINGER, FOR_PARTITION, FOR_PLACE, FOR_GUEST, FOR_RESERVE };
 struct chord_attach {
     struct rf_id target;
     struct rf_id informer; /* who named it, len 0: nobody */
@@ -165,6 +171,7 @@ enum chord_step {
     STEP_WAIT,
     STEP_BOOTSTRAP,
     STEP_LOCATE,
+    STEP_REDIRECTED,
     STEP_INFORM,
     STEP_NEIGHBORS,
     STEP_REQUEST,
@@ -190,6 +197,11 @@ struct chord_client {
     struct rf_id *list;         /* named by home: its successors, then its predecessors; owned */
     size_t list_count;
     bool informed;             /* home's Update was here */
+    bool guest;                /* home is not in charge of our Node-ID */
+    bool target_guest;         /* target will not be */
+    unsigned refusals;         /* of homes, in a row */
+    unsigned reserve_refusals; /* in a row */
+    uint64_t reserve_after_us; /* no reserve is asked before */
     struct chord_call *locate; /* borrowed */
     unsigned checks;
 };
@@ -280,6 +292,7 @@ bool chord_attaching(const struct rf_topology *t, const struct rf_id *target);
 bool chord_attach_claim(struct rf_topology *t,
                         const struct rf_id *node); /* a link is there: was it asked for? */
 void chord_attaches_expire(struct rf_topology *t);
+void chord_on_refused(struct rf_topology *t, const struct rf_id *target, const struct rf_redirect *redirect);
 void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,
                        int error);
 
@@ -356,6 +369,8 @@ void chord_client_pursue(struct rf_topology *t);
 void chord_client_bootstrap(struct rf_topology *t, struct chord_conn *boot); /* NULL: failed */
 void chord_client_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,
                            int error, enum chord_purpose purpose);
+void chord_client_refused(struct rf_topology *t, const struct rf_redirect *redirect,
+                          enum chord_purpose purpose);
 void chord_client_link(struct rf_topology *t, struct chord_conn *conn);
 void chord_client_lost(struct rf_topology *t, const struct rf_id *node);
 void chord_client_news(struct rf_topology *t, struct chord_conn *from, const struct chord_news *news);
@@ -366,6 +381,7 @@ bool chord_in_range(const struct rf_topology *t, const struct rf_id *key);
 bool chord_next_hop(const struct rf_topology *t, const struct rf_id *key, struct rf_id *out);
 bool chord_as_close(const struct rf_topology *t, const struct rf_id *signer, const struct rf_id *key);
 size_t chord_replicas(const struct rf_topology *t, struct rf_id *out, size_t max);
+bool chord_is_peer(const struct rf_topology *t, const struct rf_id *node);
 bool chord_ring_is_single(const struct rf_topology *t);
 bool chord_may_replicate(const struct rf_topology *t, const struct rf_id *sender, const struct rf_id *key);
 bool chord_should_hold(const struct rf_topology *t, const struct rf_id *key);

@@ -81,11 +81,29 @@ void chord_conn_release(struct rf_topology *t, struct chord_conn *conn)
 
 /* ---- calls ---- */
 
+/*
+ * The first transmission of a call over a link was answered: so long a round trip takes, with what the peer needs to sign. The shortest counts most:
+ * what is longer had to wait somewhere.
+ */
+static void measure(struct chord_call *call)
+{
+    struct rf_topology *t = call->t;
+    struct chord_conn *conn = chord_conn_find(t, &call->node);
+    uint64_t took_us = chord_now(t) - call->sent_us;
+    if (!conn || !call->link || conn->link != call->link || took_us >= CHORD_CHECK_TRY_US)
+        return;
+    uint32_t rtt_us = took_us ? (uint32_t)took_us : 1;
+    conn->rtt_us = conn->rtt_us && rtt_us > conn->rtt_us ? conn->rtt_us + (rtt_us - conn->rtt_us) / 8 : rtt_us;
+    ring_measured(&t->ring, &conn->node, conn->rtt_us);
+}
+
 static void call_done(void *arg, const struct rf_reply *reply)
 {
     struct chord_call *call = arg;
     struct rf_topology *t = call->t;
     rf_list_remove(&call->list);
+    if (!t->closing && reply->error == 0)
+        measure(call);
     if (!t->closing)
         call->done(call, reply);
     rf_free(t->env.mem, call);
@@ -103,6 +121,7 @@ struct chord_call *chord_call(struct rf_topology *t, struct rf_call *proto,
     call->t = t;
     call->done = done;
     call->link = proto->link;
+    call->sent_us = chord_now(t);
     if (last->type == RF_DEST_NODE)
         call->node = last->id;
     call->key = last->id;
@@ -251,8 +270,12 @@ bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resour
     attach->routed = via != NULL;
     t->counters.attaches++;
     /* the record may move while the host works: it is not used after this */
-    t->host.attach(t->host.ctx, target, resource, via ? &via->node : NULL, via && !link ? via->link : link,
-                   true);
+    uint64_t over = via && !link ? via->link : link;
+    const struct rf_id *through = via ? &via->node : NULL;
+    if (t->params.role == RF_ROLE_CLIENT && t->host.admit)
+        t->host.admit(t->host.ctx, target, resource, through, over, purpose == FOR_RESERVE);
+    else
+        t->host.attach(t->host.ctx, target, resource, through, over, true);
     return true;
 }
 
@@ -300,6 +323,7 @@ void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const 
     struct chord_conn *conn = chord_conn_find(t, node);
     if (conn) {
         attach_remove(t, found);
+        conn->admitted = true;
         if (conn->up_us >= attach.start_us)
             conn->wanted = conn->attached = true;
         conn->needed_us = chord_now(t);
@@ -309,6 +333,21 @@ void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const 
         found->deadline_us = chord_now(t) + 10 * CHORD_S;
     }
     attach_told(t, &attach, node, 0);
+}
+
+void chord_on_refused(struct rf_topology *t, const struct rf_id *target, const struct rf_redirect *redirect)
+{
+    struct chord_attach *found = attach_find(t, target);
+    if (!found || found->answered)
+        return;
+    enum chord_purpose purpose = found->purpose;
+    if (t->params.role != RF_ROLE_CLIENT) {
+        chord_on_attached(t, target, NULL, RF_EBUSY);
+        return;
+    }
+    attach_remove(t, found);
+    t->counters.refusals++;
+    chord_client_refused(t, redirect, purpose);
 }
 
 /* chord_attach_claim: a link came up; was it asked for by us? */

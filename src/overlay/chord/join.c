@@ -352,6 +352,7 @@ void chord_join_alarm(struct rf_topology *t)
     case STEP_REQUEST:
         retry(t);
         break;
+    case STEP_REDIRECTED: /* a client's */
     case STEP_NONE:
         break;
     }

@@ -147,15 +147,17 @@ static bool is_needed(const struct rf_topology *t, const struct chord_conn *conn
 void chord_sweep(struct rf_topology *t)
 {
     uint64_t now = chord_now(t);
+    uint64_t grace_us = t->params.role == RF_ROLE_CLIENT ? CHORD_CLIENT_GRACE_US : CHORD_GRACE_US;
     chord_alarm_in(t, ALARM_SWEEP, chord_about(t, CHORD_SWEEP_US));
     chord_attaches_expire(t);
+    ring_elect(&t->ring);
     RF_LIST_EACH_SAFE(&t->conn_list, it)
     {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         conn->bad_hints /= 2;
         if (is_needed(t, conn) || conn->handover)
             conn->needed_us = now;
-        if (!conn->wanted || conn->check || now - conn->needed_us < CHORD_GRACE_US)
+        if (!conn->wanted || conn->check || now - conn->needed_us < grace_us)
             continue;
         t->counters.links_released++;
         ring_remove(&t->ring, &conn->node); /* in no table: nothing else changes */

@@ -25,6 +25,7 @@ void ring_init(struct ring *ring, struct rf_mem *mem, const struct rf_id *self, 
     ring->finger_wanted = within(finger_wanted, 0, RING_MAX_FINGERS);
     ring->successor_count = ring->successor_min;
     ring->predecessor_count = ring->predecessor_min;
+    ring->size = 1;
 }
 
 void ring_deinit(struct ring *ring)
@@ -79,6 +80,8 @@ static bool index_is_neighbor(const struct ring *ring, size_t i)
 
 static void remove_index(struct ring *ring, size_t i)
 {
+    ring->rtt_sum_us -= ring->peers[i].rtt_us;
+    ring->rtt_count -= ring->peers[i].rtt_us > 0;
     memmove(&ring->peers[i], &ring->peers[i + 1], (ring->count - i - 1) * sizeof(ring->peers[0]));
     ring->count--;
 }
@@ -245,6 +248,69 @@ bool ring_next_hop(const struct ring *ring, const struct rf_id *key, struct rf_i
             return true;
         }
     *out = ring->peers[above > 0 ? above - 1 : 0].node;
+    return true;
+}
+
+static bool usable(const struct ring *ring, const struct rf_id *node)
+{
+    const struct ring_peer *peer = ring_find(ring, node);
+    return peer && !peer->avoid;
+}
+
+/* Is the peer, the first one above the key, in charge of it as its last Update showed? A range that is far too large is not believed. */
+static bool is_in_charge(const struct ring *ring, const struct ring_peer *peer, const struct rf_id *key)
+{
+    if (peer->avoid || peer->before.len != key->len || !rf_id_between(&peer->before, key, &peer->node))
+        return false;
+    struct rf_id range = rf_id_sub(&peer->node, &peer->before);
+    return rf_id_as_double(&range) * ring->size <= RING_RANGE_MAX;
+}
+
+/* Hops that follow when `part` of the ring still lies between: one inside of what neighbor tables show, else by the measured law. */
+static double hops_left(const struct ring *ring, double part)
+{
+    double peers = part * ring->size, shown = (double)ring->successor_count;
+    return peers <= shown ? 1 : 1 + RING_HOPS_PER_E * log(peers / shown);
+}
+
+static const struct ring_peer *quickest(const struct ring *ring, const struct rf_id *distance)
+{
+    const struct ring_peer *best = NULL;
+    const double key = rf_id_as_double(distance);
+    const double mean = ring->rtt_count ? (double)ring->rtt_sum_us / (double)ring->rtt_count : 1;
+    double best_cost = 0;
+    for (size_t i = 0; i < ring->count; i++) {
+        const struct ring_peer *peer = &ring->peers[i];
+        double left = key - rf_id_as_double(&peer->distance);
+        if (left < 0 && (-left > (double)peer->reach || -left >= key))
+            continue; /* above the key: only who knows the peers around it, and is nearer to it than we are */
+        if (peer->avoid)
+            continue;
+        double cost = (peer->rtt_us ? peer->rtt_us : mean) + mean * hops_left(ring, left > 0 ? left : 0);
+        if (!best || cost <= best_cost) { /* of equals the last: nearest to the key from below */
+            best = peer;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+bool ring_best_hop(const struct ring *ring, const struct rf_id *key, struct rf_id *out)
+{
+    struct rf_id distance, owner;
+    if (ring->count == 0 || !distance_of(ring, key, &distance))
+        return false;
+    if (ring_owner(ring, key, &owner) && usable(ring, &owner)) {
+        *out = owner;
+        return true;
+    }
+    size_t above = lower_bound(ring, &distance);
+    const struct ring_peer *peer = above < ring->count ? &ring->peers[above] : NULL;
+    if (!peer || !is_in_charge(ring, peer, key))
+        peer = quickest(ring, &distance);
+    if (!peer)
+        return ring_next_hop(ring, key, out);
+    *out = peer->node;
     return true;
 }
 
@@ -421,16 +487,46 @@ static size_t tuned(size_t now, size_t least, double log2_size)
                             : now; /* shrinks late, so that the estimate's noise does not move it */
 }
 
-static void elect_fingers(struct ring *ring)
+/* ---- what is known of a peer ---- */
+
+void ring_named(struct ring *ring, const struct rf_id *node, const struct rf_id *before, const struct rf_id *far)
+{
+    struct ring_peer *peer = ring_find(ring, node);
+    if (!peer)
+        return;
+    peer->before = before ? *before : (struct rf_id){0};
+    struct rf_id below = far ? rf_id_sub(node, far) : (struct rf_id){.len = ring->self.len};
+    double part = rf_id_as_double(&below), most = (double)RING_RANGE_MAX / ring->size;
+    peer->reach = (float)(RING_REACH_SHARE * (part < most ? part : most));
+}
+
+void ring_measured(struct ring *ring, const struct rf_id *node, uint32_t rtt_us)
+{
+    struct ring_peer *peer = ring_find(ring, node);
+    if (!peer)
+        return;
+    ring->rtt_sum_us += (uint64_t)rtt_us - peer->rtt_us;
+    ring->rtt_count += (rtt_us > 0) - (peer->rtt_us > 0);
+    peer->rtt_us = rtt_us;
+}
+
+/* The finger that is there stays unless another is clearly nearer. */
+static double finger_cost(const struct ring *ring, size_t i, double mean)
+{
+    const struct ring_peer *peer = &ring->peers[i];
+    double rtt = peer->rtt_us ? peer->rtt_us : mean;
+    return index_is_neighbor(ring, i) ? -1 : peer->finger ? rtt * RING_FINGER_STAYS : rtt;
+}
+
+void ring_elect(struct ring *ring)
 {
     size_t slots = ring_slots(ring), i = 0;
+    double mean = ring->rtt_count ? (double)ring->rtt_sum_us / (double)ring->rtt_count : 1;
     while (i < ring->count) {
         size_t slot = slot_of_distance(ring, &ring->peers[i].distance), best = i, end = i;
-        for (; end < ring->count && slot_of_distance(ring, &ring->peers[end].distance) == slot; end++) {
-            bool near = index_is_neighbor(ring, end), best_near = index_is_neighbor(ring, best);
-            if (near > best_near || (near == best_near && ring->peers[end].finger > ring->peers[best].finger))
+        for (; end < ring->count && slot_of_distance(ring, &ring->peers[end].distance) == slot; end++)
+            if (finger_cost(ring, end, mean) < finger_cost(ring, best, mean))
                 best = end;
-        }
         for (; i < end; i++)
             ring->peers[i].finger = slot < slots && i == best;
     }
@@ -438,7 +534,8 @@ static void elect_fingers(struct ring *ring)
 
 void ring_tune(struct ring *ring)
 {
-    double log2_size = log2(ring_size(ring));
+    ring->size = ring_size(ring);
+    double log2_size = log2(ring->size);
     ring->successor_count = tuned(ring->successor_count, ring->successor_min, log2_size);
     ring->predecessor_count = tuned(ring->predecessor_count, ring->predecessor_min, log2_size);
     unsigned levels = (unsigned)ceil(log2_size);
@@ -446,9 +543,11 @@ void ring_tune(struct ring *ring)
         ring->levels = levels;
     if (ring->levels > ring->finger_wanted)
         ring->levels = (unsigned)ring->finger_wanted;
+    size_t wanted = ring->finger_wanted;
+    if (ring->levels >= RING_LARGE_LEVELS && wanted < (size_t)ring->levels << RING_LARGE_SPLIT)
+        wanted = (size_t)ring->levels << RING_LARGE_SPLIT;
     ring->split_bits = 0;
-    while (ring->levels && ((size_t)ring->levels << (ring->split_bits + 1)) <= ring->finger_wanted &&
-           ring->split_bits < 5)
+    while (ring->levels && ((size_t)ring->levels << (ring->split_bits + 1)) <= wanted && ring->split_bits < 5)
         ring->split_bits++;
-    elect_fingers(ring);
+    ring_elect(ring);
 }

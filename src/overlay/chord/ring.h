@@ -18,9 +18,20 @@
 #define RING_MAX_NEIGHBORS 16  /* per side */
 #define RING_MAX_FINGERS   128
 
+/* ---- measured: docs/decisions/0012-fingers-and-routing.md ---- */
+#define RING_LARGE_LEVELS 9    /* from 2^8 peers on ... */
+#define RING_LARGE_SPLIT  2    /* ... every finger entry is cut into 2^2 slots at least (digits of base 4) */
+#define RING_HOPS_PER_E   0.35 /* hops more for e times as many peers in between */
+#define RING_RANGE_MAX    16   /* times the mean: a peer that claims a larger range is not believed */
+#define RING_REACH_SHARE  0.75 /* of the peers that it named: some may have changed since */
+#define RING_FINGER_STAYS 0.8  /* another finger must be that much nearer */
+
 struct ring_peer {
     struct rf_id node;
     struct rf_id distance; /* node - self modulo 2^k, never 0 */
+    struct rf_id before;   /* the nearest predecessor that it named last, len 0: not known */
+    float reach;           /* part of the ring below it whose peers it named last, 0: not known */
+    uint32_t rtt_us;       /* to it and back, 0: not measured */
     bool avoid;            /* under suspicion: routing goes around it while it can */
     bool finger;           /* elected for its slot */
 };
@@ -29,12 +40,15 @@ struct ring {
     struct rf_mem *mem; /* borrowed */
     struct rf_id self;
     size_t successor_min, predecessor_min;     /* wanted at least, 1..RING_MAX_NEIGHBORS */
-    size_t finger_wanted;                      /* distinct fingers wanted, 0..RING_MAX_FINGERS */
+    size_t finger_wanted;                      /* finger slots wanted at least, 0..RING_MAX_FINGERS */
     size_t successor_count, predecessor_count; /* wanted now: more in a large ring (ring_tune) */
     unsigned levels;                           /* finger entries in use: ceil(log2 of the ring's size) */
     unsigned split_bits;                       /* every finger entry is cut into 2^split_bits slots */
     struct ring_peer *peers;                   /* owned, by ascending distance */
     size_t count, cap;
+    double size;         /* peers in the whole ring as of the last ring_tune, by estimate */
+    uint64_t rtt_sum_us; /* of those whose rtt_us is known, and */
+    size_t rtt_count;    /* how many those are */
 };
 
 /* ring_init prepares an empty table (we are alone). Sizes are cut to the limits above. Nothing is allocated yet. */
@@ -51,8 +65,15 @@ int ring_add(struct ring *ring, const struct rf_id *node);
 bool ring_remove(struct ring *ring, const struct rf_id *node);
 struct ring_peer *ring_find(const struct ring *ring,
                             const struct rf_id *node); /* NULL: not in; valid until add/remove */
+/* ring_named: the peer's Update named `before` as its nearest predecessor and `far` as its farthest; NULL: none. No peer of that ID: nothing. */
+void ring_named(struct ring *ring, const struct rf_id *node, const struct rf_id *before,
+                const struct rf_id *far);
+/* ring_measured: a round trip to the peer took `rtt_us`. No peer of that ID: nothing. */
+void ring_measured(struct ring *ring, const struct rf_id *node, uint32_t rtt_us);
 /* ring_tune adapts the wanted sizes to the estimated size of the ring and elects the fingers. To be called after changes. */
 void ring_tune(struct ring *ring);
+/* ring_elect elects the fingers anew: of several in a slot a neighbor, else the one with the shortest round trip. To be called after measurements. */
+void ring_elect(struct ring *ring);
 
 /* The neighbor tables, nearest first; out has room for `max`; returns how many. */
 size_t ring_successors(const struct ring *ring, struct rf_id *out, size_t max);
@@ -74,6 +95,12 @@ double ring_size(const struct ring *ring);
 bool ring_responsible(const struct ring *ring, const struct rf_id *key);
 /* ring_next_hop: rules 2 and 3; false: alone. */
 bool ring_next_hop(const struct ring *ring, const struct rf_id *key, struct rf_id *out);
+/*
+ * ring_best_hop: the peer from which the way to `key` is probably the shortest in time (docs/decisions/0012-fingers-and-routing.md); false: alone.
+ * 1. the neighbor in charge of the key; 2. a linked peer that is in charge as its own Update showed; 3. among those nearer to the key from below,
+ * and those above that named the peers around the key, the one with the least round trip plus what is expected to follow; 4. ring_next_hop.
+ */
+bool ring_best_hop(const struct ring *ring, const struct rf_id *key, struct rf_id *out);
 /* ring_owner: the neighbor in charge of `key`, as far as the neighbor tables show it; false: we are, or they do not. */
 bool ring_owner(const struct ring *ring, const struct rf_id *key, struct rf_id *out);
 /* ring_as_close: no neighbor is nearer to being in charge of `key` than `signer` (2.8 rule 4). */

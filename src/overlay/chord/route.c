@@ -63,7 +63,7 @@ bool chord_next_hop(const struct rf_topology *t, const struct rf_id *key, struct
             *out = t->ring.peers[0].node;
         return leaving; /* else ours, or about to be (JOINING): nobody else's */
     }
-    return newcomer(t, key, out) || ring_next_hop(&t->ring, key, out);
+    return newcomer(t, key, out) || ring_best_hop(&t->ring, key, out);
 }
 
 bool chord_as_close(const struct rf_topology *t, const struct rf_id *signer, const struct rf_id *key)
@@ -74,6 +74,12 @@ bool chord_as_close(const struct rf_topology *t, const struct rf_id *signer, con
 size_t chord_replicas(const struct rf_topology *t, struct rf_id *out, size_t max)
 {
     return in_ring(t) ? ring_successors(&t->ring, out, max) : 0;
+}
+
+bool chord_is_peer(const struct rf_topology *t, const struct rf_id *node)
+{
+    const struct chord_conn *conn = chord_conn_find(t, node);
+    return conn != NULL && conn->peer;
 }
 
 bool chord_ring_is_single(const struct rf_topology *t)

@@ -124,6 +124,7 @@ void chord_peer_up(struct rf_topology *t, struct chord_conn *conn)
         return;
     }
     ring_find(&t->ring, &conn->node)->avoid = conn->suspect;
+    ring_measured(&t->ring, &conn->node, conn->rtt_us);
     conn->needed_us = chord_now(t);
     if (t->state == RF_TOPOLOGY_JOINED && t->params.role == RF_ROLE_PEER && !conn->told)
         chord_owe(t, conn, OWE_READY);

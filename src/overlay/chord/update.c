@@ -236,10 +236,12 @@ static void take_news(struct rf_topology *t, struct chord_conn *conn, const stru
     bool knows_us = !is_missed(t, &from, news, &t->params.self);
     if (news->lists) {
         conn->successor = news->succ_count ? news->succ[0] : (struct rf_id){0};
-        conn->predecessor = news->pred_count ? news->pred[0] : (struct rf_id){0};
         note_hints(t, conn, news);
     }
     chord_peer_up(t, conn);
+    if (news->lists)
+        ring_named(&t->ring, &from, news->pred_count ? &news->pred[0] : NULL,
+                   news->pred_count ? &news->pred[news->pred_count - 1] : NULL);
     if (t->params.role == RF_ROLE_CLIENT) {
         chord_client_news(t, conn, news);
         return;

@@ -407,15 +407,17 @@ int rf_conf_keep_kinds(const struct rf_conf *current, struct rf_crypto *crypto, 
         r = read_document(&p, current->overlay);
     if (r == 0)
         r = room_for_blocks(&p, kind_block_count);
-    for (size_t i = 0; i < kind_block_count && r != RF_ENOMEM; i++) {
+    for (size_t i = 0; i < kind_block_count && r == 0; i++) {
         const struct rf_kind_def *own;
+        int bad = read_block(&p, kind_blocks[i], &kind, &raw);
 
-        if ((r = read_block(&p, kind_blocks[i], &kind, &raw)) != 0 ||
-            conf_kind_signer(current, &kind, trust, wall_ms, &signer) != 0)
+        if (bad == RF_ENOMEM)
+            r = bad;
+        if (bad != 0 || conf_kind_signer(current, &kind, trust, wall_ms, &signer) != 0)
             continue; /* no longer one that we may or can have */
         own = rf_conf_kind(p.conf, kind.id);
         if (newer || own == NULL || own->block.len == 0 || late_block(p.conf, own) != NULL)
             merge_kind(p.conf, &kind, raw);
     }
-    return parse_end(&p, r == RF_ENOMEM ? r : 0, out);
+    return parse_end(&p, r, out);
 }

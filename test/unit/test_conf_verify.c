@@ -434,6 +434,10 @@ static void what_we_lack_is_told(void **state)
         if (conf->unmet == NULL || strstr(conf->unmet, rows[i].unmet) == NULL)
             fail_msg("row %zu: %s", i, conf->unmet != NULL ? conf->unmet : "nothing");
         assert_int_equal(rf_conf_verify(pki.conf, conf, trust, pki.wall_ms) == 0, rows[i].verifies);
+        struct rf_view block = VIEW("<kind-block/>");
+        struct rf_conf *kept; /* it cannot come into force by way of the Kinds either */
+        assert_int_equal(rf_conf_keep_kinds(conf, pki.crypto, trust, pki.wall_ms, &block, 1, true, &kept),
+                         RF_EUNSUPPORTED);
         rf_conf_release(conf);
         uint8_t *changed = memmem(xml.p, xml.len, "initial-ttl>100", 15); /* forged: not by the signer */
         assert_non_null(changed);

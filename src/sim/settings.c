@@ -13,7 +13,7 @@
 const struct sim_setting sim_settings[] = {
     {"supernodes", "supernodes in all", SIM_COUNT, AT(supernodes), 1, NODES_MAX},
     {"clients", "clients in all", SIM_COUNT, AT(clients), 0, NODES_MAX},
-    {"bootstraps", "supernodes that the document names as first contacts", SIM_COUNT, AT(bootstraps), 1, 64},
+    {"bootstraps", "supernodes that the document names as first contacts", SIM_COUNT, AT(bootstraps), 1, 16},
     {"registered", "nodes of each group that register a user; 1000G or more: all", SIM_COUNT, AT(registered),
      0, EVERYBODY},
     {"duration", "virtual time of the run", SIM_TIME, AT(duration_us), 1, DAYS(30)},
@@ -25,7 +25,7 @@ const struct sim_setting sim_settings[] = {
     {"ping_interval", "chord-ping-interval of the document; 0: default", SIM_SECONDS, AT(ping_interval_s), 0,
      DAYS(1)},
     {"disk", "supernodes have disks that survive crashes", SIM_SWITCH, AT(disk), 0, 1},
-    {"disk_time", "until a write is on the disk", SIM_TIME_32, AT(disk_us), 0, 60},
+    {"disk_time", "until a write is on the disk", SIM_TIME_32, AT(disk_us), 1e-6, 60},
     {"drift", "wall clocks drift by up to +- that many ppm", SIM_REAL, AT(drift_ppm), 0, 1e5},
     {"max_links", "links per supernode; 0: the node's default", SIM_COUNT, AT(max_links), 0, 1e6},
     {"natted", "share of clients that nobody can dial", SIM_REAL, AT(natted), 0, 1},

@@ -313,7 +313,7 @@ static void suspicion(void **state)
         k++;
     assert_true(k < n);
     struct rf_conn conn = {.link = entries[k].link, .node = entries[k].node, .suspect = true};
-    struct rf_id key = rf_id_add_small(&conn.node, 1);
+    struct rf_id one = rf_id_pow2(conn.node.len, 0), key = rf_id_sub(&conn.node, &one);
     assert_true(ops()->next_hop(self->topology, &key, &hop) && rf_id_equal(&hop, &conn.node));
     ops()->link_suspect(self->topology, &conn);
     assert_true(ops()->next_hop(self->topology, &key, &hop) && !rf_id_equal(&hop, &conn.node));

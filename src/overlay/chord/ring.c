@@ -273,6 +273,19 @@ static double hops_left(const struct ring *ring, double part)
     return peers <= shown ? 1 : 1 + RING_HOPS_PER_E * log(peers / shown);
 }
 
+/*
+ * Does the way to the key lead over a peer that lies `left` below it (negative: above)? Every step makes the shorter of the two ways round
+ * shorter, so nothing goes in a circle. From below it steps over the key only to who named the peers around it: others may go by rule 2.
+ */
+static bool leads_on(const struct ring_peer *peer, double left, double key)
+{
+    bool we_are_above = 1 - key < key;
+    double ours = we_are_above ? 1 - key : key;
+    if (left >= 0)
+        return left < ours;
+    return -left < ours && (we_are_above || -left <= (double)peer->reach);
+}
+
 static const struct ring_peer *quickest(const struct ring *ring, const struct rf_id *distance)
 {
     const struct ring_peer *best = NULL;
@@ -282,12 +295,10 @@ static const struct ring_peer *quickest(const struct ring *ring, const struct rf
     for (size_t i = 0; i < ring->count; i++) {
         const struct ring_peer *peer = &ring->peers[i];
         double left = key - rf_id_as_double(&peer->distance);
-        if (left < 0 && (-left > (double)peer->reach || -left >= key))
-            continue; /* above the key: only who knows the peers around it, and is nearer to it than we are */
-        if (peer->avoid)
+        if (peer->avoid || !leads_on(peer, left, key))
             continue;
-        double cost = (peer->rtt_us ? peer->rtt_us : mean) + mean * hops_left(ring, left > 0 ? left : 0);
-        if (!best || cost <= best_cost) { /* of equals the last: nearest to the key from below */
+        double cost = (peer->rtt_us ? peer->rtt_us : mean) + mean * hops_left(ring, left < 0 ? -left : left);
+        if (!best || cost < best_cost) {
             best = peer;
             best_cost = cost;
         }

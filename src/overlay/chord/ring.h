@@ -97,8 +97,8 @@ bool ring_responsible(const struct ring *ring, const struct rf_id *key);
 bool ring_next_hop(const struct ring *ring, const struct rf_id *key, struct rf_id *out);
 /*
  * ring_best_hop: the peer from which the way to `key` is probably the shortest in time (docs/decisions/0012-fingers-and-routing.md); false: alone.
- * 1. the neighbor in charge of the key; 2. a linked peer that is in charge as its own Update showed; 3. among those nearer to the key from below,
- * and those above that named the peers around the key, the one with the least round trip plus what is expected to follow; 4. ring_next_hop.
+ * 1. the neighbor in charge of the key; 2. a linked peer that is in charge as its own Update showed; 3. among those nearer to the key,
+ * the one with the least round trip plus what is expected to follow; 4. ring_next_hop.
  */
 bool ring_best_hop(const struct ring *ring, const struct rf_id *key, struct rf_id *out);
 /* ring_owner: the neighbor in charge of `key`, as far as the neighbor tables show it; false: we are, or they do not. */

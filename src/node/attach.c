@@ -6,17 +6,22 @@
  * done at once. An overlay Attach ends in rf_overlay_attached, an AppAttach in its own `done`.
  *
  * Theirs, as the answerer (3.7): no Attach of ours to them pending: answer and dial. Ours is answered already: Error_In_Progress. Ours is
- * unanswered: the larger Node-ID keeps its own. Linked already: Error_In_Progress (D19), but a wanted Update is sent all the same;
+ * unanswered: the larger Node-ID keeps its own, if it is younger than ATTACH_CROSSING_US. Linked already: Error_In_Progress (D19), but a wanted Update is sent all the same;
  * if that link is suspect, it is replaced. One node has us dial, for one purpose, at most ATTACH_DIALS connections at a time, and has at most
  * ATTACH_APP_CONNS application connections: more are Error_In_Progress. So nobody can fill our links, or have us knock at others' doors.
  */
 #include "node/internal.h"
 #include "wire/attach.h"
 
-#define ATTACH_MAX        256
-#define ATTACH_CANDIDATES 8 /* of theirs that we try */
-#define ATTACH_DIALS      3 /* to one node for one purpose at a time */
-#define ATTACH_APP_CONNS  4 /* with one node for one application */
+/*
+ * An Attach of ours that has no answer after so long does not cross theirs: it is lost, or cannot reach a node that is about to join
+ * again. Only a younger one counts when both sides ask at once.
+ */
+#define ATTACH_CROSSING_US (2 * RF_US_PER_S)
+#define ATTACH_MAX         256
+#define ATTACH_CANDIDATES  8 /* of theirs that we try */
+#define ATTACH_DIALS       3 /* to one node for one purpose at a time */
+#define ATTACH_APP_CONNS   4 /* with one node for one application */
 
 static void attach_free(struct attach *a)
 {
@@ -280,6 +285,7 @@ static int attach_call(struct attach *a, const struct rf_id *via, struct rf_view
 {
     struct rf_node *node = a->node;
     struct rf_buf body;
+    a->called_us = node->now.mono_us;
     rf_buf_init(&body, node->env.mem, 4096);
     int error = body_put(node, a->application, RF_ATTACH_PASSIVE, a->send_update, &body);
     struct rf_call call = {
@@ -373,7 +379,8 @@ static bool theirs_wins(struct rf_node *node, const struct rf_id *them, uint16_t
         return true;
     if (ours->state == ATTACH_EXPECTING)
         return !ours->promised; /* else it is a twin, or waits for their Attach anyway */
-    if (rf_id_compare(&node->identity.node_id, them) > 0)
+    bool crossing = node->now.mono_us - ours->called_us < ATTACH_CROSSING_US;
+    if (crossing && rf_id_compare(&node->identity.node_id, them) > 0)
         return false;
     attach_cancel(ours);
     ours->state = ATTACH_EXPECTING; /* their connection is ours, too */

@@ -41,6 +41,7 @@ struct attach {
     struct rf_view user;  /* owned copy: AppAttach only, the name the certificate must carry; may be empty */
     struct rf_view route; /* owned copy: AppAttach only, the way to the target; may be empty */
     bool again;           /* AppAttach only: asked for the second time */
+    uint64_t called_us;   /* when the request was sent */
     rf_call_id call;
     struct rf_timer timer;                               /* EXPECTING: the connection is due */
     void (*done)(void *arg, int error, rf_link_id conn); /* AppAttach */

@@ -289,6 +289,29 @@ static void log_line(void *ctx, enum rf_log_level level, const char *room, const
     rf_log_write(log, level, room, "%.6f node %u: %s", (double)n->shard->now_us / 1e6, n->index, text);
 }
 
+/* A line for each RELOAD message of a node whose log is read. */
+static void log_frame(void *ctx, bool outgoing, const struct rf_addr *remote, const struct rf_addr *local,
+                      struct rf_view message, uint64_t wall_ms)
+{
+    (void)local, (void)wall_ms;
+    struct sim_node *n = ctx;
+    const uint8_t *p = message.p;
+    char addr[RF_ADDR_TEXT_LEN];
+    const char *name = "keep-alive";
+    if (message.len >= 40) {
+        size_t at =
+            38u + ((size_t)p[32] << 8) + p[33] + ((size_t)p[34] << 8) + p[35] + ((size_t)p[36] << 8) + p[37];
+        if (at + 2 <= message.len)
+            name = rf_code_name((uint16_t)(p[at] << 8 | p[at + 1]));
+    }
+    struct rf_addr listening = *remote; /* who dialled us came from another port */
+    listening.port = SIM_PORT;
+    const struct sim_node *peer = sim_node_at(n->shard->sim, &listening);
+    rf_log_write(n->log, RF_LOG_DEBUG, "frame", "%s %s (node %d) %s, %zu bytes, ttl %u",
+                 outgoing ? "to" : "from", rf_addr_ip_text(remote, addr),
+                 peer != NULL ? (int)peer->index : -1, name, message.len, message.len > 11 ? p[11] : 0u);
+}
+
 static int make_node(struct sim_node *n, const struct rf_buf *pem, const struct rf_buf *der)
 {
     struct sim_shard *s = n->shard;
@@ -316,7 +339,10 @@ static int make_node(struct sim_node *n, const struct rf_buf *pem, const struct 
         .software = "ringfolk-sim",
         .max_links = n->super ? s->sim->scenario.max_links : 0,
     };
-    return rf_node_new(&config, sim_node_now(n, s->now_us), &n->node);
+    int error = rf_node_new(&config, sim_node_now(n, s->now_us), &n->node);
+    if (error == 0 && logs && c->log->level >= RF_LOG_DEBUG && c->log_node != SIZE_MAX)
+        rf_node_set_tap(n->node, &(struct rf_node_tap){.ctx = n, .frame = log_frame});
+    return error;
 }
 
 int sim_host_start(struct sim_node *n, uint64_t now_us)

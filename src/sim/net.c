@@ -39,7 +39,7 @@ void rf_sim_net_config_default(struct rf_sim_net_config *config)
 {
     *config = (struct rf_sim_net_config){
         .scale = 1,
-        .min_latency_us = 1000,
+        .min_latency_us = 4000,
         .jitter_us = 1000,
         .loss = 0.002,
         .super_up_bps = 100000000,

@@ -21,10 +21,11 @@
 struct sim_stream;
 
 struct rf_sim_net_config {
-    double scale;            /* of all latencies; 1 */
-    uint32_t min_latency_us; /* one way, between any two nodes; also the window of parallel shards; >= 100 */
-    uint32_t jitter_us;      /* mean of the exponential part added to each delivery */
-    double loss;             /* probability that a delivery on a connection needs a retransmission */
+    double scale; /* of all latencies; 1 */
+    uint32_t
+        min_latency_us; /* one way, between any two nodes; also the window of parallel shards: a longer one means less waiting; >= 100 */
+    uint32_t jitter_us; /* mean of the exponential part added to each delivery */
+    double loss;        /* probability that a delivery on a connection needs a retransmission */
     uint64_t super_up_bps, super_down_bps, client_up_bps, client_down_bps; /* bits per second */
     uint32_t window_len;     /* bytes under way and unread per direction of a connection (TCP window) */
     uint32_t syn_timeout_us; /* a dial into nowhere fails after that */

@@ -239,6 +239,26 @@ static void test_disk(void **state)
     assert_true(right == 0);
 }
 
+/*
+ * Supernodes that restart are back in the ring at once. Their neighbors' own Attaches to them, which nobody can deliver, must not hold them up: with seed 1 nodes
+ * waited for up to 60 s before node/attach.c gave way.
+ */
+static void test_restart_is_quick(void **state)
+{
+    (void)state;
+    begin(40, 0, 100);
+    scenario.probe_us = S;
+    struct rf_sim_step *s = step(RF_SIM_STEP_KILL, 60);
+    s->count = 10;
+    s->pause = (struct rf_sim_dist){RF_SIM_FIXED, 10, 0};
+    step(RF_SIM_STEP_MARK, 71);
+    struct rf_sim *sim = make(1, 1);
+    run(sim);
+    assert_true(metric(sim, "supernodes.joined:last", 0) == 40);
+    assert_true(metric(sim, "joined.heal_s", 71) <= 6);
+    rf_sim_free(sim);
+}
+
 static void test_slow_and_cut(void **state)
 {
     (void)state;
@@ -300,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_disk),
         cmocka_unit_test(test_slow_and_cut),
         cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_restart_is_quick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,12 @@ static void drop_late(struct rf_links *links)
         expect_drop(links, oldest(links));
 }
 
+bool expects_any(struct rf_links *links)
+{
+    drop_late(links);
+    return links->expected_count > 0;
+}
+
 int expect_add(struct rf_links *links, const struct rf_id *node, enum rf_link_purpose purpose,
                uint16_t application)
 {

@@ -155,6 +155,11 @@ int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const 
         links->counters.refused_address += err == RF_ELIMIT;
         return err;
     }
+    if (!budget_take(links, remote)) {
+        links->counters.refused_budget++;
+        address_leave(links, address);
+        return RF_ELIMIT;
+    }
     err = link_new(links, &link);
     if (err) {
         address_leave(links, address);
@@ -185,6 +190,7 @@ void rf_links_connected(struct rf_links *links, rf_link_id flow, const struct rf
     if (!link || link->state != RF_LINK_CONNECTING || !link->flow_open || link->want_close)
         return;
     links->counters.connected++;
+    budget_charge(links);
     link->local = *local;
     link_set_state(links, link, RF_LINK_HANDSHAKE);
     err = watch_deadline(links, link, links->config.handshake_timeout_us);

@@ -214,6 +214,8 @@ void link_up(struct rf_links *links, struct rf_link *link)
     links->counters.handshakes++;
     link->resumed = ops->channel_resumed(link->channel);
     links->counters.handshakes_resumed += link->resumed;
+    if (link->resumed)
+        budget_resumed(links);
     rf_free(links->env->mem, link->dial);
     link->dial = NULL;
     link->was_up = true;

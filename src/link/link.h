@@ -64,6 +64,7 @@ typedef uint64_t rf_link_id; /* 0 = none */
     X(closed_silent, "links closed: no sign of life")                                                        \
     X(closed_idle, "links closed: nothing to do")                                                            \
     X(refused_handshakes, "connections refused: too many handshakes are going on")                           \
+    X(refused_budget, "connections refused: too many handshakes in this second")                             \
     X(self_connect, "connections that led to ourselves")                                                     \
     X(keepalives_in, "keep-alive frames received")                                                           \
     X(keepalives_out, "keep-alive frames sent")                                                              \
@@ -110,6 +111,8 @@ struct rf_link_host {
     void (*down)(void *ctx, const struct rf_link_info *link, int reason);
     /* suspect: no acknowledgement within the RTO (true) or acknowledged again (false), reload.md 3.5 */
     void (*suspect)(void *ctx, rf_link_id link, bool suspect);
+    /* known: does a supernode that we know live at this address (its port aside)? Asked only when handshakes are too many; calls nothing. */
+    bool (*known)(void *ctx, const struct rf_addr *remote);
 };
 
 struct rf_link_config {
@@ -124,7 +127,10 @@ struct rf_link_config {
     size_t max_handshakes;  /* accepted connections not yet UP; default 1000: work that fits in a second */
     size_t max_per_address; /* links from one IP; loopback too; default 256, 0 = no limit */
     size_t accept_per_s_per_address; /* default 50; 0 = no limit */
-    size_t max_backlog_len;          /* bytes of output per link; default 1 MiB */
+    /* Accepted handshakes per second in all, and at once as many; ours count as well, resumed ones as a quarter. More are refused before
+     * they begin, but for known supernodes. Default 200; 0 = no limit. */
+    size_t handshakes_per_s;
+    size_t max_backlog_len;        /* bytes of output per link; default 1 MiB */
     size_t max_backlog_total_len;  /* bytes of output of all links; default 128 MiB; beyond it a link may hold
                                       16 KiB */
     uint64_t connect_timeout_us;   /* default 5 s */
@@ -210,6 +216,8 @@ int rf_links_info(const struct rf_links *links, rf_link_id link, struct rf_link_
 void rf_links_each(const struct rf_links *links, void (*fn)(void *arg, const struct rf_link_info *info),
                    void *arg);
 size_t rf_links_count(const struct rf_links *links, enum rf_link_state state);
+/* rf_links_handshake_room: is there time for another handshake, of a stranger's, in this second? */
+bool rf_links_handshake_room(const struct rf_links *links);
 /* rf_links_recheck closes every link whose certificate is no longer acceptable (new configuration, expiry).
  */
 void rf_links_recheck(struct rf_links *links);

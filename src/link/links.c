@@ -17,6 +17,7 @@ void rf_link_config_default(struct rf_link_config *config)
         .max_handshakes = 1000,
         .max_per_address = 256,
         .accept_per_s_per_address = 50,
+        .handshakes_per_s = 200,
         .max_backlog_len = (size_t)1 << 20,
         .max_backlog_total_len = (size_t)128 << 20,
         .connect_timeout_us = 5 * RF_US_PER_S,

@@ -109,6 +109,7 @@ struct rf_links {
     size_t state_count[RF_LINK_CLOSING + 1];
     size_t accepting; /* accepted links in HANDSHAKE */
     size_t backlog_total;
+    uint64_t budget_us, budget_at_us; /* of handshakes: what is in the bucket, as of when */
     struct rf_list todo, ended;
     struct rf_map addresses;
     struct rf_list idle_addresses; /* oldest first */
@@ -186,12 +187,19 @@ void address_leave(struct rf_links *links, struct link_address *address);
 void addresses_init(struct rf_links *links);
 void addresses_deinit(struct rf_links *links);
 
+/* ---- budget.c ---- */
+/* budget_take: is there time for a handshake with that address? It is taken then. budget_charge takes it in any case. */
+bool budget_take(struct rf_links *links, const struct rf_addr *remote);
+void budget_charge(struct rf_links *links);
+void budget_resumed(struct rf_links *links); /* it was cheaper */
+
 /* ---- expect.c ---- */
 int expect_add(struct rf_links *links, const struct rf_id *node, enum rf_link_purpose purpose,
                uint16_t application);
 /* expect_find returns what is expected from one of the certificate's nodes (purpose 0: any), NULL if nothing. */
 struct link_expect *expect_find(struct rf_links *links, const struct rf_cert *cert,
                                 enum rf_link_purpose purpose);
+bool expects_any(struct rf_links *links); /* is somebody expected now? */
 void expect_drop(struct rf_links *links, struct link_expect *expect);
 void expects_deinit(struct rf_links *links);
 

@@ -220,6 +220,45 @@ static bool attach_ready(struct attach *a)
     return true;
 }
 
+/* Who answers our Attach is in the ring, and listens there; it may name others. */
+static void remember_answerer(struct rf_node *node, const struct rf_attach *answer,
+                              const struct rf_message *message)
+{
+    struct rf_addr addrs[ATTACH_CANDIDATES], others[RF_ADMIT_SUPERNODES];
+    size_t count = rf_admit_supernodes_of(message->extensions, others);
+    for (size_t i = 0; i < count; i++)
+        node_remember(node, &others[i], true);
+    if (usable_addrs(answer->candidates, answer->candidate_count, addrs) > 0)
+        node_remember(node, &addrs[0], false);
+}
+
+/* The request was refused at a budget, in words that we understand: the topology knows what to do. */
+static bool attach_refused(struct attach *a, const struct rf_reply *reply)
+{
+    struct rf_node *node = a->node;
+    struct rf_admit_busy busy;
+    struct rf_redirect redirect = {0};
+    struct rf_id target = a->target;
+    if (reply->error != RF_EREMOTE || reply->error_code != RF_ERROR_EXP_A || a->wish == RF_ADMIT_NONE ||
+        reply->signer == NULL)
+        return false;
+    int error = rf_admit_busy_decode(reply->error_info, node->conf->id_len, &busy);
+    if (error != 0) {
+        node->counters.redirects_malformed++;
+        return false;
+    }
+    node->counters.redirects++;
+    for (size_t i = 0; i < busy.supernode_count; i++)
+        node_remember(node, &busy.supernodes[i], true);
+    redirect.from = reply->signer->node_id;
+    redirect.retry_after_us = busy.retry_after_ms * RF_US_PER_MS;
+    for (size_t i = 0; i < busy.alternative_count && i < RF_REDIRECT_MAX; i++)
+        redirect.alternatives[redirect.alternative_count++] = busy.alternatives[i];
+    attach_free(a);
+    rf_overlay_refused(node->overlay, &target, &redirect);
+    return true;
+}
+
 /* Is it a well-formed answer, of one who is going to dial? Where its candidates are does not matter to us. */
 static int check_answer(const struct attach *a, const struct rf_reply *reply)
 {
@@ -228,6 +267,8 @@ static int check_answer(const struct attach *a, const struct rf_reply *reply)
     int error = a->application == 0 ? rf_attach_decode(reply->body, reply->region, &overlay)
                                     : rf_app_attach_decode(reply->body, reply->region, &app);
     struct rf_view role = a->application == 0 ? overlay.role : app.role;
+    if (error == 0 && a->application == 0)
+        remember_answerer(a->node, &overlay, reply->message);
     return error == 0 && !rf_view_equal(role, rf_view_str(RF_ATTACH_ACTIVE)) ? RF_EFORMAT : error;
 }
 
@@ -240,6 +281,8 @@ static void attach_replied(void *arg, const struct rf_reply *reply)
     a->call = 0;
     bool in_progress =
         reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_IN_PROGRESS && reply->signer != NULL;
+    if (attach_refused(a, reply))
+        return;
     if (reply->error != 0 && !in_progress) {
         attach_end(a, reply->error, NULL, 0);
         return;
@@ -284,13 +327,18 @@ static int address(const struct attach *a, struct rf_view route, struct rf_call 
 static int attach_call(struct attach *a, const struct rf_id *via, struct rf_view route, uint64_t link)
 {
     struct rf_node *node = a->node;
-    struct rf_buf body;
+    struct rf_buf body, wish;
+    uint8_t wish_bytes[32];
     a->called_us = node->now.mono_us;
     rf_buf_init(&body, node->env.mem, 4096);
+    rf_buf_fixed(&wish, wish_bytes, sizeof(wish_bytes));
+    if (a->wish != RF_ADMIT_NONE)
+        rf_admit_wish_put(a->wish, &wish);
     int error = body_put(node, a->application, RF_ATTACH_PASSIVE, a->send_update, &body);
     struct rf_call call = {
         .code = a->application != 0 ? RF_CODE_APP_ATTACH_REQ : RF_CODE_ATTACH_REQ,
         .body = rf_buf_view(&body),
+        .extensions = rf_buf_view(&wish),
         .link = link,
         .done = attach_replied,
         .arg = a,
@@ -308,10 +356,9 @@ static int attach_call(struct attach *a, const struct rf_id *via, struct rf_view
     return error;
 }
 
-void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
-                      uint64_t link, bool send_update)
+static void attach_begin(struct rf_node *node, const struct rf_id *target, bool resource,
+                         const struct rf_id *via, uint64_t link, bool send_update, enum rf_admit_wish wish)
 {
-    struct rf_node *node = ctx;
     if (node->leaving || attach_twin(node, target, resource, 0) != NULL)
         return; /* under way: told when that one ends */
     struct attach *a = attach_new(node, target, resource, 0);
@@ -320,12 +367,25 @@ void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, cons
         return; /* the topology asks again at its next round */
     }
     a->send_update = send_update;
-    if (!resource && rf_overlay_link_of(node->overlay, target) != 0) {
+    a->wish = wish;
+    if (wish == RF_ADMIT_NONE && !resource && rf_overlay_link_of(node->overlay, target) != 0) {
         attach_expect(a, 0); /* linked: told at the next tick, never from inside this call */
         return;
     }
     if (attach_call(a, via, rf_view_of(NULL, 0), link) != 0)
         attach_expect(a, 0); /* likewise: fails at the next tick */
+}
+
+void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                      uint64_t link, bool send_update)
+{
+    attach_begin(ctx, target, resource, via, link, send_update, RF_ADMIT_NONE);
+}
+
+void node_attach_admit(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                       uint64_t link, bool reserve)
+{
+    attach_begin(ctx, target, resource, via, link, true, reserve ? RF_ADMIT_RESERVE : RF_ADMIT_HOME);
 }
 
 int node_attach_app(struct rf_node *node, const struct rf_app_target *target,
@@ -448,6 +508,22 @@ static bool dialled_enough(struct rf_node *node, const struct rf_id *them, uint1
     return dials >= ATTACH_DIALS || conns >= ATTACH_APP_CONNS;
 }
 
+static int answer_active(struct rf_node *node, struct rf_request *request, uint16_t application)
+{
+    struct rf_buf body, extension;
+    rf_buf_init(&body, node->env.mem, 4096);
+    rf_buf_init(&extension, node->env.mem, 1024);
+    int error = body_put(node, application, RF_ATTACH_ACTIVE, false, &body);
+    if (error == 0 && application == 0 && node_admit_extension(node, request, &extension))
+        error = rf_buf_error(&extension);
+    if (error == 0)
+        error = rf_overlay_answer_ext(node->overlay, request, rf_buf_view(&body), rf_buf_view(&extension),
+                                      NULL, 0);
+    rf_buf_deinit(&body);
+    rf_buf_deinit(&extension);
+    return error;
+}
+
 /* Begins to dial, then answers: who could not be dialled is not told that he will be. */
 static void answer_and_dial(struct rf_node *node, struct rf_request *request,
                             const struct rf_ice_candidate *candidates, size_t candidate_count,
@@ -457,7 +533,6 @@ static void answer_and_dial(struct rf_node *node, struct rf_request *request,
     size_t count = usable_addrs(candidates, candidate_count, addrs);
     struct rf_id them = request->signer.node_id;
     struct dial *dial = NULL;
-    struct rf_buf body;
     if (dialled_enough(node, &them, application)) {
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS, "enough are under way");
         return;
@@ -468,16 +543,14 @@ static void answer_and_dial(struct rf_node *node, struct rf_request *request,
         return;
     }
     int error = dial_new(node, addrs, count, &them, application, &dial);
+    if (error == 0)
+        dial->client = application == 0 && rf_admit_wish_of(request->message->extensions) != RF_ADMIT_NONE;
     if (error != 0) {
         node->counters.attaches_refused_full++;
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_FORBIDDEN, "no room for another link");
         return;
     }
-    rf_buf_init(&body, node->env.mem, 4096);
-    error = body_put(node, application, RF_ATTACH_ACTIVE, false, &body);
-    if (error == 0)
-        error = rf_overlay_answer(node->overlay, request, rf_buf_view(&body), NULL, 0);
-    rf_buf_deinit(&body);
+    error = answer_active(node, request, application);
     if (error == 0)
         return;
     rf_log_write(node->env.log, RF_LOG_WARN, "node", "an Attach could not be answered: %s",
@@ -527,6 +600,8 @@ static void on_attach(void *arg, struct rf_request *request)
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_INVALID_MESSAGE, "an Attach to oneself");
     else if (!role_is(node, request, body.role))
         return;
+    else if (!node_admit(node, request, !linked))
+        return;
     else if (linked || !theirs_wins(node, &them, 0))
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS,
                                linked ? "linked already" : "under way");
@@ -573,6 +648,17 @@ static bool update_owed(struct rf_node *node, const struct rf_id *peer)
         owed = owed || (a->owes_update && rf_id_equal(a->resource ? &a->peer : &a->target, peer));
     }
     return owed;
+}
+
+bool node_attach_for_client(const struct rf_node *node, rf_link_id link)
+{
+    RF_LIST_EACH(&node->dials, it)
+    {
+        const struct dial *d = RF_LIST_ENTRY(it, struct dial, list);
+        if (d->link == link)
+            return d->client;
+    }
+    return false;
 }
 
 void node_attach_link_down(struct rf_node *node, rf_link_id link)

@@ -165,16 +165,20 @@ void node_bootstrap_link_down(struct rf_node *node, const struct rf_link_info *l
 
 /* ---- remembered supernodes ---- */
 
-static void remember(struct rf_node *node, const struct rf_addr *addr)
+void node_remember(struct rf_node *node, const struct rf_addr *addr, bool hint)
 {
-    size_t at = node->peer_count;
+    size_t at = node->peer_count, to = hint ? node->peer_count : 0;
+    if (addr->family == 0 || is_self(node, addr))
+        return;
     for (size_t i = 0; i < node->peer_count; i++)
         if (rf_addr_equal(&node->peers[i], addr))
             at = i;
-    if (at == 0 && node->peer_count > 0)
-        return; /* already the newest */
-    if (at == NODE_MAX_PEERS) {
-        at--; /* the oldest goes */
+    if (at < node->peer_count && (hint || at == 0))
+        return;                 /* known, or already the newest */
+    if (at == NODE_MAX_PEERS) { /* the oldest goes; a hint takes the place of some older one */
+        at = hint ? NODE_MAX_PEERS / 2 + rf_rng_below(node->env.jitter, NODE_MAX_PEERS / 2)
+                  : NODE_MAX_PEERS - 1;
+        to = hint ? at : 0;
     } else if (at == node->peer_count) {
         struct rf_addr *peers = rf_resize(node->env.mem, node->peers, (at + 1) * sizeof(*peers));
         if (peers == NULL)
@@ -182,23 +186,25 @@ static void remember(struct rf_node *node, const struct rf_addr *addr)
         node->peers = peers;
         node->peer_count++;
     }
-    memmove(&node->peers[1], &node->peers[0], at * sizeof(node->peers[0]));
-    node->peers[0] = *addr;
+    memmove(&node->peers[to + 1], &node->peers[to], (at - to) * sizeof(node->peers[0]));
+    node->peers[to] = *addr;
     node->peers_dirty = true;
+}
+
+bool node_knows(void *ctx, const struct rf_addr *remote)
+{
+    const struct rf_node *node = ctx;
+    for (size_t i = 0; i < node->peer_count; i++)
+        if (node->peers[i].family == remote->family &&
+            memcmp(node->peers[i].ip, remote->ip, remote->family == 4 ? 4 : 16) == 0)
+            return true;
+    return false;
 }
 
 void rf_node_remember(struct rf_node *node, const struct rf_addr *addr)
 {
-    if (addr->family != 0 && !is_self(node, addr))
-        remember(node, addr);
+    node_remember(node, addr, false);
     node->peers_dirty = false; /* that is where it came from */
-}
-
-void node_remember_link(struct rf_node *node, const struct rf_link_info *link)
-{
-    /* whoever we dialled listens there; who dialled us came from a port that nobody listens on */
-    if (link->outgoing && link->purpose == RF_LINK_OVERLAY)
-        remember(node, &link->remote);
 }
 
 void node_bootstrap_deinit(struct rf_node *node)

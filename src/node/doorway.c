@@ -70,7 +70,13 @@ static void link_up(void *ctx, const struct rf_link_info *link)
         return;
     }
     bool bootstrap = node_bootstrap_link_up(node, link);
-    node_remember_link(node, link);
+    if (!node_admit_link_up(node, &link->node_id)) {
+        rf_links_close(node->links, link->id, RF_ELIMIT);
+        return;
+    }
+    /* whoever we dialled listens there; who dialled us came from a port that nobody listens on */
+    if (link->outgoing && !node_attach_for_client(node, link->id))
+        node_remember(node, &link->remote, false);
     node_event(node, RF_NODE_EVENT_LINK_UP, &link->node_id, &link->remote, 0, NULL);
     rf_overlay_link_up(node->overlay, link->id, &link->node_id, link->outgoing, bootstrap);
     node_attach_link_up(node, link);
@@ -86,6 +92,7 @@ static void link_down(void *ctx, const struct rf_link_info *link, int reason)
         return;
     }
     if (was_up) {
+        node_admit_link_down(node, &link->node_id);
         node_event(node, RF_NODE_EVENT_LINK_DOWN, &link->node_id, &link->remote, reason, "%s",
                    rf_error_text(reason));
         rf_overlay_link_down(node->overlay, link->id, reason);
@@ -144,6 +151,15 @@ static void overlay_neighbor_lost(void *ctx, const struct rf_id *id)
     rf_store_neighbor_lost(((struct rf_node *)ctx)->store, id);
 }
 
+/* A guest is found only through its home: that is what its registration has to say. */
+static void overlay_homed(void *ctx, const struct rf_id *home, bool guest)
+{
+    struct rf_node *node = ctx;
+    struct rf_dest route[] = {rf_dest_node(home), rf_dest_node(&node->identity.node_id)};
+    node->guest = guest;
+    (void)rf_sipreg_route(rf_usages_sipreg(node->usages), route, guest ? RF_COUNT(route) : 0); /* fits */
+}
+
 static size_t overlay_handover_pending(void *ctx)
 {
     return rf_store_handover_pending(((struct rf_node *)ctx)->store);
@@ -179,6 +195,7 @@ const struct rf_link_host *node_link_host(struct rf_node *node, struct rf_link_h
         .app_data = node_app_data,
         .down = link_down,
         .suspect = link_suspect,
+        .known = node_knows,
     };
     return host;
 }
@@ -189,6 +206,8 @@ const struct rf_overlay_host *node_overlay_host(struct rf_node *node, struct rf_
         .ctx = node,
         .send = overlay_send,
         .attach = node_attach_wish,
+        .admit = node_attach_admit,
+        .homed = overlay_homed,
         .bootstrap = node_bootstrap_wish,
         .disconnect = overlay_disconnect,
         .state = node_state_changed,

@@ -6,14 +6,16 @@
 #include "base/map.h"
 #include "node/node.h"
 #include "usage/usages.h"
+#include "wire/admit.h"
 
-#define NODE_MAX_LISTEN     8
-#define NODE_MAX_PEERS      32 /* remembered supernodes */
-#define NODE_MAX_APPS       4
-#define NODE_MAX_DIALS      256 /* under way for others' Attaches */
-#define NODE_MAX_TODO       64  /* addresses that one round of bootstrapping tries */
-#define NODE_APP_TIMEOUT_US (12 * RF_US_PER_S)
-#define NODE_APP_AGAIN_US   (4 * RF_US_PER_S)
+#define NODE_MAX_LISTEN      8
+#define NODE_MAX_PEERS       32   /* remembered supernodes */
+#define NODE_CLIENTS_DEFAULT 4000 /* of a supernode */
+#define NODE_MAX_APPS        4
+#define NODE_MAX_DIALS       256 /* under way for others' Attaches */
+#define NODE_MAX_TODO        64  /* addresses that one round of bootstrapping tries */
+#define NODE_APP_TIMEOUT_US  (12 * RF_US_PER_S)
+#define NODE_APP_AGAIN_US    (4 * RF_US_PER_S)
 
 /* One entry of the queue to the shell; memory for its borrowed parts lives in `region`. */
 struct node_out {
@@ -34,10 +36,11 @@ struct attach {
     struct rf_id target; /* Node-ID, or Resource-ID */
     bool resource;
     bool send_update;
-    bool promised;        /* EXPECTING: the answer said that they dial */
-    bool owes_update;     /* their own Attach, which gave way to this one, asked for an Update */
-    struct rf_id peer;    /* who answered; unset while CALLING a resource */
-    uint16_t application; /* 0: overlay link */
+    enum rf_admit_wish wish; /* of a client: to be admitted */
+    bool promised;           /* EXPECTING: the answer said that they dial */
+    bool owes_update;        /* their own Attach, which gave way to this one, asked for an Update */
+    struct rf_id peer;       /* who answered; unset while CALLING a resource */
+    uint16_t application;    /* 0: overlay link */
     struct rf_view user;  /* owned copy: AppAttach only, the name the certificate must carry; may be empty */
     struct rf_view route; /* owned copy: AppAttach only, the way to the target; may be empty */
     bool again;           /* AppAttach only: asked for the second time */
@@ -54,7 +57,23 @@ struct dial {
     struct rf_id peer;
     uint16_t application;
     bool owes_update; /* the Attach asked for an Update once it is up */
+    bool client;      /* it is one that says so */
     rf_link_id link;
+};
+
+/* A node that a supernode is linked with, or has promised to be; see admit.c. */
+enum visitor_kind { VISITOR_NEW, VISITOR_HOME, VISITOR_RESERVE, VISITOR_PEER, VISITOR_KINDS };
+struct visitor {
+    struct rf_map_node by_node;
+    struct rf_id node;
+    enum visitor_kind kind;
+    size_t links;      /* 0: promised */
+    uint64_t since_us; /* of this kind */
+};
+struct admission {
+    struct rf_map visitors;
+    size_t counts[VISITOR_KINDS];
+    struct rf_timer timer;
 };
 
 /* Who takes the connections of one application. */
@@ -97,7 +116,7 @@ struct rf_node {
     struct rf_addr *listen; /* owned */
     size_t listen_count;
     char *software;
-    size_t max_links, max_links_per_address, max_store_bytes;
+    size_t max_links, max_links_per_address, max_store_bytes, max_clients, handshakes_per_s;
 
     struct rf_node_counters counters;
     struct rf_links *links;
@@ -115,6 +134,7 @@ struct rf_node {
     struct node_app *apps; /* owned */
     size_t app_count;
 
+    struct admission admission;
     struct bootstrap bootstrap;
     struct rf_addr *peers; /* newest first; owned */
     size_t peer_count;
@@ -124,7 +144,7 @@ struct rf_node {
     struct rf_timer leave_timer;
     uint64_t started_us;
     bool started, leaving, left, joined, revoked, expired_told, expiring_told, clock_told;
-    bool register_on, registered;
+    bool register_on, registered, guest;
     struct rf_node_tap tap;
 };
 
@@ -151,9 +171,27 @@ void node_attach_wish(void *ctx, const struct rf_id *target, bool resource, cons
                       uint64_t link, bool send_update); /* rf_overlay_host.attach */
 int node_attach_app(struct rf_node *node, const struct rf_app_target *target,
                     void (*done)(void *arg, int error, rf_link_id conn), void *arg);
+/* rf_overlay_host.admit */
+void node_attach_admit(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
+                       uint64_t link, bool reserve);
+/* node_attach_for_client: did we dial this link for a node that says it is a client? */
+bool node_attach_for_client(const struct rf_node *node, rf_link_id link);
 void node_attach_link_up(struct rf_node *node, const struct rf_link_info *link);
 void node_attach_link_down(struct rf_node *node,
                            rf_link_id link); /* one that came up, or one that never did */
+
+/* admit.c */
+void node_admit_init(struct rf_node *node);
+int node_admit_start(struct rf_node *node);
+void node_admit_deinit(struct rf_node *node);
+/* node_admit decides about an Attach; false: it was refused. dials: there is no link yet, we would have to make one. */
+bool node_admit(struct rf_node *node, struct rf_request *request, bool dials);
+/* node_admit_extension appends what the answer to that Attach carries beside its body; false: nothing. */
+bool node_admit_extension(struct rf_node *node, const struct rf_request *request, struct rf_buf *out);
+/* node_admit_link_up, _down: of an overlay link; false: there is no room for it. */
+bool node_admit_link_up(struct rf_node *node, const struct rf_id *id);
+void node_admit_link_down(struct rf_node *node, const struct rf_id *id);
+void node_admit_status(const struct rf_node *node, struct rf_node_status *out);
 
 /* app.c */
 const struct rf_node_app *node_app_find(struct rf_node *node, uint16_t application);
@@ -169,7 +207,9 @@ bool node_bootstrap_link_up(struct rf_node *node,
                             const struct rf_link_info *link); /* true: it was a bootstrap link */
 void node_bootstrap_link_down(struct rf_node *node, const struct rf_link_info *link, int reason);
 void node_bootstrap_deinit(struct rf_node *node);
-void node_remember_link(struct rf_node *node, const struct rf_link_info *link);
+/* node_remember: a supernode lives there. hint: somebody says so; it does not displace many that we know ourselves. */
+void node_remember(struct rf_node *node, const struct rf_addr *addr, bool hint);
+bool node_knows(void *ctx, const struct rf_addr *remote); /* rf_link_host.known */
 bool node_may_be_first(const struct rf_node *node);
 
 /* node.c */

@@ -65,6 +65,8 @@ static int init_links(struct rf_node *node)
         config.max_per_address = node->max_links_per_address;
     if (node->max_links_per_address == SIZE_MAX)
         config.max_per_address = config.accept_per_s_per_address = 0;
+    if (node->handshakes_per_s != 0)
+        config.handshakes_per_s = node->handshakes_per_s == SIZE_MAX ? 0 : node->handshakes_per_s;
     struct rf_view certs[RF_ENGINE_CERTS_MAX];
     size_t cert_count = node_shown_certs(node->identity.cert, certs);
     int error = node->engine_ops->engine_new(&node->env, certs, cert_count, node->key_pem, &config.engine);
@@ -144,6 +146,7 @@ static void init_env(struct rf_node *node, const struct rf_node_config *config)
     rf_list_init(&node->attaches);
     rf_list_init(&node->dials);
     rf_list_init(&node->app_conns);
+    node_admit_init(node);
 }
 
 static int copy_config(struct rf_node *node, const struct rf_node_config *config)
@@ -161,6 +164,8 @@ static int copy_config(struct rf_node *node, const struct rf_node_config *config
     node->max_links = config->max_links;
     node->max_links_per_address = config->max_links_per_address;
     node->max_store_bytes = config->max_store_bytes;
+    node->max_clients = config->max_clients != 0 ? config->max_clients : NODE_CLIENTS_DEFAULT;
+    node->handshakes_per_s = config->handshakes_per_s;
     if (config->listen_count > 0) {
         node->listen = rf_memdup(config->mem, config->listen, config->listen_count * sizeof(*node->listen));
         if (node->listen == NULL)
@@ -220,6 +225,7 @@ void rf_node_free(struct rf_node *node)
     rf_overlay_free(node->overlay);
     rf_links_free(node->links);
     node_app_deinit(node);
+    node_admit_deinit(node);
     node_bootstrap_deinit(node);
     rf_free(mem, node->listen);
     node_outs_deinit(node);
@@ -245,6 +251,7 @@ void rf_node_start(struct rf_node *node, struct rf_now now)
     node->started = true;
     node->started_us = node->now.mono_us;
     node_upkeep_start(node);
+    (void)node_admit_start(node); /* without memory for a timer nothing else works either */
     rf_overlay_start(node->overlay, false);
 }
 
@@ -339,7 +346,6 @@ static void walk_link(void *arg, const struct rf_link_info *info)
                         : relation_of(walk->entries, walk->entry_count, &info->node_id, walk->peer);
     if (walk->status != NULL) {
         walk->status->link_count++;
-        walk->status->client_count += relation == 'c';
     }
     if (walk->fn != NULL)
         walk->fn(walk->arg, info, relation);
@@ -380,6 +386,8 @@ void rf_node_status(const struct rf_node *node, struct rf_node_status *out)
     for (size_t i = 0; i < walk.entry_count; i++)
         if (walk.entries[i].relation == 'a')
             out->supernode = walk.entries[i].node;
+    out->guest = node->guest;
+    node_admit_status(node, out);
     rf_store_stats(node->store, &out->store);
 }
 

@@ -24,7 +24,15 @@ struct rf_node;
 #define RF_NODE_COUNTERS(X)                                                                                  \
     X(attaches_bad_answer,                                                                                   \
       "Attaches and AppAttaches of ours that failed: malformed answer, or its role is not active")           \
-    X(attaches_refused_full, "Attaches and AppAttaches refused: no room for another link")
+    X(attaches_refused_full, "Attaches and AppAttaches refused: no room for another link")                   \
+    X(clients_admitted, "clients admitted, as home or as reserve")                                           \
+    X(clients_refused_full, "clients refused and redirected: max_clients")                                   \
+    X(clients_refused_rate, "clients refused and redirected: too many handshakes or dials in this second")   \
+    X(reserves_closed, "links of clients in reserve closed: the room was wanted for others")                 \
+    X(visitors_refused, "links closed at once: too many that are neither clients nor peers")                 \
+    X(visitors_closed, "links closed: neither client nor peer after a while, and no room")                   \
+    X(redirects, "redirects received")                                                                       \
+    X(redirects_malformed, "refusals of our Attaches whose error_info is malformed")
 RF_COUNTERS(node, RF_NODE_COUNTERS)
 
 enum rf_node_role { RF_NODE_AUTO = 1, RF_NODE_CLIENT, RF_NODE_SUPERNODE };
@@ -46,6 +54,8 @@ struct rf_node_config {
     size_t max_links;             /* 0 = default */
     size_t max_links_per_address; /* 0 = default; SIZE_MAX = no limit, neither in number nor in rate */
     size_t max_store_bytes;       /* 0 = default */
+    size_t max_clients;           /* supernode: clients, those in reserve included; 0 = default (4000) */
+    size_t handshakes_per_s;      /* 0 = default (200); SIZE_MAX = no limit */
 };
 
 /* rf_node_new checks identity and document. Errors: those of rf_trust_cert (own certificate), RF_EMISMATCH key and certificate or
@@ -145,7 +155,10 @@ struct rf_node_status {
     enum rf_node_role role;
     enum rf_topology_state state;
     struct rf_id supernode; /* clients */
-    size_t link_count, client_count;
+    bool guest;             /* clients: the supernode is not in charge of our Node-ID */
+    size_t link_count;
+    /* supernodes: all clients; of these in reserve; of the rest not of our range; how many may be */
+    size_t client_count, reserve_count, guest_count, max_clients;
     uint64_t uptime_s;
     uint16_t conf_sequence;
     uint64_t cert_not_after_ms;

@@ -2,6 +2,7 @@
 #include "test_link.h"
 
 #include <string.h>
+#include "link/table.h"
 
 static struct world w;
 
@@ -133,6 +134,49 @@ static void test_limit_rate(void **state)
     world_deinit(&w);
 }
 
+static size_t accept_many(size_t count)
+{
+    size_t accepted = 0;
+    rf_link_id id;
+
+    for (size_t i = 0; i < count; i++)
+        accepted += accept_from(2, (uint8_t)i, &id) == 0;
+    return accepted;
+}
+
+static bool is_known(void *ctx, const struct rf_addr *remote)
+{
+    (void)ctx;
+    return remote->ip[2] == 3;
+}
+
+/* Handshakes in all: a second's worth at once, then so many each second; a little more for whom we wait for, more for whom we know. */
+static void test_limit_handshake_rate(void **state)
+{
+    struct rf_id expected = {.len = 16, .b[0] = 9};
+    rf_link_id id;
+
+    (void)state;
+    world_init(&w, &rf_engine_plain);
+    w.config.handshakes_per_s = 20;
+    world_node(&w, 0, NULL);
+    w.node[0].links->host.known = is_known;
+    assert_true(rf_links_handshake_room(w.node[0].links));
+    assert_int_equal(accept_many(50), 20);
+    assert_false(rf_links_handshake_room(w.node[0].links));
+    assert_int_equal(counters(&w.node[0])->refused_budget, 30);
+    w.now.mono_us += RF_US_PER_S / 4;
+    assert_true(rf_links_handshake_room(w.node[0].links));
+    assert_int_equal(accept_many(50), 5);
+    assert_int_equal(rf_links_expect(w.node[0].links, &expected, RF_LINK_OVERLAY, 0), 0);
+    assert_int_equal(accept_many(50), 5);
+    for (uint8_t i = 0; i < 30; i++) /* never more than two seconds' worth */
+        assert_int_equal(accept_from(3, i, &id), i < 15 ? 0 : RF_ELIMIT);
+    w.now.mono_us += 100 * RF_US_PER_S;
+    assert_int_equal(accept_many(50), 20);
+    world_deinit(&w);
+}
+
 /* A hundred thousand addresses come once: what is remembered about them is bounded. */
 static void test_addresses_bounded(void **state)
 {
@@ -141,6 +185,7 @@ static void test_addresses_bounded(void **state)
 
     (void)state;
     world_init(&w, &rf_engine_plain);
+    w.config.handshakes_per_s = 0;
     world_node(&w, 0, NULL);
     before = w.mem.live_count;
     for (unsigned i = 0; i < 20000; i++) {
@@ -280,17 +325,12 @@ static void test_one_broken_among_many(void **state)
 int test_link_limits(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_limit_all),
-        cmocka_unit_test(test_small_table),
-        cmocka_unit_test(test_limit_handshakes),
-        cmocka_unit_test(test_limit_per_address),
-        cmocka_unit_test(test_limit_rate),
-        cmocka_unit_test(test_addresses_bounded),
-        both_engines(test_backlog),
-        cmocka_unit_test(test_backlog_total),
-        cmocka_unit_test(test_peer_does_not_read),
-        cmocka_unit_test(test_peer_reads_again),
-        both_engines(test_one_broken_among_many),
+        cmocka_unit_test(test_limit_all),         cmocka_unit_test(test_small_table),
+        cmocka_unit_test(test_limit_handshakes),  cmocka_unit_test(test_limit_per_address),
+        cmocka_unit_test(test_limit_rate),        cmocka_unit_test(test_limit_handshake_rate),
+        cmocka_unit_test(test_addresses_bounded), both_engines(test_backlog),
+        cmocka_unit_test(test_backlog_total),     cmocka_unit_test(test_peer_does_not_read),
+        cmocka_unit_test(test_peer_reads_again),  both_engines(test_one_broken_among_many),
     };
     return cmocka_run_group_tests_name("link limits", tests, NULL, NULL);
 }

@@ -269,8 +269,7 @@ static void chord_link_up(struct rf_topology *t, const struct rf_conn *info, boo
     conn->suspect = info->suspect;
     conn->heard_us = chord_now(t);
     candidates_alive(&t->candidates, &info->node);
-    conn->attached = chord_attach_claim(t, &info->node);
-    conn->admitted = conn->admitted || conn->attached;
+    conn->attached = chord_attach_claim(t, &info->node, &conn->admitted);
     if (conn->attached || (bootstrap && conn->up_us == chord_now(t)))
         conn->wanted = true;
     if (t->params.role == RF_ROLE_CLIENT)

@@ -96,6 +96,9 @@ struct chord_call;
 
 enum chord_owe { OWE_NOTHING, OWE_READY, OWE_NEIGHBORS, OWE_FULL }; /* ordered: what includes more is later */
 
+/* What a client is to a supernode that it asked. */
+enum chord_admitted { ADMITTED_NOT, ADMITTED_RESERVE, ADMITTED_HOME };
+
 /* A node we are linked with. */
 struct chord_conn {
     struct rf_map_node by_node;
@@ -105,7 +108,7 @@ struct chord_conn {
     bool peer;     /* in the ring: sent an Update, or we admitted it */
     bool wanted;   /* the link was made at our wish and is ours to release */
     bool attached; /* ... by an Attach, which asked for an Update */
-    bool admitted; /* client: it took us, by an Attach */
+    enum chord_admitted admitted;
     bool suspect;
     bool left;     /* sent a Leave */
     bool handover; /* admitted; its place is told when its data are there */
@@ -289,8 +292,8 @@ void chord_attach_forget(struct rf_topology *t,
 void chord_attaches_lost(struct rf_topology *t,
                          const struct rf_id *informer); /* its link is gone, so are those through it */
 bool chord_attaching(const struct rf_topology *t, const struct rf_id *target);
-bool chord_attach_claim(struct rf_topology *t,
-                        const struct rf_id *node); /* a link is there: was it asked for? */
+/* chord_attach_claim: a link is there; was it asked for? admitted: as what, set if so. */
+bool chord_attach_claim(struct rf_topology *t, const struct rf_id *node, enum chord_admitted *admitted);
 void chord_attaches_expire(struct rf_topology *t);
 void chord_on_refused(struct rf_topology *t, const struct rf_id *target, const struct rf_redirect *redirect);
 void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,

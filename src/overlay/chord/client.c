@@ -115,7 +115,7 @@ static void set_home(struct rf_topology *t, struct chord_conn *conn, bool guest)
 static void become(struct rf_topology *t, const struct rf_id *node, uint64_t link, bool guest)
 {
     struct chord_conn *conn = chord_conn_find(t, node);
-    if (conn && conn->admitted) {
+    if (conn && conn->admitted == ADMITTED_HOME) {
         set_home(t, conn, guest);
         return;
     }
@@ -207,8 +207,11 @@ static void be_guest_of(struct rf_topology *t, const struct chord_conn *boot)
         chord_alarm_in(t, ALARM_JOIN, chord_about(t, TROUBLE_US));
 }
 
-static void reserve_attached(struct rf_topology *t, const struct rf_id *node, int error)
+static void reserve_attached(struct rf_topology *t, const struct rf_id *target, const struct rf_id *node,
+                             int error)
 {
+    if (error && rf_id_equal(target, &t->client.reserve))
+        t->client.reserve_after_us = chord_now(t) + 5 * CHORD_S; /* there is a link all the same */
     if (!error && !linked(t, &t->client.reserve))
         t->client.reserve = *node;
     if (!error)
@@ -235,7 +238,7 @@ void chord_client_attached(struct rf_topology *t, const struct rf_id *target, co
                            int error, enum chord_purpose purpose)
 {
     if (purpose == FOR_RESERVE) {
-        reserve_attached(t, node, error);
+        reserve_attached(t, target, node, error);
         return;
     }
     if (!error && !rf_id_equal(node, &t->params.self)) {
@@ -284,6 +287,8 @@ static void reserve_refused(struct rf_topology *t, const struct rf_redirect *red
     unsigned n = t->client.reserve_refusals;
     t->client.reserve_refusals += n < RESERVE_MAX;
     t->client.reserve_after_us = chord_now(t) + RESERVE_US + rf_rng_below(t->env.jitter, RESERVE_US << n);
+    if (rf_id_equal(&t->client.reserve, &redirect->from))
+        t->client.reserve = (struct rf_id){0};
     if (choose_alternative(t, redirect, &other))
         for (size_t i = 0; i < t->client.list_count; i++)
             if (rf_id_equal(&t->client.list[i], &redirect->from))
@@ -318,7 +323,7 @@ void chord_client_refused(struct rf_topology *t, const struct rf_redirect *redir
         return;
     }
     struct chord_conn *home = linked(t, &t->client.home);
-    if (t->state != RF_TOPOLOGY_JOINED || !home || !home->admitted) {
+    if (t->state != RF_TOPOLOGY_JOINED || !home || home->admitted != ADMITTED_HOME) {
         redirected(t, redirect, retry_after_us);
         return;
     }
@@ -350,9 +355,14 @@ static bool reserve_usable(const struct rf_topology *t, const struct rf_id *node
 
 static void find_reserve(struct rf_topology *t)
 {
-    if (linked(t, &t->client.reserve) || chord_attaching(t, &t->client.reserve) ||
+    struct chord_conn *reserve = linked(t, &t->client.reserve);
+    if ((reserve && reserve->admitted == ADMITTED_RESERVE) || chord_attaching(t, &t->client.reserve) ||
         chord_now(t) < t->client.reserve_after_us)
         return;
+    if (reserve) { /* it was home, or is so by chance: it has to know */
+        chord_attach(t, &reserve->node, false, NULL, reserve->link, FOR_RESERVE, true);
+        return;
+    }
     t->client.reserve = (struct rf_id){0};
     for (size_t i = 0; i < t->client.list_count; i++) {
         struct rf_id node = t->client.list[i];
@@ -361,7 +371,7 @@ static void find_reserve(struct rf_topology *t)
             continue;
         if (chord_attach_age(t, &node) > SLOW_US)
             continue; /* probably dead; the next one is asked as well */
-        if (conn && conn->admitted)
+        if (conn && conn->admitted == ADMITTED_RESERVE)
             t->client.reserve = node;
         else
             chord_attach(t, &node, false, conn ? NULL : &t->client.home, conn ? conn->link : 0, FOR_RESERVE,
@@ -379,8 +389,13 @@ void chord_client_pursue(struct rf_topology *t)
     if (!t->client.informed)
         chord_pull(t, home);
     find_reserve(t);
-    if (!t->client.informed || (t->client.list_count > 0 && !linked(t, &t->client.reserve)))
-        chord_alarm_soon(t, ALARM_PURSUE, chord_about(t, SLOW_US));
+    struct chord_conn *reserve = linked(t, &t->client.reserve);
+    bool settled = reserve ? reserve->admitted == ADMITTED_RESERVE : t->client.list_count == 0;
+    uint64_t wait_us = chord_about(t, SLOW_US), after_us = t->client.reserve_after_us;
+    if (t->client.informed && after_us > chord_now(t) + wait_us)
+        wait_us = after_us - chord_now(t);
+    if (!t->client.informed || !settled)
+        chord_alarm_soon(t, ALARM_PURSUE, wait_us);
 }
 
 /* ---- events ---- */
@@ -431,6 +446,13 @@ static struct chord_conn *another(const struct rf_topology *t)
     return NULL;
 }
 
+/* It serves us from now on and has to know: until now it was the reserve, or a link that was there by chance. */
+static void ask_home(struct rf_topology *t, struct chord_conn *conn, bool guest)
+{
+    struct rf_id node = conn->node;
+    become(t, &node, conn->link, guest);
+}
+
 static void home_lost(struct rf_topology *t)
 {
     t->client.home = (struct rf_id){0};
@@ -443,8 +465,7 @@ static void home_lost(struct rf_topology *t)
         set_home(t, next, guest);
         if (!guest)
             chord_alarm_in(t, ALARM_JOIN, wait_us);
-        else if (!next->admitted) /* a link that was there by chance */
-            become(t, &t->client.home, next->link, true);
+        ask_home(t, next, guest);
         return;
     }
     t->client.guest = false;

@@ -93,7 +93,8 @@ static void measure(struct chord_call *call)
     if (!conn || !call->link || conn->link != call->link || took_us >= CHORD_CHECK_TRY_US)
         return;
     uint32_t rtt_us = took_us ? (uint32_t)took_us : 1;
-    conn->rtt_us = conn->rtt_us && rtt_us > conn->rtt_us ? conn->rtt_us + (rtt_us - conn->rtt_us) / 8 : rtt_us;
+    conn->rtt_us =
+        conn->rtt_us && rtt_us > conn->rtt_us ? conn->rtt_us + (rtt_us - conn->rtt_us) / 8 : rtt_us;
     ring_measured(&t->ring, &conn->node, conn->rtt_us);
 }
 
@@ -294,6 +295,11 @@ static void attach_failed(struct rf_topology *t, const struct chord_attach *atta
         informer->bad_hints++;
 }
 
+static enum chord_admitted admitted_by(const struct chord_attach *attach)
+{
+    return attach->purpose == FOR_RESERVE ? ADMITTED_RESERVE : ADMITTED_HOME;
+}
+
 /* How an Attach ended is told to whoever wanted it. */
 static void attach_told(struct rf_topology *t, const struct chord_attach *attach, const struct rf_id *node,
                         int error)
@@ -323,7 +329,7 @@ void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const 
     struct chord_conn *conn = chord_conn_find(t, node);
     if (conn) {
         attach_remove(t, found);
-        conn->admitted = true;
+        conn->admitted = admitted_by(&attach);
         if (conn->up_us >= attach.start_us)
             conn->wanted = conn->attached = true;
         conn->needed_us = chord_now(t);
@@ -350,12 +356,12 @@ void chord_on_refused(struct rf_topology *t, const struct rf_id *target, const s
     chord_client_refused(t, redirect, purpose);
 }
 
-/* chord_attach_claim: a link came up; was it asked for by us? */
-bool chord_attach_claim(struct rf_topology *t, const struct rf_id *node)
+bool chord_attach_claim(struct rf_topology *t, const struct rf_id *node, enum chord_admitted *admitted)
 {
     struct chord_attach *attach = attach_find(t, node);
     if (!attach)
         return false;
+    *admitted = admitted_by(attach);
     if (attach->answered)
         attach_remove(t, attach);
     return true;

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-ROOMS = "base crypto wire stun ident conf link overlay usage mls chat node turn enrol control".split()
+ROOMS = "base crypto wire stun ident conf link overlay usage mls chat node turn enrol control sim".split()
 
 # functions of libc and libm that neither see the system nor keep state that matters
 PURE = set("""
@@ -23,7 +23,8 @@ PURE = set("""
     qsort bsearch abs labs __errno_location regcomp regexec regfree
     __memcpy_chk __memmove_chk __memset_chk __strcat_chk __strcpy_chk __strncpy_chk __snprintf_chk __vsnprintf_chk
     __explicit_bzero_chk
-    ceil exp exp2 fabs floor fmod ldexp lgamma log log1p log2 lround nearbyint pow round sqrt trunc
+    acos ceil cos exp exp2 fabs floor fmax fmin fmod ldexp lgamma log log10 log1p log2 lround nearbyint pow round sin sincos
+    sqrt trunc
     __stack_chk_fail _GLOBAL_OFFSET_TABLE_ __tls_get_addr
 """.split())
 

@@ -205,6 +205,11 @@ static void flow_event(void *arg, int fd, unsigned events)
 
 /* ---- listening ---- */
 
+static int spare_open(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 /* Drops what waits, so that who is there asks another node at once instead of waiting for us; the rest waits until we rested. */
 static void drop_waiting(struct rf_flows *flows, int fd)
 {
@@ -216,7 +221,7 @@ static void drop_waiting(struct rf_flows *flows, int fd)
         int err = rf_socket_accept(fd, &dropped, &remote, &local);
         if (err == 0)
             rf_socket_close(dropped);
-        flows->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        flows->spare_fd = spare_open();
         if (err != 0)
             return;
         flows->counters.descriptors_out++;
@@ -248,6 +253,8 @@ static void listener_event(void *arg, int fd, unsigned events)
     int made;
 
     (void)events;
+    if (flows->spare_fd < 0) /* another thread was faster when drop_waiting wanted it back */
+        flows->spare_fd = spare_open();
     for (int i = 0; i < ACCEPT_BURST; i++) {
         int err = rf_socket_accept(fd, &made, &remote, &local);
         if (err == 0) {
@@ -354,7 +361,7 @@ int rf_flows_new(struct rf_mem *mem, struct rf_loop *loop, const struct rf_flow_
     flows->loop = loop;
     flows->door = *doorway;
     flows->log = log;
-    flows->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    flows->spare_fd = spare_open();
     rf_map_init(&flows->map, mem, seed, flow_key);
     *out = flows;
     return 0;

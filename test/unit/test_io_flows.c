@@ -275,7 +275,7 @@ static void test_descriptors_out(void **state)
     struct rf_addr at = core_listen(core);
     struct rlimit before, tight;
     uint64_t a, b;
-    int probe, fd;
+    int probe;
 
     (void)state;
     assert_int_equal(rf_socket_connect(&at, &probe), 0); /* waits in the backlog */
@@ -290,16 +290,47 @@ static void test_descriptors_out(void **state)
     b = core_connect(core, &at);
     TURN_UNTIL(core, rf_flows_counters(core->flows)->accepted == 1);
     assert_true(core->flow[b].alive);
-    fd = probe;
-    rf_socket_close(fd);
+    rf_socket_close(probe);
+    core_free(core);
+}
+
+/* While the listener drops one, somebody else takes the descriptor that it keeps for that: it gets one again, and drops the next. */
+static void test_spare_descriptor_taken(void **state)
+{
+    struct core *core = core_new(FLOWS_MAX);
+    struct rf_addr at = core_listen(core);
+    struct rlimit before, tight;
+    int probe, last;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(rf_socket_connect(&at, &probe), 0); /* waits in the backlog */
+    tight = before;
+    tight.rlim_cur = 3; /* what is closed does not come back */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    TURN_UNTIL(core, rf_flows_counters(core->flows)->listener_rests == 1);
+    assert_int_equal(rf_flows_counters(core->flows)->descriptors_out, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    TURN_UNTIL(core, rf_flows_counters(core->flows)->accepted == 1);
+    assert_int_equal(rf_socket_connect(&at, &last), 0);
+    tight.rlim_cur = (rlim_t)last + 1; /* no descriptor is free */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    TURN_UNTIL(core, rf_flows_counters(core->flows)->descriptors_out == 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    rf_socket_close(last);
+    rf_socket_close(probe);
     core_free(core);
 }
 
 int test_io_flows(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo), cmocka_unit_test(test_close_sends_rest), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_many), cmocka_unit_test(test_descriptors_out),
+        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_close_sends_rest),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_descriptors_out),
+        cmocka_unit_test(test_spare_descriptor_taken),
     };
     return cmocka_run_group_tests_name("io flows", tests, NULL, NULL);
 }

@@ -207,6 +207,9 @@ int rf_links_expect(struct rf_links *links, const struct rf_id *node, enum rf_li
  */
 int rf_links_send(struct rf_links *links, rf_link_id link, struct rf_view message);
 int rf_links_app_send(struct rf_links *links, rf_link_id link, struct rf_view bytes);
+/* rf_links_keepalive has the peer of an overlay link that is UP show that it lives: a keep-alive goes out if nothing went either way for `quiet_us`
+ * and no acknowledgement is due anyway. No acknowledgement within the RTO: host.suspect, as ever. Another link or none: nothing. */
+void rf_links_keepalive(struct rf_links *links, rf_link_id link, uint64_t quiet_us);
 /* rf_links_close ends a link politely; host.down follows from the next rf_links_next_action or timer, with
  * `reason`. */
 void rf_links_close(struct rf_links *links, rf_link_id link, int reason);

@@ -142,6 +142,16 @@ static void check_up(struct rf_links *links, struct rf_link *link)
     }
 }
 
+void rf_links_keepalive(struct rf_links *links, rf_link_id id, uint64_t quiet_us)
+{
+    struct rf_link *link = link_find(links, id);
+
+    if (!link || link->state != RF_LINK_UP || link->purpose != RF_LINK_OVERLAY ||
+        !links->config.overlay_hash || link->waiting || links_now(links) - link->activity_us < quiet_us)
+        return;
+    keepalive_send(links, link);
+}
+
 static void fired_up(struct rf_links *links, struct rf_link *link)
 {
     uint64_t late = links_now(links) - link->timer.at_us;

@@ -141,6 +141,11 @@ static void overlay_disconnect(void *ctx, uint64_t link)
     rf_links_close(((struct rf_node *)ctx)->links, link, RF_ECLOSED);
 }
 
+static void overlay_keepalive(void *ctx, uint64_t link, uint64_t quiet_us)
+{
+    rf_links_keepalive(((struct rf_node *)ctx)->links, link, quiet_us);
+}
+
 static void overlay_range_changed(void *ctx)
 {
     rf_store_range_changed(((struct rf_node *)ctx)->store);
@@ -210,6 +215,7 @@ const struct rf_overlay_host *node_overlay_host(struct rf_node *node, struct rf_
         .homed = overlay_homed,
         .bootstrap = node_bootstrap_wish,
         .disconnect = overlay_disconnect,
+        .keepalive = overlay_keepalive,
         .state = node_state_changed,
         .range_changed = overlay_range_changed,
         .neighbor_lost = overlay_neighbor_lost,

@@ -61,6 +61,12 @@ static void wish_disconnect(void *ctx, uint64_t link)
         o->host.disconnect(o->host.ctx, link);
 }
 
+static void wish_keepalive(void *ctx, uint64_t link, uint64_t quiet_us)
+{
+    struct rf_overlay *o = ctx;
+    o->host.keepalive(o->host.ctx, link, quiet_us);
+}
+
 static void tell_state(void *ctx, enum rf_topology_state state)
 {
     struct rf_overlay *o = ctx;
@@ -119,6 +125,7 @@ static int create_topology(struct rf_overlay *o)
         .homed = tell_homed,
         .bootstrap = wish_bootstrap,
         .disconnect = wish_disconnect,
+        .keepalive = o->host.keepalive != NULL ? wish_keepalive : NULL,
         .state = tell_state,
         .range_changed = tell_range_changed,
         .neighbor_lost = tell_neighbor_lost,

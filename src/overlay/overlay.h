@@ -69,6 +69,7 @@ struct rf_overlay_host {
     void (*homed)(void *ctx, const struct rf_id *home, bool guest); /* may be NULL */
     void (*bootstrap)(void *ctx);
     void (*disconnect)(void *ctx, uint64_t link);
+    void (*keepalive)(void *ctx, uint64_t link, uint64_t quiet_us); /* may be NULL */
     void (*state)(void *ctx, enum rf_topology_state state);
     void (*range_changed)(void *ctx);
     void (*neighbor_lost)(void *ctx, const struct rf_id *node);

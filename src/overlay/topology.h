@@ -66,6 +66,9 @@ struct rf_topology_host {
     void (*bootstrap)(void *ctx);
     void (*disconnect)(void *ctx,
                        uint64_t link); /* no longer wanted by the topology; link_down may follow, or not */
+    /* keepalive: have the link's peer show that it lives, unless something went over it in the last `quiet_us`. Costs a frame and its
+     * acknowledgement; link_suspect follows when there is none. May be NULL: RouteQueries are used. */
+    void (*keepalive)(void *ctx, uint64_t link, uint64_t quiet_us);
     /* state changed: JOINED means responsible for (pred, self] (peer) or reachable (client). */
     void (*state)(void *ctx, enum rf_topology_state state);
     /* our range or replica set changed: storage hands over, replicates, deletes. */

@@ -84,6 +84,14 @@ static void host_disconnect(void *ctx, uint64_t id)
         cn_link_break(self->net, link, self->number);
 }
 
+static void host_keepalive(void *ctx, uint64_t id, uint64_t quiet_us)
+{
+    struct rf_overlay *self = ctx;
+    struct net_link *link = cn_link_get(self->net, id);
+    if (link)
+        cn_link_keepalive(self->net, self->number, link, quiet_us);
+}
+
 static void host_state(void *ctx, enum rf_topology_state state)
 {
     struct rf_overlay *self = ctx;
@@ -316,6 +324,7 @@ void net_start(struct net *net, size_t node, bool first)
                                     .attach = host_attach,
                                     .bootstrap = host_bootstrap,
                                     .disconnect = host_disconnect,
+                                    .keepalive = net->config.no_keepalive ? NULL : host_keepalive,
                                     .state = host_state,
                                     .range_changed = host_range_changed,
                                     .neighbor_lost = host_neighbor_lost,

@@ -31,6 +31,7 @@ struct net_link {
     bool up;
     bool lost[2]; /* ends[i] crashed silently: it knows nothing of the link any more */
     uint64_t latency_us;
+    uint64_t active_us;  /* when something was last sent, either way */
     uint64_t last_us[2]; /* arrival of the last message from ends[i]: a link keeps the order */
     uint64_t unacked_us; /* the first message that went into the void, 0 = none */
 };
@@ -72,6 +73,7 @@ struct net_config {
     unsigned loss_permille;                   /* of a message on one hop */
     struct rf_topology_params params;         /* self and role are filled in */
     bool use_handover;                        /* plugins get host.handover_pending */
+    bool no_keepalive;                        /* plugins get no host.keepalive */
 };
 
 struct net {

@@ -9,11 +9,13 @@
 #include "base/error.h"
 #include "support/chord_net.h"
 
-#define OVERHEAD    430 /* header, certificate and signature of a message */
-#define TTL         100
-#define RTO_US      NET_S
-#define SILENCE_US  (30 * NET_S)
-#define LIFETIME_US (15 * NET_S)
+#define OVERHEAD      430 /* header, certificate and signature of a message */
+#define KEEPALIVE_LEN 79  /* frame and TLS record; its acknowledgement: */
+#define ACK_LEN       31
+#define TTL           100
+#define RTO_US        NET_S
+#define SILENCE_US    (30 * NET_S)
+#define LIFETIME_US   (15 * NET_S)
 
 enum event_kind { EV_MESSAGE, EV_LINK_UP, EV_LINK_DOWN, EV_SUSPECT, EV_BOOT_FAILED, EV_ATTACHED, EV_GONE };
 
@@ -108,6 +110,7 @@ struct rf_conn cn_conn_of(const struct net *net, const struct net_link *link, si
 struct net_link *cn_link_make(struct net *net, size_t from, size_t to);
 void cn_link_break(struct net *net, struct net_link *link, size_t silent_for); /* that end is not told */
 void cn_link_take(struct rf_overlay *node, uint64_t id);
+void cn_link_keepalive(struct net *net, size_t from, struct net_link *link, uint64_t quiet_us);
 void cn_link_send(struct net *net, size_t from, struct net_link *link,
                   struct message *message); /* takes it */
 

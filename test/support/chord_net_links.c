@@ -158,10 +158,26 @@ static void into_the_void(struct net *net, struct net_link *link, size_t from)
     down->flag = true;
 }
 
+void cn_link_keepalive(struct net *net, size_t from, struct net_link *link, uint64_t quiet_us)
+{
+    size_t to = cn_other_end(link, from), end = link->ends[0] == from ? 0 : 1;
+    if (!link->up || cn_now(net) - link->active_us < quiet_us || link->unacked_us)
+        return;
+    net->nodes[from].counts.bytes += KEEPALIVE_LEN;
+    link->active_us = cn_now(net);
+    if (!cn_reachable(net, from, to))
+        into_the_void(net, link, from);
+    else if (link->lost[1 - end])
+        cn_link_break(net, link, SIZE_MAX);
+    else
+        net->nodes[to].counts.bytes += ACK_LEN;
+}
+
 void cn_link_send(struct net *net, size_t from, struct net_link *link, struct message *message)
 {
     size_t to = cn_other_end(link, from), end = link->ends[0] == from ? 0 : 1;
     struct net_counts *counts = &net->nodes[from].counts;
+    link->active_us = cn_now(net);
     counts->messages++;
     counts->bytes += OVERHEAD + message->body_len + 18 * (message->dest_count + message->path_count);
     if (link->lost[1 - end] && cn_reachable(net, from, to)) { /* it started anew and resets the connection */

@@ -126,6 +126,7 @@ static void updates_refused(void **state)
     static const uint8_t ready[] = {0, 0, 0, 1, 1};
     (void)state;
     ring_of(&net, 3, 4);
+    net_run(&net, 30 * NET_S); /* all have said what there is to say */
     const struct rf_id *other = &net.nodes[2].id;
     uint64_t received = counter(&net, 0, "updates_received");
     assert_int_equal(net_forge(&net, 1, 0, NULL, RF_CODE_UPDATE_REQ, rf_view_str("x"), NULL),
@@ -274,7 +275,7 @@ static void finger_searches(void **state)
     enum { PEERS = 40, HOUR = 3600 };
     struct net net;
     uint64_t pings[PEERS];
-    size_t early[PEERS] = {0}, late[PEERS] = {0}, most_early = 0, most_late = 0;
+    size_t early[PEERS] = {0}, late[PEERS] = {0}, most_early = 0, all_late = 0;
     (void)state;
     ring_of(&net, 12, PEERS);
     for (size_t i = 0; i < PEERS; i++)
@@ -290,12 +291,12 @@ static void finger_searches(void **state)
     }
     for (size_t i = 0; i < PEERS; i++) {
         most_early = early[i] > most_early ? early[i] : most_early;
-        most_late = late[i] > most_late ? late[i] : most_late;
+        all_late += late[i];
     }
-    print_message("finger searches of a peer: at most %zu in the first hour, %zu in the second\n", most_early,
-                  most_late);
+    print_message("finger searches of a peer: at most %zu in the first hour, %.1f on average in the second\n",
+                  most_early, (double)all_late / PEERS);
     assert_true(most_early >= 2 && most_early <= 14); /* 5 s, 10 s, ... 3600 s, each a bit more or less */
-    assert_true(most_late <= 3);
+    assert_true(all_late <= 2 * PEERS);               /* who finds one begins anew */
     net_deinit(&net);
 }
 

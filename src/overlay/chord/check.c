@@ -1,7 +1,10 @@
 /*
  * check.c - are the neighbors alive, and do they see the ring as we do?
  *
- * A check is a RouteQuery sent straight to the neighbor: it costs what a Ping costs and asks more. Our successor is asked for the way to the
+ * Every 10 to 15 s the nearest two on each side have to acknowledge a frame, if nothing else went over their links; who does not is suspect, and is
+ * checked at once. (All other links get a keep-alive of their own once a minute.)
+ *
+ * Every one to two minutes, and soon after the neighbor tables changed, the nearest on each side are checked. A check is a RouteQuery sent straight to the neighbor: it costs what a Ping costs and asks more. Our successor is asked for the way to the
  * Resource-ID after ours and must answer itself, our predecessor for the way to our own and must answer us. Another answer means
  * that one of us misses somebody: our Update goes there, and theirs is asked for.
  * A node that does not answer is checked once more, under suspicion at once given up, then it counts as failed (reload.md 5.8).
@@ -90,11 +93,20 @@ void chord_check(struct rf_topology *t, struct chord_conn *conn)
     t->counters.checks++;
 }
 
-static void check_if_quiet(struct rf_topology *t, const struct rf_id *node)
+static void check_if_quiet(struct rf_topology *t, const struct rf_id *node, uint64_t quiet_us)
 {
     struct chord_conn *conn = chord_conn_find(t, node);
-    if (conn && chord_now(t) - conn->heard_us >= CHORD_QUIET_US)
+    if (conn && chord_now(t) - conn->heard_us >= quiet_us)
         chord_check(t, conn);
+}
+
+static void keep_alive(struct rf_topology *t, const struct rf_id *node)
+{
+    struct chord_conn *conn = chord_conn_find(t, node);
+    if (!t->host.keepalive)
+        check_if_quiet(t, node, CHORD_QUIET_US);
+    else if (conn && !conn->check)
+        t->host.keepalive(t->host.ctx, conn->link, CHORD_QUIET_US);
 }
 
 void chord_check_round(struct rf_topology *t)
@@ -104,13 +116,34 @@ void chord_check_round(struct rf_topology *t)
         chord_client_check(t);
         return;
     }
+    struct chord_tables tables = t->tables; /* a check may change them */
+    for (size_t i = 0; i < CHORD_WATCHED; i++) {
+        if (i < tables.succ_count)
+            keep_alive(t, &tables.succ[i]);
+        if (i < tables.pred_count)
+            keep_alive(t, &tables.pred[i]);
+    }
+}
+
+void chord_agree_round(struct rf_topology *t)
+{
+    uint64_t quiet_us = t->agree_soon ? 0 : CHORD_AGREE_QUIET_US;
+    t->agree_soon = false;
+    chord_alarm_in(t, ALARM_AGREE, rf_rng_between(t->env.jitter, CHORD_AGREE_LOW_US, CHORD_AGREE_HIGH_US));
     if (t->tables.succ_count == 0)
         return;
     struct rf_id succ = t->tables.succ[0], pred = t->tables.pred[0], next;
-    check_if_quiet(t, &succ);
-    check_if_quiet(t, &pred);
+    check_if_quiet(t, &succ, quiet_us);
+    check_if_quiet(t, &pred, quiet_us);
     if (t->ring.count > 2) { /* and the others in turn */
         next = t->ring.peers[t->check_turn++ % t->ring.count].node;
-        check_if_quiet(t, &next);
+        check_if_quiet(t, &next, CHORD_AGREE_QUIET_US);
     }
+}
+
+void chord_agree_soon(struct rf_topology *t)
+{
+    t->agree_soon = true;
+    chord_alarm_soon(t, ALARM_AGREE,
+                     CHORD_AGREE_SOON_US / 2 + rf_rng_below(t->env.jitter, CHORD_AGREE_SOON_US));
 }

@@ -75,6 +75,7 @@ static void fire(struct rf_timer *timer, void *arg)
         [ALARM_FLUSH] = chord_flush,
         [ALARM_PURSUE] = pursue_alarm,
         [ALARM_CHECK] = chord_check_round,
+        [ALARM_AGREE] = chord_agree_round,
         [ALARM_STABILIZE] = chord_stabilize,
         [ALARM_FINGERS] = chord_fingers_search,
         [ALARM_PARTITION] = chord_partition_check,

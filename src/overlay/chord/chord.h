@@ -30,11 +30,18 @@
 
 /* ---- numbers; why they are so: docs/decisions/0008-topology.md ---- */
 #define CHORD_ROUND_US        (200 * CHORD_MS) /* at most one reactive round of Updates in that time */
+#define CHORD_NEAR            3 /* nearest per side that are told of every change; the others, and who is no neighbor: */
+#define CHORD_FAR_ROUND_US    (5 * CHORD_S) /* at most one Update in that time */
 #define CHORD_BATCH_COUNT     64               /* Updates sent at once; the next batch follows */
 #define CHORD_BATCH_US        (20 * CHORD_MS)
-#define CHORD_CHECK_LOW_US    (10 * CHORD_S) /* neighbors are checked at a random time from .. to */
+#define CHORD_CHECK_LOW_US    (10 * CHORD_S) /* neighbors show that they live at a random time from .. to */
 #define CHORD_CHECK_HIGH_US   (15 * CHORD_S)
-#define CHORD_QUIET_US        (8 * CHORD_S) /* heard of more recently: not checked */
+#define CHORD_QUIET_US        (8 * CHORD_S) /* heard of more recently: no keep-alive */
+#define CHORD_WATCHED         2 /* nearest per side that get a keep-alive at each check */
+#define CHORD_AGREE_LOW_US    (60 * CHORD_S) /* ... and asked how they see the ring from .. to */
+#define CHORD_AGREE_HIGH_US   (120 * CHORD_S)
+#define CHORD_AGREE_SOON_US   (10 * CHORD_S) /* after a change of the neighbor tables, half of it more or less */
+#define CHORD_AGREE_QUIET_US  (45 * CHORD_S) /* heard of more recently: not asked, unless after a change */
 #define CHORD_CHECK_TRY_US    (1 * CHORD_S) /* a check's transmissions: 4, a second apart */
 #define CHORD_CHECK_TRIES     4
 #define CHORD_PULL_US         (5 * CHORD_S) /* a node is asked for its Update at most that often */
@@ -118,10 +125,10 @@ struct chord_conn {
     unsigned pulls;         /* unanswered by an Update */
     unsigned failed_checks; /* in a row */
     unsigned bad_hints;
-    uint32_t uptime_s;                   /* as of its last Update */
-    struct rf_id successor;              /* the nearest that its last Update named; len 0: none */
-    uint32_t rtt_us;                     /* of calls over this link, 0: not measured */
-    struct chord_call *update, *check;   /* under way, borrowed */
+    uint32_t uptime_s;                 /* as of its last Update */
+    struct rf_id successor;            /* the nearest that its last Update named; len 0: none */
+    uint32_t rtt_us;                   /* of calls over this link, 0: not measured */
+    struct chord_call *update, *check; /* under way, borrowed */
 };
 
 /* A call of ours that is under way. */
@@ -156,7 +163,8 @@ struct chord_tables {
 enum chord_alarm {
     ALARM_FLUSH,     /* send the Updates owed */
     ALARM_PURSUE,    /* attach to wanted neighbors */
-    ALARM_CHECK,     /* neighbors alive and agreed */
+    ALARM_CHECK,     /* neighbors alive */
+    ALARM_AGREE,     /* ... and agreed */
     ALARM_STABILIZE, /* the periodic Update to the next neighbor */
     ALARM_FINGERS,
     ALARM_PARTITION,
@@ -235,6 +243,7 @@ struct rf_topology {
     uint64_t flushed_us;
     size_t handover_count;
     size_t stabilize_turn, check_turn;
+    bool agree_soon; /* the tables changed since neighbors were asked */
     uint64_t finger_wait_us, alone_wait_us;
     bool partition_waiting; /* a bootstrap link was asked for to check for a partition */
     size_t leaves;          /* LeaveReqs unanswered */
@@ -338,6 +347,8 @@ size_t chord_pursue(struct rf_topology *t);
 /* ---- check.c ---- */
 void chord_check(struct rf_topology *t, struct chord_conn *conn);
 void chord_check_round(struct rf_topology *t);
+void chord_agree_round(struct rf_topology *t);
+void chord_agree_soon(struct rf_topology *t);
 
 /* ---- maintain.c ---- */
 void chord_stabilize(struct rf_topology *t);

@@ -500,7 +500,8 @@ static size_t tuned(size_t now, size_t least, double log2_size)
 
 /* ---- what is known of a peer ---- */
 
-void ring_named(struct ring *ring, const struct rf_id *node, const struct rf_id *before, const struct rf_id *far)
+void ring_named(struct ring *ring, const struct rf_id *node, const struct rf_id *before,
+                const struct rf_id *far)
 {
     struct ring_peer *peer = ring_find(ring, node);
     if (!peer)

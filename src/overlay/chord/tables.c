@@ -101,6 +101,7 @@ void chord_settle(struct rf_topology *t, enum chord_loss loss)
     if (t->ring.count == 0)
         lost_everybody(t, loss);
     if (t->state == RF_TOPOLOGY_JOINED) {
+        chord_agree_soon(t);
         greet_neighbors(t, &old);
         if (t->params.reactive)
             chord_owe_neighbors(t);
@@ -215,6 +216,7 @@ void chord_maintain_start(struct rf_topology *t)
     uint64_t random_check = rf_rng_between(t->env.jitter, CHORD_S, CHORD_CHECK_HIGH_US);
     t->finger_wait_us = CHORD_FINGER_LOW_US;
     chord_alarm_in(t, ALARM_CHECK, random_check);
+    chord_agree_soon(t);
     chord_alarm_in(t, ALARM_STABILIZE, chord_about(t, CHORD_S * 20));
     chord_alarm_in(t, ALARM_FINGERS, chord_about(t, CHORD_S));
     chord_alarm_soon(t, ALARM_SWEEP, CHORD_SWEEP_US);
@@ -226,8 +228,8 @@ void chord_maintain_start(struct rf_topology *t)
 
 void chord_maintain_stop(struct rf_topology *t)
 {
-    static const enum chord_alarm alarms[] = {ALARM_FLUSH,     ALARM_CHECK, ALARM_STABILIZE, ALARM_FINGERS,
-                                              ALARM_PARTITION, ALARM_HOLD,  ALARM_HANDOVER};
+    static const enum chord_alarm alarms[] = {ALARM_FLUSH,   ALARM_CHECK,     ALARM_AGREE, ALARM_STABILIZE,
+                                              ALARM_FINGERS, ALARM_PARTITION, ALARM_HOLD,  ALARM_HANDOVER};
     for (size_t i = 0; i < RF_COUNT(alarms); i++)
         chord_alarm_stop(t, alarms[i]);
     t->partition_waiting = false;

@@ -42,7 +42,19 @@ void chord_owe_all(struct rf_topology *t)
     }
 }
 
-/* Sends what is owed to neighbors, or to all the others; false: the batch is full. */
+/* How long the Update to it can wait so that more changes go with it. The nearest take over from us, and a full one was asked for: they do not wait. */
+static uint64_t may_wait_us(const struct rf_topology *t, const struct chord_conn *conn)
+{
+    size_t succ = ring_successor_rank(&t->ring, &conn->node);
+    size_t pred = ring_predecessor_rank(&t->ring, &conn->node);
+    bool near = (succ && succ <= CHORD_NEAR) || (pred && pred <= CHORD_NEAR);
+    uint64_t since = chord_now(t) - conn->told_us;
+    return near || !conn->told || conn->owe == OWE_FULL || since >= CHORD_FAR_ROUND_US
+               ? 0
+               : CHORD_FAR_ROUND_US - since;
+}
+
+/* Sends what is owed to neighbors, or to all the others; false: the batch is full. What can wait is left for an alarm. */
 static bool flush_some(struct rf_topology *t, bool neighbors, size_t *room)
 {
     RF_LIST_EACH(&t->conn_list, it)
@@ -51,6 +63,11 @@ static bool flush_some(struct rf_topology *t, bool neighbors, size_t *room)
         if (conn->owe == OWE_NOTHING || conn->handover ||
             ring_is_neighbor(&t->ring, &conn->node) != neighbors)
             continue;
+        uint64_t wait_us = may_wait_us(t, conn);
+        if (wait_us) {
+            chord_alarm_soon(t, ALARM_FLUSH, wait_us);
+            continue;
+        }
         if (*room == 0)
             return false;
         --*room;
@@ -67,7 +84,7 @@ void chord_flush(struct rf_topology *t)
     t->flushed_us = chord_now(t);
     /* while a joiner waits for its data the others must not turn to it: only the neighbors are told */
     if (!flush_some(t, true, &room) || (t->handover_count == 0 && !flush_some(t, false, &room)))
-        chord_alarm_in(t, ALARM_FLUSH, CHORD_BATCH_US);
+        chord_alarm_soon(t, ALARM_FLUSH, CHORD_BATCH_US);
 }
 
 /* ---- sending ---- */

@@ -1,8 +1,8 @@
 /*
  * bootstrap.c - the first link into the overlay (reload.md 6.4), and who may declare itself the ring.
  *
- * A round dials, one after the other: remembered supernodes in random order, then the document's bootstrap nodes in random order; our own
- * addresses are left out. The first link that comes up ends the round well. A round without one is told to the topology (which
+ * A round dials, one after the other: remembered supernodes in random order, then the document's bootstrap nodes in random order; if
+ * the first one's link has not brought us into the overlay, all of them in random order. Our own addresses are left out. The first link that comes up ends the round well. A round without one is told to the topology (which
  * waits, with jitter, before it asks for the next) and to people.
  *
  * First peer: only a supernode whose own address stands among the bootstrap nodes may be the ring by itself. The one that
@@ -37,6 +37,18 @@ bool node_may_be_first(const struct rf_node *node)
     return node->role == RF_NODE_SUPERNODE && first_rank(node) >= 0;
 }
 
+/* Fisher and Yates, from `begin` on */
+static void shuffle_todo(struct rf_node *node, size_t begin)
+{
+    struct bootstrap *b = &node->bootstrap;
+    for (size_t n = b->todo_count; n > begin + 1; n--) {
+        size_t k = begin + rf_rng_below(node->env.jitter, n - begin);
+        struct rf_addr swap = b->todo[n - 1];
+        b->todo[n - 1] = b->todo[k];
+        b->todo[k] = swap;
+    }
+}
+
 static void add_todo(struct rf_node *node, const struct rf_addr *addrs, size_t count)
 {
     struct bootstrap *b = &node->bootstrap;
@@ -48,12 +60,7 @@ static void add_todo(struct rf_node *node, const struct rf_addr *addrs, size_t c
         if (!known)
             b->todo[b->todo_count++] = addrs[i];
     }
-    for (size_t n = b->todo_count; n > begin + 1; n--) { /* Fisher and Yates */
-        size_t k = begin + rf_rng_below(node->env.jitter, n - begin);
-        struct rf_addr swap = b->todo[n - 1];
-        b->todo[n - 1] = b->todo[k];
-        b->todo[k] = swap;
-    }
+    shuffle_todo(node, begin);
 }
 
 /* A round begins. Without memory it has nobody to try, and the next comes. */
@@ -69,6 +76,8 @@ static void fill_todo(struct rf_node *node)
     if (!node->joined) /* a partition check asks the document's nodes: whom we remember is on our side (5.8, D27) */
         add_todo(node, node->peers, node->peer_count);
     add_todo(node, node->conf->bootstraps, node->conf->bootstrap_count);
+    if (!node->joined && b->wish_count++ > 0)
+        shuffle_todo(node, 0);
 }
 
 static void round_over(struct rf_node *node)

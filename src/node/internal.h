@@ -94,6 +94,7 @@ struct app_conn {
 struct bootstrap {
     bool active;          /* a round is under way */
     size_t round_count;   /* rounds that failed in a row */
+    size_t wish_count;    /* links asked for since we were joined */
     uint64_t started_us;  /* first round since the node started or was lost */
     struct rf_addr *todo; /* during a round; owned */
     size_t todo_count, todo_next;

@@ -182,7 +182,7 @@ void node_state_changed(void *ctx, enum rf_topology_state state)
     case RF_TOPOLOGY_JOINED: {
         struct rf_node_status status;
         rf_node_status(node, &status);
-        node->bootstrap.round_count = 0;
+        node->bootstrap.round_count = node->bootstrap.wish_count = 0;
         node_event(node, RF_NODE_EVENT_JOINED, &status.supernode, NULL, 0, NULL);
         rf_store_joined(node->store);
         rf_usages_online(node->usages, true);

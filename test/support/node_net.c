@@ -439,6 +439,7 @@ void node_net_start(struct node_net *net, size_t i)
         .listen = &n->addr,
         .listen_count = 1,
         .software = "test",
+        .max_clients = n->max_clients,
     };
     RF_ASSERT(rf_node_new(&config, net->now, &n->node) == 0);
     rf_conf_release(conf);

@@ -35,6 +35,7 @@ struct net_node {
     unsigned events[32]; /* RF_NODE_EVENT_... counted */
     char last_text[32][256];
     bool left;
+    size_t max_clients; /* for its next life; 0: the default */
 };
 
 struct node_net {

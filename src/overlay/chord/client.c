@@ -121,10 +121,11 @@ static void become(struct rf_topology *t, const struct rf_id *node, uint64_t lin
     }
     aim(t, node, guest);
     struct rf_id *via = linked(t, &t->client.home) ? &t->client.home : &t->join.boot;
-    if (rf_id_equal(via, node))
+    if (conn) {
         via = NULL;
-    chord_attach(t, node, false, via && via->len ? via : NULL, conn ? conn->link : link,
-                 guest ? FOR_GUEST : FOR_PLACE, false);
+        link = conn->link;
+    }
+    chord_attach(t, node, false, via && via->len ? via : NULL, link, guest ? FOR_GUEST : FOR_PLACE, false);
 }
 
 static void located(struct chord_call *call, const struct rf_reply *reply)
@@ -296,20 +297,23 @@ static void reserve_refused(struct rf_topology *t, const struct rf_redirect *red
     chord_alarm_soon(t, ALARM_PURSUE, t->client.reserve_after_us - chord_now(t));
 }
 
+/* Without an alternative the way into the overlay may take us, unless it is the one that refused. */
 static void redirected(struct rf_topology *t, const struct rf_redirect *redirect, uint64_t retry_after_us)
 {
     struct rf_id other;
+    struct chord_conn *boot = linked(t, &t->join.boot);
     unsigned n = t->client.refusals;
     t->client.refusals += n < REDIRECT_MAX;
+    t->client.target = (struct rf_id){0};
     if (choose_alternative(t, redirect, &other)) {
         aim(t, &other, true);
         go(t, STEP_REDIRECTED, rf_rng_below(t->env.jitter, REDIRECT_US << n));
-        return;
-    }
-    t->client.target = (struct rf_id){0};
-    if (t->state == RF_TOPOLOGY_JOINING)
-        retry(t);
-    chord_alarm_in(t, ALARM_JOIN, retry_after_us / 2 + rf_rng_below(t->env.jitter, retry_after_us + CHORD_S));
+    } else if (t->state != RF_TOPOLOGY_JOINING)
+        chord_alarm_in(t, ALARM_JOIN, retry_after_us + rf_rng_below(t->env.jitter, TROUBLE_US));
+    else if (boot && !rf_id_equal(&boot->node, &redirect->from))
+        be_guest_of(t, boot);
+    else
+        retry(t); /* there are others than this one, and each time it takes longer */
 }
 
 void chord_client_refused(struct rf_topology *t, const struct rf_redirect *redirect,

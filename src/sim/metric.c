@@ -168,6 +168,11 @@ static bool all_joined(const struct sim_probe *p)
     return (double)p->joined >= HEALED_SHARE * (double)p->up;
 }
 
+static bool supers_joined(const struct sim_probe *p)
+{
+    return p->supers_joined == p->supers_up;
+}
+
 /* From the last mark at or before from_us (or from_us itself) until it was good and stayed so. Never: no data. */
 static int heal_metric(const struct sim_stats *st, bool (*good)(const struct sim_probe *p), uint64_t from_us,
                        uint64_t to_us, double *out)
@@ -242,6 +247,8 @@ int rf_sim_metric(const struct rf_sim *sim, const char *name, uint64_t from_us, 
         return heal_metric(st, ring_right, from_us, to_us, out);
     if (strcmp(name, "joined.heal_s") == 0)
         return heal_metric(st, all_joined, from_us, to_us, out);
+    if (strcmp(name, "supernodes.heal_s") == 0)
+        return heal_metric(st, supers_joined, from_us, to_us, out);
     if (strcmp(name, "memory.super_bytes") == 0)
         return memory_metric(sim, true, out);
     if (strcmp(name, "memory.client_bytes") == 0)

@@ -207,6 +207,7 @@ void rf_sim_series(const struct rf_sim *sim, size_t i,
  *   ring.wrong_last                           at the last probe
  *   ring.heal_s                               from the last mark at or before from_us until the ring was right and stayed so until to_us
  *   joined.heal_s                             the same, until 99% of running nodes were joined again
+ *   supernodes.heal_s            the same, until every running supernode was joined: among many clients one that stays out would not show
  *   memory.super_bytes, memory.client_bytes   per node that is up, now
  *   killed_by_nobody                          supernodes that left the overlay though nobody stopped them (RF_NODE_EVENT_LOST), count
  */

@@ -270,9 +270,12 @@ void sim_stats_probe(struct rf_sim *sim)
         RF_ASSERT(st->probes != NULL);
     }
     rf_sim_figures(sim, &f);
-    st->probes[st->probe_count++] =
-        (struct sim_probe){sim->now_us, sim_probe_ring(sim), f.supernodes_joined + f.clients_joined,
-                           f.supernodes_up + f.clients_up};
+    st->probes[st->probe_count++] = (struct sim_probe){sim->now_us,
+                                                       sim_probe_ring(sim),
+                                                       f.supernodes_joined + f.clients_joined,
+                                                       f.supernodes_up + f.clients_up,
+                                                       f.supernodes_joined,
+                                                       f.supernodes_up};
 }
 
 void sim_stats_mark(struct rf_sim *sim)

@@ -53,7 +53,7 @@ struct sim_sample {
 };
 struct sim_probe {
     uint64_t at_us;
-    size_t wrong, joined, up;
+    size_t wrong, joined, up, supers_joined, supers_up;
 };
 
 struct sim_stats {

@@ -256,6 +256,7 @@ static void test_restart_is_quick(void **state)
     run(sim);
     assert_true(metric(sim, "supernodes.joined:last", 0) == 40);
     assert_true(metric(sim, "joined.heal_s", 71) <= 6);
+    assert_true(metric(sim, "supernodes.heal_s", 71) <= 6);
     rf_sim_free(sim);
 }
 

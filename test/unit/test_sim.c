@@ -186,6 +186,7 @@ static void test_partition_heals(void **state)
 {
     (void)state;
     begin(12, 0, 600);
+    scenario.update_interval_s = 60; /* the partition check doubles its pause up to that */
     struct rf_sim_step *s = step(RF_SIM_STEP_PARTITION, 60);
     s->fraction = 0.5;
     step(RF_SIM_STEP_HEAL, 200);

@@ -215,6 +215,8 @@ void world_start_node(struct world *w)
         .listen = &n->listen,
         .listen_count = 1,
         .max_links_per_address = SIZE_MAX,
+        .max_clients = SIZE_MAX, /* what a client costs is measured, not how it is refused */
+        .handshakes_per_s = SIZE_MAX,
     };
     must(rf_node_new(&config, world_now(w), &n->node), "node");
     rf_buf_deinit(&pem);

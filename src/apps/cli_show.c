@@ -27,7 +27,8 @@ static void show_status(const json_t *r)
            str(r, "user"), str(r, "node"), str(r, "overlay"), num(r, "configuration_sequence"),
            str(r, "role"), str(r, "state"));
     if (json_is_string(json_object_get(r, "supernode")))
-        printf("supernode    %s\n", str(r, "supernode"));
+        printf("supernode    %s%s\n", str(r, "supernode"),
+               json_is_true(json_object_get(r, "guest")) ? " (its guest)" : "");
     else if (strcmp(str(r, "role"), "client") != 0)
         printf("ring         responsible for %.2f %% of it\nstored       %lld resources (%lld own), %lld "
                "values, %lld bytes\n",

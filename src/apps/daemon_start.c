@@ -120,6 +120,8 @@ static int new_node(struct daemon *d)
         .listen_count = 1,
         .software = "ringfolk " RF_VERSION,
         .max_links = d->max_links,
+        .max_clients = d->config.max_clients,
+        .handshakes_per_s = d->config.handshakes_per_s,
     };
     return rf_node_new(&config, now, &d->node);
 }

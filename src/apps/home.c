@@ -68,6 +68,19 @@ static bool take_services(const json_t *root, struct home_config *out)
     return true;
 }
 
+/* a number from 1 to `max`; without the key it stays 0 */
+static bool take_number(const json_t *root, const char *key, size_t max, size_t *out)
+{
+    const json_t *value = json_object_get(root, key);
+    if (value == NULL)
+        return true;
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 1 || (uint64_t)number > max)
+        return false;
+    *out = (size_t)number;
+    return true;
+}
+
 /* the key that is wrong, or NULL */
 static const char *take_all(const json_t *root, struct home_config *out)
 {
@@ -87,6 +100,10 @@ static const char *take_all(const json_t *root, struct home_config *out)
         return "sip_password";
     if (!take_text(root, "forward", out->forward, sizeof(out->forward)))
         return "forward";
+    if (!take_number(root, "max_clients", 1000000, &out->max_clients))
+        return "max_clients";
+    if (!take_number(root, "handshakes_per_s", 1000000, &out->handshakes_per_s))
+        return "handshakes_per_s";
     if (!take_services(root, out))
         return "services";
     if (json_object_get(root, "ca") != NULL && !json_is_boolean(json_object_get(root, "ca")))
@@ -146,6 +163,10 @@ int home_save(const char *home, const struct home_config *config)
     put_addr(root, "http", &config->http);
     if (config->sip_password[0] != '\0')
         json_object_set_new(root, "sip_password", json_string(config->sip_password));
+    if (config->max_clients != 0)
+        json_object_set_new(root, "max_clients", json_integer((json_int_t)config->max_clients));
+    if (config->handshakes_per_s != 0)
+        json_object_set_new(root, "handshakes_per_s", json_integer((json_int_t)config->handshakes_per_s));
     if (config->forward[0] != '\0')
         json_object_set_new(root, "forward", json_string(config->forward));
     json_t *services = json_array();

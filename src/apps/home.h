@@ -25,10 +25,12 @@ struct home_config {
     char url[512];  /* as given to init: where documents and certificates come from */
     char user[256]; /* alice@example.org */
     enum rf_node_role role;
-    struct rf_addr listen;                /* port 0: the kernel chooses */
-    struct rf_addr sip;                   /* family 0: none */
-    struct rf_addr http;                  /* family 0: none */
-    char sip_password[64];                /* for the user's phones */
+    struct rf_addr listen; /* port 0: the kernel chooses */
+    struct rf_addr sip;    /* family 0: none */
+    struct rf_addr http;   /* family 0: none */
+    char sip_password[64]; /* for the user's phones */
+    /* of a supernode, see docs/operating.md; 0: the default */
+    size_t max_clients, handshakes_per_s;
     char forward[256];                    /* carol@example.org: who gets this device's calls; empty: nobody */
     char services[HOME_MAX_SERVICES][32]; /* "echo" */
     size_t service_count;

@@ -54,7 +54,11 @@ void control_status(void *ctx, struct rf_control_call *call, json_t *args)
     json_object_set_new(r, "state", json_string(state_name(s.state)));
     json_object_set_new(r, "supernode", control_json_id(&s.supernode));
     json_object_set_new(r, "links", json_integer((json_int_t)s.link_count));
+    json_object_set_new(r, "guest", json_boolean(s.guest));
     json_object_set_new(r, "clients", json_integer((json_int_t)s.client_count));
+    json_object_set_new(r, "clients_in_reserve", json_integer((json_int_t)s.reserve_count));
+    json_object_set_new(r, "guests", json_integer((json_int_t)s.guest_count));
+    json_object_set_new(r, "max_clients", json_integer((json_int_t)s.max_clients));
     json_object_set_new(r, "uptime_s", json_integer((json_int_t)s.uptime_s));
     json_object_set_new(r, "configuration_sequence", json_integer(s.conf_sequence));
     json_object_set_new(r, "certificate_expires", control_json_time(s.cert_not_after_ms));

@@ -338,6 +338,7 @@ static int make_node(struct sim_node *n, const struct rf_buf *pem, const struct 
         .listen_count = 1,
         .software = "ringfolk-sim",
         .max_links = n->super ? s->sim->scenario.max_links : 0,
+        .max_clients = n->super ? s->sim->scenario.max_clients : 0,
     };
     int error = rf_node_new(&config, sim_node_now(n, s->now_us), &n->node);
     if (error == 0 && logs && c->log->level >= RF_LOG_DEBUG && c->log_node != SIZE_MAX)

@@ -28,6 +28,7 @@ const struct sim_setting sim_settings[] = {
     {"disk_time", "until a write is on the disk", SIM_TIME_32, AT(disk_us), 1e-6, 60},
     {"drift", "wall clocks drift by up to +- that many ppm", SIM_REAL, AT(drift_ppm), 0, 1e5},
     {"max_links", "links per supernode; 0: the node's default", SIM_COUNT, AT(max_links), 0, 1e6},
+    {"max_clients", "clients per supernode; 0: the node's default", SIM_COUNT, AT(max_clients), 0, 1e6},
     {"natted", "share of clients that nobody can dial", SIM_REAL, AT(natted), 0, 1},
     {"latency_scale", "factor on all latencies", SIM_REAL, AT(net.scale), 0, 100},
     {"min_latency", "one way, between any two nodes", SIM_TIME_32, AT(net.min_latency_us), 1e-4, 10},

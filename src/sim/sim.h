@@ -109,8 +109,9 @@ struct rf_sim_scenario {
     bool disk;                                   /* supernodes have disks that survive kills; default true */
     uint32_t disk_us;                            /* a commit takes that long; default 5 ms */
     double drift_ppm;                            /* wall clocks drift by up to +- that much */
-    double natted;    /* fraction of clients that nobody can dial (NAT kinds of datagrams come with ICE) */
-    size_t max_links; /* per supernode, 0: the node's default */
+    double natted;      /* fraction of clients that nobody can dial (NAT kinds of datagrams come with ICE) */
+    size_t max_links;   /* per supernode, 0: the node's default */
+    size_t max_clients; /* likewise */
     struct rf_sim_net_config net;
     struct rf_sim_step steps[RF_SIM_MAX_STEPS];
     size_t step_count;

@@ -129,8 +129,10 @@ static void whois_lookup(void *arg, const struct rf_sip_lookup *found)
         w->result.exists = true;
         w->result.loop = found->loop;
     } else if (nobody) {
+        rf_buf_deinit(
+            &routes); /* there is no device; perhaps for want of memory, with a part of its route in here */
         if (rf_certs_fetch_user(rf_usages_certs(w->node->usages), w->name, whois_certs, w) == 0)
-            return; /* there is no device, so nothing in `routes` */
+            return;
         w->result.error = RF_ENOTFOUND;
     }
     whois_end(w);

@@ -214,6 +214,116 @@ static void suspects_are_avoided(void **state)
     ring_deinit(&ring);
 }
 
+/* ---- the quickest way ---- */
+
+static const char *best_hop(struct ring *ring, const char *key_text)
+{
+    static const char *const names[] = {"40", "80", "c0", "e0"};
+    struct rf_id key = id(key_text), out;
+    assert_true(ring_best_hop(ring, &key, &out));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct rf_id named = id(names[i]);
+        if (rf_id_equal(&named, &out))
+            return names[i];
+    }
+    return "another";
+}
+
+/* A ring of about 128 of which 40, 80 and c0 are known, and our neighbors on both sides. */
+static void wide_ring(struct ring *ring)
+{
+    static const char *const peers[] = {"10", "12", "14", "16", "18", "1a", "1c", "1e", "20", "0e",
+                                        "0c", "0a", "08", "06", "04", "02", "01", "40", "80", "c0"};
+    ring_of(ring, peers[0], peers, sizeof peers / sizeof peers[0]);
+    assert_false(ring_is_whole(ring));
+    assert_true(ring->size > 100 && ring->size < 150);
+}
+
+static void straight_to_the_owner(void **state)
+{
+    struct ring ring;
+    struct rf_id node = id("80"), near = id("7f"), wide = id("42"), key = id("7f80"), out;
+    (void)state;
+    wide_ring(&ring);
+    assert_string_equal(best_hop(&ring, "15"), "another"); /* our neighbor 16 */
+    assert_string_equal(best_hop(&ring, "7f80"), "40");    /* who is in charge is not known */
+    ring_named(&ring, &node, &near, NULL);
+    assert_string_equal(best_hop(&ring, "7f80"), "80");
+    assert_string_equal(best_hop(&ring, "7e"), "40"); /* before its range */
+    ring_find(&ring, &node)->avoid = true;
+    assert_string_equal(best_hop(&ring, "7f80"), "40");
+    ring_find(&ring, &node)->avoid = false;
+    ring_named(&ring, &node, &wide, NULL); /* a quarter of the ring is not believed */
+    assert_string_equal(best_hop(&ring, "7f80"), "40");
+    ring_named(&ring, &node, NULL, NULL);
+    assert_string_equal(best_hop(&ring, "7f80"), "40");
+    for (size_t i = 0; i < ring.count; i++)
+        ring.peers[i].avoid = true;
+    assert_true(ring_best_hop(&ring, &key, &out)); /* nothing better there */
+    ring_deinit(&ring);
+}
+
+/* From below the key is stepped over only to who named the peers around it; from above the way leads down. */
+static void either_side(void **state)
+{
+    struct ring ring;
+    struct rf_id node = id("80"), before = id("7f"), far = id("78");
+    (void)state;
+    wide_ring(&ring);
+    ring_named(&ring, &node, &before, NULL);
+    assert_string_equal(best_hop(&ring, "7c"), "40");
+    ring_named(&ring, &node, &before, &far);
+    assert_string_equal(best_hop(&ring, "7c"), "80");
+    assert_string_equal(best_hop(&ring, "79"), "40"); /* only three quarters of what it named count */
+    assert_string_equal(best_hop(&ring, "bf"), "c0");
+    ring_deinit(&ring);
+}
+
+static void short_round_trips(void **state)
+{
+    struct ring ring;
+    struct rf_id forty = id("40"), eighty = id("80"), hundred = id("60");
+    (void)state;
+    wide_ring(&ring);
+    assert_int_equal(ring_add(&ring, &hundred), 0);
+    ring_tune(&ring);
+    assert_string_equal(best_hop(&ring, "72"), "another"); /* 60, the nearest */
+    ring_measured(&ring, &hundred, 300000);
+    ring_measured(&ring, &forty, 10000);
+    ring_measured(&ring, &eighty, 10000);
+    assert_int_equal(ring.rtt_count, 3);
+    assert_string_equal(best_hop(&ring, "72"), "40"); /* further to go, and sooner there */
+    ring_measured(&ring, &hundred, 12000);
+    assert_string_equal(best_hop(&ring, "72"), "another");
+    assert_true(ring_remove(&ring, &hundred));
+    assert_int_equal(ring.rtt_count, 2);
+    assert_int_equal(ring.rtt_sum_us, 20000);
+    ring_deinit(&ring);
+}
+
+/* Of two in a slot the nearer one is elected, if it is clearly nearer. */
+static void near_fingers(void **state)
+{
+    struct ring ring;
+    struct rf_id one = id("80"), two = id("81");
+    (void)state;
+    wide_ring(&ring);
+    assert_int_equal(ring_add(&ring, &two), 0);
+    ring_tune(&ring);
+    assert_int_equal(ring_slot_of(&ring, &one), ring_slot_of(&ring, &two));
+    assert_true(ring_find(&ring, &one)->finger && !ring_find(&ring, &two)->finger);
+    ring_measured(&ring, &one, 100000);
+    ring_measured(&ring, &two, 90000);
+    ring_elect(&ring);
+    assert_true(ring_find(&ring, &one)->finger);
+    assert_true(ring_slot_far_finger(&ring, ring_slot_of(&ring, &one)));
+    ring_measured(&ring, &two, 20000);
+    ring_elect(&ring);
+    assert_true(ring_find(&ring, &two)->finger && !ring_find(&ring, &one)->finger);
+    assert_false(ring_slot_far_finger(&ring, ring_slot_of(&ring, &one)));
+    ring_deinit(&ring);
+}
+
 /* ---- random rings, compared with searches that are too simple to be wrong ---- */
 
 #define MANY 300
@@ -362,6 +472,10 @@ int test_overlay_chord_ring(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(spec_responsibility),
         cmocka_unit_test(spec_next_hop),
+        cmocka_unit_test(straight_to_the_owner),
+        cmocka_unit_test(either_side),
+        cmocka_unit_test(short_round_trips),
+        cmocka_unit_test(near_fingers),
         cmocka_unit_test(spec_replicas),
         cmocka_unit_test(spec_fingers),
         cmocka_unit_test(alone_and_two),

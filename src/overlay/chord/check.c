@@ -141,9 +141,15 @@ void chord_agree_round(struct rf_topology *t)
     }
 }
 
+bool chord_hectic(const struct rf_topology *t)
+{
+    uint64_t oldest_us = t->lost_us[CHORD_HECTIC - 1];
+    return oldest_us && chord_now(t) - oldest_us < CHORD_HECTIC_US;
+}
+
 void chord_agree_soon(struct rf_topology *t)
 {
+    uint64_t soon_us = chord_hectic(t) ? CHORD_AGREE_SOON_US / 5 : CHORD_AGREE_SOON_US;
     t->agree_soon = true;
-    chord_alarm_soon(t, ALARM_AGREE,
-                     CHORD_AGREE_SOON_US / 2 + rf_rng_below(t->env.jitter, CHORD_AGREE_SOON_US));
+    chord_alarm_soon(t, ALARM_AGREE, soon_us / 2 + rf_rng_below(t->env.jitter, soon_us));
 }

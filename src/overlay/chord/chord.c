@@ -78,6 +78,7 @@ static void fire(struct rf_timer *timer, void *arg)
         [ALARM_AGREE] = chord_agree_round,
         [ALARM_STABILIZE] = chord_stabilize,
         [ALARM_FINGERS] = chord_fingers_search,
+        [ALARM_NEARER] = chord_fingers_nearer,
         [ALARM_PARTITION] = chord_partition_check,
         [ALARM_SWEEP] = chord_sweep,
         [ALARM_JOIN] = join_alarm,

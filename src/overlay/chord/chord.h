@@ -28,21 +28,26 @@
 #define CHORD_MS ((uint64_t)1000)
 #define CHORD_S  ((uint64_t)1000000)
 
-/* ---- numbers; why they are so: docs/decisions/0008-topology.md ---- */
-#define CHORD_ROUND_US        (200 * CHORD_MS) /* at most one reactive round of Updates in that time */
-#define CHORD_NEAR            3 /* nearest per side that are told of every change; the others, and who is no neighbor: */
-#define CHORD_FAR_ROUND_US    (5 * CHORD_S) /* at most one Update in that time */
-#define CHORD_BATCH_COUNT     64               /* Updates sent at once; the next batch follows */
-#define CHORD_BATCH_US        (20 * CHORD_MS)
-#define CHORD_CHECK_LOW_US    (10 * CHORD_S) /* neighbors show that they live at a random time from .. to */
-#define CHORD_CHECK_HIGH_US   (15 * CHORD_S)
-#define CHORD_QUIET_US        (8 * CHORD_S) /* heard of more recently: no keep-alive */
-#define CHORD_WATCHED         2 /* nearest per side that get a keep-alive at each check */
-#define CHORD_AGREE_LOW_US    (60 * CHORD_S) /* ... and asked how they see the ring from .. to */
-#define CHORD_AGREE_HIGH_US   (120 * CHORD_S)
-#define CHORD_AGREE_SOON_US   (10 * CHORD_S) /* after a change of the neighbor tables, half of it more or less */
+/* ---- numbers; why they are so: docs/decisions/0008-topology.md and 0012-fingers-and-routing.md ---- */
+#define CHORD_ROUND_US (200 * CHORD_MS) /* at most one reactive round of Updates in that time */
+/* The nearest CHORD_NEAR per side, and clients, are told of every change; all others get at most one Update in CHORD_FAR_ROUND_US, unless
+ * CHORD_HECTIC neighbors were lost within CHORD_HECTIC_US: then nobody waits, and neighbors are asked sooner. */
+#define CHORD_NEAR          3
+#define CHORD_FAR_ROUND_US  (5 * CHORD_S)
+#define CHORD_HECTIC        3
+#define CHORD_HECTIC_US     (5 * CHORD_S)
+#define CHORD_BATCH_COUNT   64 /* Updates sent at once; the next batch follows */
+#define CHORD_BATCH_US      (20 * CHORD_MS)
+#define CHORD_CHECK_LOW_US  (10 * CHORD_S) /* neighbors show that they live at a random time from .. to */
+#define CHORD_CHECK_HIGH_US (15 * CHORD_S)
+#define CHORD_QUIET_US      (8 * CHORD_S)  /* heard of more recently: no keep-alive */
+#define CHORD_WATCHED       2              /* nearest per side that get a keep-alive at each check */
+#define CHORD_AGREE_LOW_US  (60 * CHORD_S) /* ... and asked how they see the ring from .. to */
+#define CHORD_AGREE_HIGH_US (120 * CHORD_S)
+#define CHORD_AGREE_SOON_US                                                                                  \
+    (10 * CHORD_S) /* after a change of the neighbor tables, half of it more or less */
 #define CHORD_AGREE_QUIET_US  (45 * CHORD_S) /* heard of more recently: not asked, unless after a change */
-#define CHORD_CHECK_TRY_US    (1 * CHORD_S) /* a check's transmissions: 4, a second apart */
+#define CHORD_CHECK_TRY_US    (1 * CHORD_S)  /* a check's transmissions: 4, a second apart */
 #define CHORD_CHECK_TRIES     4
 #define CHORD_PULL_US         (5 * CHORD_S) /* a node is asked for its Update at most that often */
 #define CHORD_PURSUE_US       (1 * CHORD_S)
@@ -64,7 +69,11 @@
 #define CHORD_CROWD_US        (60 * CHORD_S) /* several peers lost that fast: we fell out of the ring */
 #define CHORD_FINGER_LOW_US   (5 * CHORD_S)  /* finger search: from that, doubling while nothing is found */
 #define CHORD_FINGER_PINGS    4              /* per search */
-#define CHORD_ALONE_US        (5 * CHORD_S)  /* partition check of a lone peer: from that, doubling */
+#define CHORD_NEARER_US                                                                                      \
+    (30 * CHORD_S)              /* another node is tried for a finger slot: from that, doubling after */
+#define CHORD_NEARER_TRIES    4 /* ... so many, up to chord-update-interval */
+#define CHORD_NEARER_REST_US  (900 * CHORD_S) /* who was tried is not tried again before */
+#define CHORD_ALONE_US        (5 * CHORD_S)   /* partition check of a lone peer: from that, doubling */
 #define CHORD_CLIENT_CHECK_US (60 * CHORD_S)
 #define CHORD_CLIENT_GRACE_US (10 * CHORD_S) /* likewise, of a client: others wait for the place */
 
@@ -86,6 +95,7 @@
     X(attaches, "Attaches asked for")                                                                        \
     X(attaches_failed, "Attaches that failed")                                                               \
     X(attaches_limited, "Attaches put off: too many per second")                                             \
+    X(fingers_tried, "nodes tried as nearer fingers")                                                        \
     X(finger_pings, "Pings in search of fingers")                                                            \
     X(partition_checks, "partition checks")                                                                  \
     X(partitions_found, "partition checks that found another ring")                                          \
@@ -167,6 +177,7 @@ enum chord_alarm {
     ALARM_AGREE,     /* ... and agreed */
     ALARM_STABILIZE, /* the periodic Update to the next neighbor */
     ALARM_FINGERS,
+    ALARM_NEARER, /* try another finger for a slot */
     ALARM_PARTITION,
     ALARM_SWEEP, /* release links */
     ALARM_JOIN,  /* the joiner's or client's step took too long, or its back-off ended */
@@ -243,7 +254,9 @@ struct rf_topology {
     uint64_t flushed_us;
     size_t handover_count;
     size_t stabilize_turn, check_turn;
-    bool agree_soon; /* the tables changed since neighbors were asked */
+    unsigned nearer_tries;
+    uint64_t lost_us[CHORD_HECTIC]; /* when the last neighbors were lost, latest first */
+    bool agree_soon;                /* the tables changed since neighbors were asked */
     uint64_t finger_wait_us, alone_wait_us;
     bool partition_waiting; /* a bootstrap link was asked for to check for a partition */
     size_t leaves;          /* LeaveReqs unanswered */
@@ -349,10 +362,12 @@ void chord_check(struct rf_topology *t, struct chord_conn *conn);
 void chord_check_round(struct rf_topology *t);
 void chord_agree_round(struct rf_topology *t);
 void chord_agree_soon(struct rf_topology *t);
+bool chord_hectic(const struct rf_topology *t); /* several neighbors were lost a moment ago */
 
 /* ---- maintain.c ---- */
 void chord_stabilize(struct rf_topology *t);
 void chord_fingers_search(struct rf_topology *t);
+void chord_fingers_nearer(struct rf_topology *t);
 void chord_partition_check(struct rf_topology *t);
 void chord_partition_link(struct rf_topology *t, struct chord_conn *boot);
 void chord_sweep(struct rf_topology *t);

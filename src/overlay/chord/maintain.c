@@ -85,6 +85,53 @@ void chord_fingers_search(struct rf_topology *t)
         t->finger_wait_us *= 2;
 }
 
+/*
+ * ---- nearer fingers ----
+ *
+ * Now and then a node of a slot that has a finger already is linked with: which of both stays is elected by their round trips, the other link
+ * is given up by the sweep. The slot is that of a random key, so those are tried most that most messages take.
+ */
+
+static void try_finger(struct rf_topology *t, const struct rf_id *node, const struct rf_id *informer)
+{
+    uint64_t now = chord_now(t);
+    t->counters.fingers_tried++;
+    candidates_rest(&t->candidates, node, now, now + CHORD_NEARER_REST_US);
+    chord_attach(t, node, false, informer, 0, FOR_FINGER, true);
+}
+
+static void nearer_pinged(struct chord_call *call, const struct rf_reply *reply)
+{
+    struct rf_topology *t = call->t;
+    if (reply->error || !reply->signer || t->state != RF_TOPOLOGY_JOINED)
+        return;
+    const struct rf_id *found = &reply->signer->node_id;
+    if (!rf_id_equal(found, &t->params.self) && !chord_conn_find(t, found) &&
+        ring_slot_of(&t->ring, found) == ring_slot_of(&t->ring, &call->key))
+        try_finger(t, found, NULL);
+}
+
+void chord_fingers_nearer(struct rf_topology *t)
+{
+    struct rf_id key = {.len = t->params.self.len};
+    uint64_t wait_us = CHORD_NEARER_US << (t->nearer_tries / CHORD_NEARER_TRIES);
+    bool rare = wait_us >= t->params.update_interval_us;
+    t->nearer_tries += !rare;
+    chord_alarm_in(t, ALARM_NEARER, chord_about(t, rare ? t->params.update_interval_us : wait_us));
+    rf_rng_fill(t->env.jitter, key.b, key.len);
+    size_t slot = ring_slot_of(&t->ring, &key);
+    if (ring_is_whole(&t->ring) || !ring_slot_far_finger(&t->ring, slot))
+        return;
+    const struct candidate *candidate = candidate_in(t, slot);
+    if (candidate) {
+        struct rf_id node = candidate->node, informer = candidate->informer;
+        if (!chord_conn_find(t, &node))
+            try_finger(t, &node, informer.len ? &informer : NULL);
+        return;
+    }
+    chord_call_ping(t, &key, NULL, 0, nearer_pinged);
+}
+
 /* ---- partition check: does a bootstrap node see the ring as we do? (D27) ---- */
 
 static void partition_answered(struct chord_call *call, const struct rf_reply *reply)

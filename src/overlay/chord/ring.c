@@ -470,6 +470,16 @@ bool ring_slot_missing(const struct ring *ring, size_t slot)
     return !succ_shown && !pred_shown;
 }
 
+bool ring_slot_far_finger(const struct ring *ring, size_t slot)
+{
+    for (size_t i = 0; i < ring->count; i++) {
+        const struct ring_peer *peer = &ring->peers[i];
+        if (peer->finger && slot_of_distance(ring, &peer->distance) == slot)
+            return !index_is_neighbor(ring, i) && 2ull * peer->rtt_us * ring->rtt_count > ring->rtt_sum_us;
+    }
+    return false;
+}
+
 struct rf_id ring_slot_start(const struct ring *ring, size_t slot)
 {
     unsigned size_bit;

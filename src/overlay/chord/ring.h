@@ -117,6 +117,8 @@ size_t ring_slot_of(const struct ring *ring, const struct rf_id *node);
 unsigned ring_slot_entry(const struct ring *ring, size_t slot); /* the RFC's i, from 1 */
 /* ring_slot_missing: no peer is known there, and the neighbor tables do not show that none exists. */
 bool ring_slot_missing(const struct ring *ring, size_t slot);
+/* ring_slot_far_finger: the slot's finger is no neighbor, and its round trip is known to be more than half of the mean one. */
+bool ring_slot_far_finger(const struct ring *ring, size_t slot);
 /* ring_slot_random draws an ID inside the slot; ring_slot_start is its lowest ID. */
 struct rf_id ring_slot_random(const struct ring *ring, size_t slot, struct rf_rng *rng);
 struct rf_id ring_slot_start(const struct ring *ring, size_t slot);

@@ -159,11 +159,15 @@ void chord_peer_lost(struct rf_topology *t, struct chord_conn *conn, enum chord_
         chord_conn_free(t, conn);
     if (how == LOST_LINK || how == LOST_DEAD)
         chord_attaches_lost(t, &node);
+    const struct ring_peer *peer = ring_find(&t->ring, &node);
+    bool was_finger = peer && peer->finger;
     bool was_in_ring = ring_remove(&t->ring, &node);
     if (was_peer)
         remember_lost(t, &node, how);
     if (was_neighbor && t->state == RF_TOPOLOGY_JOINED && t->params.role == RF_ROLE_PEER) {
         t->counters.neighbors_lost++;
+        memmove(&t->lost_us[1], &t->lost_us[0], sizeof(t->lost_us) - sizeof(t->lost_us[0]));
+        t->lost_us[0] = chord_now(t);
         t->host.neighbor_lost(t->host.ctx, &node);
     }
     if (was_in_ring)
@@ -173,7 +177,7 @@ void chord_peer_lost(struct rf_topology *t, struct chord_conn *conn, enum chord_
     else {
         chord_join_lost(t, &node);
         chord_pursue(t);
-        if (t->state == RF_TOPOLOGY_JOINED && was_in_ring) {
+        if (t->state == RF_TOPOLOGY_JOINED && (was_finger || was_neighbor)) {
             t->finger_wait_us = CHORD_FINGER_LOW_US;
             chord_alarm_soon(t, ALARM_FINGERS, chord_about(t, CHORD_S));
         }
@@ -219,6 +223,8 @@ void chord_maintain_start(struct rf_topology *t)
     chord_agree_soon(t);
     chord_alarm_in(t, ALARM_STABILIZE, chord_about(t, CHORD_S * 20));
     chord_alarm_in(t, ALARM_FINGERS, chord_about(t, CHORD_S));
+    t->nearer_tries = 0;
+    chord_alarm_in(t, ALARM_NEARER, chord_about(t, CHORD_NEARER_US));
     chord_alarm_soon(t, ALARM_SWEEP, CHORD_SWEEP_US);
     uint64_t partition =
         t->ring.count ? chord_about(t, t->params.update_interval_us) : chord_about(t, CHORD_ALONE_US);
@@ -228,8 +234,9 @@ void chord_maintain_start(struct rf_topology *t)
 
 void chord_maintain_stop(struct rf_topology *t)
 {
-    static const enum chord_alarm alarms[] = {ALARM_FLUSH,   ALARM_CHECK,     ALARM_AGREE, ALARM_STABILIZE,
-                                              ALARM_FINGERS, ALARM_PARTITION, ALARM_HOLD,  ALARM_HANDOVER};
+    static const enum chord_alarm alarms[] = {ALARM_FLUSH,     ALARM_CHECK,   ALARM_AGREE,
+                                              ALARM_STABILIZE, ALARM_FINGERS, ALARM_NEARER,
+                                              ALARM_PARTITION, ALARM_HOLD,    ALARM_HANDOVER};
     for (size_t i = 0; i < RF_COUNT(alarms); i++)
         chord_alarm_stop(t, alarms[i]);
     t->partition_waiting = false;

@@ -42,14 +42,16 @@ void chord_owe_all(struct rf_topology *t)
     }
 }
 
-/* How long the Update to it can wait so that more changes go with it. The nearest take over from us, and a full one was asked for: they do not wait. */
+/* How long the Update to it can wait so that more changes go with it. The nearest take over from us, clients look for
+ * their home by it, and a full one was asked for: they do not wait. */
 static uint64_t may_wait_us(const struct rf_topology *t, const struct chord_conn *conn)
 {
     size_t succ = ring_successor_rank(&t->ring, &conn->node);
     size_t pred = ring_predecessor_rank(&t->ring, &conn->node);
     bool near = (succ && succ <= CHORD_NEAR) || (pred && pred <= CHORD_NEAR);
     uint64_t since = chord_now(t) - conn->told_us;
-    return near || !conn->told || conn->owe == OWE_FULL || since >= CHORD_FAR_ROUND_US
+    return near || chord_hectic(t) || !conn->peer || !conn->told || conn->owe == OWE_FULL ||
+                   since >= CHORD_FAR_ROUND_US
                ? 0
                : CHORD_FAR_ROUND_US - since;
 }

@@ -3,9 +3,10 @@
  * method's handler. What is cheap comes before what is dear: a duplicate is known before its signature is verified.
  */
 #include "overlay/internal.h"
+#include "wire/admit.h"
 #include "wire/method.h"
 
-/* ---- the budget: per link, maintenance of the overlay first ---- */
+/* ---- the budgets: per link and in all, maintenance of the overlay first ---- */
 
 /* A Store that a neighbor sends as a copy: replica_number follows the Resource-ID (4.3). */
 static bool is_replica_store(const struct rf_message *message)
@@ -31,12 +32,39 @@ static bool is_maintenance(const struct rf_message *message)
     }
 }
 
+/* What keeps the ring together, or makes it: that of peers, and Attaches of nodes that do not say they are clients. */
+static bool is_of_the_ring(const struct rf_overlay *o, const struct conn *conn,
+                           const struct rf_message *message)
+{
+    if (message->code == RF_CODE_ATTACH_REQ)
+        return rf_admit_wish_of(message->extensions) == RF_ADMIT_NONE;
+    if (message->code == RF_CODE_ROUTE_QUERY_REQ)
+        return rf_overlay_is_peer(o, &conn->info.node);
+    return is_maintenance(message) && message->code != RF_CODE_PING_REQ;
+}
+
+/* The budget in all: the ring first, then those whom we serve, then those who would like to be served. */
+static bool admit_in_all(struct rf_overlay *o, const struct conn *conn, const struct rf_message *message)
+{
+    uint64_t rate = o->config.max_requests_per_s_total, now_us = overlay_now(o);
+    uint64_t keep = message->code == RF_CODE_ATTACH_REQ ? rate / 2 : 0;
+    if (rate == 0)
+        return true;
+    if (is_of_the_ring(o, conn, message)) {
+        (void)bucket_take(&o->requests, now_us, rate, rate);
+        return true;
+    }
+    return bucket_take_above(&o->requests, now_us, rate, rate, keep);
+}
+
 /* Maintenance has a budget of its own as large as that of everything, and may use both. */
 static bool admit(struct rf_overlay *o, struct conn *conn, const struct rf_message *message)
 {
     uint64_t rate = o->config.max_requests_per_s, now_us = overlay_now(o);
     if (conn == NULL || rate == 0)
         return true;
+    if (!admit_in_all(o, conn, message))
+        return false;
     if (is_maintenance(message) && bucket_take(&conn->maintenance, now_us, rate, rate))
         return true;
     return bucket_take(&conn->requests, now_us, rate, rate);

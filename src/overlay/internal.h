@@ -36,7 +36,9 @@ struct bucket {
     uint64_t tokens; /* millionths */
     uint64_t at_us;  /* when they were last filled; 0: never, it is full */
 };
-static inline bool bucket_take(struct bucket *bucket, uint64_t now_us, uint64_t rate, uint64_t burst)
+/* keep: so many stay in */
+static inline bool bucket_take_above(struct bucket *bucket, uint64_t now_us, uint64_t rate, uint64_t burst,
+                                     uint64_t keep)
 {
     uint64_t full = burst * RF_US_PER_S, past_us = now_us - bucket->at_us;
     if (bucket->at_us == 0 || past_us >= full / (rate > 0 ? rate : 1))
@@ -44,10 +46,14 @@ static inline bool bucket_take(struct bucket *bucket, uint64_t now_us, uint64_t 
     else
         bucket->tokens = bucket->tokens + past_us * rate < full ? bucket->tokens + past_us * rate : full;
     bucket->at_us = now_us > 0 ? now_us : 1;
-    if (bucket->tokens < RF_US_PER_S)
+    if (bucket->tokens < (1 + keep) * RF_US_PER_S)
         return false;
     bucket->tokens -= RF_US_PER_S;
     return true;
+}
+static inline bool bucket_take(struct bucket *bucket, uint64_t now_us, uint64_t rate, uint64_t burst)
+{
+    return bucket_take_above(bucket, now_us, rate, burst, 0);
 }
 
 /* ---- conns.c ---- */
@@ -338,6 +344,7 @@ struct rf_overlay {
     bool closing;
     struct rf_overlay_counters counters;
 
+    struct bucket requests; /* that are delivered here, over all links */
     struct conns conns;
     struct opaques opaques;
     struct fragments fragments;

@@ -16,6 +16,7 @@ void rf_overlay_config_default(struct rf_overlay_config *config)
         .max_cached_answers = 8192,
         .max_fragment_bytes = (size_t)4 * 1024 * 1024,
         .max_requests_per_s = 500,
+        .max_requests_per_s_total = 4000,
         .software = "ringfolk",
     };
 }

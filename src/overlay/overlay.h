@@ -93,6 +93,9 @@ struct rf_overlay_config {
     /* delivered here, per link; default 500; maintenance (Join, Leave, Update, Ping, replica Stores of
      * neighbors) goes first */
     uint32_t max_requests_per_s;
+    /* delivered here in all, 0 (or no limit per link) = no limit; default 4000. Maintenance counts and is not refused; clients that come (Attach) are refused
+     * from half of it on. */
+    uint32_t max_requests_per_s_total;
     /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS); >= 512
      * is sensible */
     size_t fragment_len;

@@ -2,6 +2,7 @@
 #include "test_overlay.h"
 
 #include "overlay/internal.h"
+#include "wire/admit.h"
 #include "wire/method.h"
 
 /* A forged request of node 0 for node 1, on its way back whatever node 1 says about it. */
@@ -483,10 +484,62 @@ static void replica_stores(void **state)
     onet_deinit(&net);
 }
 
+static void little_in_all(struct rf_overlay_config *config)
+{
+    config->max_requests_per_s_total = 10;
+}
+
+/* Over all links: the ring first, then who is served, then clients that would like to be. */
+static void overload_in_all(void **state)
+{
+    static const uint8_t leave[] = {0, 0};
+    uint8_t wish_bytes[32];
+    struct onet net;
+    struct onet_echo echo;
+    struct onet_result results[20], client, ring;
+    struct rf_buf wish;
+    (void)state;
+    onet_prepare(&net, 1, NULL, NULL);
+    net.adjust_overlay = little_in_all;
+    onet_start(&net, 3, ONET_MESH);
+    onet_echo_init(&net, 1, &echo);
+    for (size_t i = 0; i < 20; i++) /* from two nodes in turn */
+        assert_int_equal(onet_call_node(&net, i % 2 ? 0 : 2, 1, TEXT("x"), &results[i]), 0);
+    onet_run(&net, RF_US_PER_S / 10);
+    assert_int_equal(good_results(results, 20), 10);
+    assert_int_equal(onet_counters(&net, 1)->refused_overload, 10);
+    /* what is of the ring goes on: an unknown method here, but nobody refuses it for want of time */
+    struct rf_call call = {
+        .code = RF_CODE_LEAVE_REQ, .body = rf_view_of(leave, sizeof(leave)), .max_transmissions = 1};
+    rf_call_to_node(&call, onet_id(&net, 1));
+    assert_int_equal(onet_call(&net, 0, &call, &ring), 0);
+    call.code = RF_CODE_ATTACH_REQ;
+    assert_int_equal(onet_call(&net, 2, &call, &ring), 0);
+    onet_run(&net, RF_US_PER_S / 10);
+    assert_int_equal(onet_counters(&net, 1)->refused_overload, 10);
+    assert_int_equal(ring.error_code, RF_ERROR_INVALID_MESSAGE);
+    /* a client that comes waits until the bucket is more than half full */
+    rf_buf_fixed(&wish, wish_bytes, sizeof(wish_bytes));
+    rf_admit_wish_put(RF_ADMIT_HOME, &wish);
+    call.extensions = rf_buf_view(&wish);
+    onet_run(&net, RF_US_PER_S / 10);
+    assert_int_equal(onet_call(&net, 0, &call, &client), 0);
+    assert_int_equal(onet_call_node(&net, 2, 1, TEXT("y"), &results[0]), 0);
+    onet_run(&net, RF_US_PER_S / 10);
+    assert_int_equal(results[0].error, 0);
+    assert_int_equal(onet_counters(&net, 1)->refused_overload, 11);
+    onet_run(&net, 6 * RF_US_PER_S);
+    assert_int_equal(onet_call(&net, 0, &call, &client), 0);
+    onet_run(&net, RF_US_PER_S / 10);
+    assert_int_equal(client.error_code, RF_ERROR_INVALID_MESSAGE); /* nobody handles it here */
+    onet_deinit(&net);
+}
+
 int test_overlay_requests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(duplicates),
+        cmocka_unit_test(overload_in_all),
         cmocka_unit_test(lifetime),
         cmocka_unit_test(bounded_cache),
         cmocka_unit_test(deferred),

@@ -447,8 +447,11 @@ class Enrolment(unittest.TestCase):
                                    "-verify_return_error", "-cipher", "ALL:@SECLEVEL=0"], stdin=subprocess.DEVNULL,
                                   capture_output=True, text=True, timeout=20)
             self.assertEqual(done.returncode == 0 and "Cipher is (NONE)" not in done.stdout, good, version)
-        failed = subprocess.run(["curl", "-sS", self.server.url], capture_output=True, text=True)
-        self.assertEqual(failed.returncode, 60)  # nobody trusts it without the CA file
+        other = self.tmp / "other-ca.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=other", "-keyout",
+            "/dev/null", "-out", str(other))
+        failed = subprocess.run(["curl", "-sS", "--cacert", str(other), self.server.url], capture_output=True, text=True)
+        self.assertEqual(failed.returncode, 60)  # nobody trusts it without its own CA file
 
     # ---- operator ----
 

@@ -140,6 +140,36 @@ static void test_keepalive_off(void **state)
     world_deinit(&w);
 }
 
+/* What asks for a sign of life gets it only on a link that was quiet for long enough; none within the RTO is suspicion. */
+static void test_keepalive_asked_for(void **state)
+{
+    rf_link_id id;
+    uint64_t out;
+
+    world_init(&w, *state);
+    id = world_pair(&w);
+    world_pass(&w, 10 * RF_US_PER_S);
+    out = counters(&w.node[0])->keepalives_out;
+    rf_links_keepalive(w.node[0].links, id, 20 * RF_US_PER_S);
+    rf_links_keepalive(w.node[0].links, id + 1000, 0); /* no such link */
+    assert_int_equal(counters(&w.node[0])->keepalives_out, out);
+    rf_links_keepalive(w.node[0].links, id, 8 * RF_US_PER_S);
+    assert_int_equal(counters(&w.node[0])->keepalives_out, out + 1);
+    rf_links_keepalive(w.node[0].links, id, 0); /* one is under way */
+    assert_int_equal(counters(&w.node[0])->keepalives_out, out + 1);
+    world_run(&w);
+    assert_int_equal(w.node[0].suspects, 0);
+
+    w.conn[0].blocked[0] = true;
+    world_pass(&w, 10 * RF_US_PER_S);
+    rf_links_keepalive(w.node[0].links, id, 8 * RF_US_PER_S);
+    world_pass(&w, 999 * RF_US_PER_MS);
+    assert_int_equal(w.node[0].suspects, 0);
+    world_pass(&w, 1 * RF_US_PER_MS);
+    assert_int_equal(w.node[0].suspects, 1);
+    world_deinit(&w);
+}
+
 static void test_suspect(void **state)
 {
     rf_link_id id;
@@ -309,6 +339,7 @@ int test_link_life(void)
         both_engines(test_close_lingers),
         both_engines(test_keepalive),
         both_engines(test_keepalive_off),
+        both_engines(test_keepalive_asked_for),
         both_engines(test_suspect),
         both_engines(test_silent_peer),
         both_engines(test_half_open),

@@ -69,11 +69,10 @@
 #define CHORD_CROWD_US        (60 * CHORD_S) /* several peers lost that fast: we fell out of the ring */
 #define CHORD_FINGER_LOW_US   (5 * CHORD_S)  /* finger search: from that, doubling while nothing is found */
 #define CHORD_FINGER_PINGS    4              /* per search */
-#define CHORD_NEARER_US                                                                                      \
-    (30 * CHORD_S)              /* another node is tried for a finger slot: from that, doubling after */
-#define CHORD_NEARER_TRIES    4 /* ... so many, up to chord-update-interval */
-#define CHORD_NEARER_REST_US  (900 * CHORD_S) /* who was tried is not tried again before */
-#define CHORD_ALONE_US        (5 * CHORD_S)   /* partition check of a lone peer: from that, doubling */
+/* another node is tried for a finger slot: from that on, doubling after so many, up to chord-update-interval */
+#define CHORD_NEARER_US       (30 * CHORD_S)
+#define CHORD_NEARER_TRIES    4
+#define CHORD_ALONE_US        (5 * CHORD_S) /* partition check of a lone peer: from that, doubling */
 #define CHORD_CLIENT_CHECK_US (60 * CHORD_S)
 #define CHORD_CLIENT_GRACE_US (10 * CHORD_S) /* likewise, of a client: others wait for the place */
 

@@ -94,9 +94,7 @@ void chord_fingers_search(struct rf_topology *t)
 
 static void try_finger(struct rf_topology *t, const struct rf_id *node, const struct rf_id *informer)
 {
-    uint64_t now = chord_now(t);
     t->counters.fingers_tried++;
-    candidates_rest(&t->candidates, node, now, now + CHORD_NEARER_REST_US);
     chord_attach(t, node, false, informer, 0, FOR_FINGER, true);
 }
 
@@ -123,10 +121,9 @@ void chord_fingers_nearer(struct rf_topology *t)
     if (ring_is_whole(&t->ring) || !ring_slot_far_finger(&t->ring, slot))
         return;
     const struct candidate *candidate = candidate_in(t, slot);
-    if (candidate) {
+    if (candidate && !chord_conn_find(t, &candidate->node) && rf_rng_below(t->env.jitter, 2)) {
         struct rf_id node = candidate->node, informer = candidate->informer;
-        if (!chord_conn_find(t, &node))
-            try_finger(t, &node, informer.len ? &informer : NULL);
+        try_finger(t, &node, informer.len ? &informer : NULL);
         return;
     }
     chord_call_ping(t, &key, NULL, 0, nearer_pinged);

@@ -297,7 +297,7 @@ static void finger_searches(void **state)
                   most_early, (double)all_late / PEERS);
     /* 5 s, 10 s, ... 3600 s, each a bit more or less; who loses a finger to a nearer one begins anew */
     assert_true(most_early >= 2 && most_early <= 28);
-    assert_true(all_late <= 2 * PEERS);               /* who finds one begins anew */
+    assert_true(all_late <= 2 * PEERS); /* who finds one begins anew */
     net_deinit(&net);
 }
 

@@ -8,7 +8,7 @@ rf_test(test_overlay_chord
           ${dir}/test_overlay_chord_client.c ${chord_sources}
   ROOMS base wire
   LIBS m
-  TIMEOUT 300)
+  TIMEOUT 600)
 if(TARGET test_overlay_chord)
   target_compile_options(test_overlay_chord PRIVATE -O1) # rings of 200 under the sanitizers
 endif()

@@ -60,9 +60,9 @@ for preset in "$@"; do
     release)
         run release unit -LE '^(system|bench)$' -j "$jobs" --no-tests=error
         if [ -z "${ROOMS-}" ]; then # a few rooms may have no system tests, all of them do
-            run release system -L '^system$' --no-tests=error
+            run release system -L '^system$' -j "$jobs" --no-tests=error
         else
-            run release system -L '^system$'
+            run release system -L '^system$' -j "$jobs"
         fi
         ;;
     asan) run asan unit -LE '^(system|bench)$' -j "$jobs" --no-tests=error ;;

@@ -201,7 +201,7 @@ static void node_start(struct node *node, size_t index, struct rf_trust *trust)
     config.self = node->identity.node_id;
     config.max_links = 20000;
     config.reserved_links = 0;
-    config.max_per_address = config.accept_per_s_per_address = 0;
+    config.max_per_address = config.accept_per_s_per_address = config.handshakes_per_s = 0;
     config.keepalive_us = 0;
     rf_buf_init(&pem, rf_mem_system(), 10000);
     must(pki.crypto->ops->key_to_pem(pki.crypto, node->identity.key, &pem), "key");

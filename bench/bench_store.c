@@ -112,6 +112,12 @@ int rf_overlay_refuse_text(struct rf_overlay *overlay, struct rf_request *reques
 {
     return rf_overlay_refuse(overlay, request, error_code, rf_view_str(text));
 }
+void rf_overlay_refuse_malformed(struct rf_overlay *overlay, struct rf_request *request, int error,
+                                 const char *text)
+{
+    (void)error;
+    rf_overlay_refuse_text(overlay, request, 0, text);
+}
 size_t rf_overlay_room(struct rf_overlay *overlay, const struct rf_request *request)
 {
     (void)overlay, (void)request;

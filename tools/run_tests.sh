@@ -58,6 +58,10 @@ for preset in "$@"; do
     [ "$build_only" = no ] || continue
     case $preset in
     release)
+        if ! cmake --build build/release --target benches -j "$jobs" -- --quiet; then # nobody else would notice
+            failed=$((failed + 1))
+            failures+=("release: the benchmarks do not build")
+        fi
         run release unit -LE '^(system|bench)$' -j "$jobs" --no-tests=error
         if [ -z "${ROOMS-}" ]; then # a few rooms may have no system tests, all of them do
             run release system -L '^system$' -j "$jobs" --no-tests=error

@@ -220,6 +220,7 @@ static void send_data(struct sim_node *n, struct sim_end *end, struct sim_ref re
     n->up_free_us = gone;
     n->now.bytes_out += (uint32_t)v.len;
     s->bytes += v.len;
+    s->tally.client_bytes += n->super ? 0 : v.len;
     end->sent_len += e->len;
     sim_event_post(n, e, end->peer_node, arrival(n, end, gone));
 }

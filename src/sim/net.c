@@ -96,8 +96,3 @@ uint64_t sim_net_delay(const struct rf_sim_net_config *config, uint32_t latency_
         us += (uint64_t)rto;
     return us;
 }
-
-const char *sim_region_name(uint8_t region)
-{
-    return region < REGION_COUNT ? regions[region].name : "?";
-}

@@ -47,6 +47,5 @@ uint32_t sim_latency(const struct rf_sim_net_config *config, const struct sim_pl
 /* sim_net_delay: latency plus jitter plus retransmissions for one delivery, drawn from the source's stream. */
 uint64_t sim_net_delay(const struct rf_sim_net_config *config, uint32_t latency_us, double loss,
                        struct sim_stream *stream);
-const char *sim_region_name(uint8_t region);
 
 #endif

@@ -173,6 +173,7 @@ static void test_grows_and_finds(void **state)
     }
     assert_true(metric(sim, "hops.mean", 60) > 1);
     assert_true(metric(sim, "cpu.max:max", 0) > 0);
+    assert_true(metric(sim, "client.bytes:mean", 60) > 0);
     assert_true(metric(sim, "bytes.mean:mean", 60) > metric(sim, "maintenance.bytes:mean", 60));
     double none;
     assert_int_equal(rf_sim_metric(sim, "lookup.p50_ms", 0, 30 * S, &none), RF_ESHORT);

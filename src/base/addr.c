@@ -98,6 +98,14 @@ bool rf_addr_same_ip(const struct rf_addr *a, const struct rf_addr *b)
     return a->family == b->family && memcmp(a->ip, b->ip, ip_len(a)) == 0;
 }
 
+bool rf_addr_ip_among(const struct rf_addr *addr, const struct rf_addr *addrs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rf_addr_same_ip(addr, &addrs[i]))
+            return true;
+    return false;
+}
+
 /* v4_bytes returns the IPv4 address that `addr` is or maps (::ffff:0:0/96, RFC 4291 section 2.5.5.2), else
  * NULL. */
 static const uint8_t *v4_bytes(const struct rf_addr *addr)

@@ -19,6 +19,7 @@ char *rf_addr_ip_text(const struct rf_addr *addr, char out[RF_ADDR_TEXT_LEN]);
 int rf_addr_parse(const char *text, uint16_t default_port, struct rf_addr *out);
 bool rf_addr_equal(const struct rf_addr *a, const struct rf_addr *b); /* with port */
 bool rf_addr_same_ip(const struct rf_addr *a, const struct rf_addr *b);
+bool rf_addr_ip_among(const struct rf_addr *addr, const struct rf_addr *addrs, size_t count);
 bool rf_addr_is_loopback(const struct rf_addr *addr);
 bool rf_addr_is_any(const struct rf_addr *addr);
 /* rf_addr_is_private: RFC 1918, RFC 6598, link local, unique local. */

@@ -34,7 +34,8 @@
     X(RF_EUNSUPPORTED, -28, "not supported")                                                                 \
     X(RF_EREMOTE, -29, "the other side answered with an error")                                              \
     X(RF_ECANCELLED, -30, "cancelled")                                                                       \
-    X(RF_EDUPLICATE, -31, "duplicate")
+    X(RF_EDUPLICATE, -31, "duplicate")                                                                       \
+    X(RF_EGOODBYE, -32, "closed by the other side")
 
 enum rf_error {
 #define X(name, number, text) name = number,

@@ -30,6 +30,20 @@ int rf_id_compare(const struct rf_id *a, const struct rf_id *b)
     return memcmp(a->b, b->b, a->len);
 }
 
+size_t rf_id_lower_bound(const struct rf_id *first, size_t count, size_t stride, const struct rf_id *id)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const void *element = (const char *)first + middle * stride;
+        if (rf_id_compare(element, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static bool all_bytes(const struct rf_id *id, uint8_t value)
 {
     for (int i = 0; i < id->len; i++)

@@ -19,6 +19,12 @@ struct rf_view rf_id_view(const struct rf_id *id); /* borrowed from id */
 bool rf_id_equal(const struct rf_id *a, const struct rf_id *b);
 /* rf_id_compare orders as big-endian integers: <0, 0, >0. Both of the same length. */
 int rf_id_compare(const struct rf_id *a, const struct rf_id *b);
+/*
+ * rf_id_lower_bound finds in a sorted array the first element whose ID is at least `id`; `count`: none is.
+ * first   the ID in the array's first element, borrowed; not looked at if `count` is 0
+ * stride  size of an element in bytes
+ */
+size_t rf_id_lower_bound(const struct rf_id *first, size_t count, size_t stride, const struct rf_id *id);
 bool rf_id_is_zero(const struct rf_id *id);
 bool rf_id_is_wildcard(const struct rf_id *id); /* all bits 1 */
 struct rf_id rf_id_wildcard(uint8_t len);

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-#define MAP_FIRST_BUCKET_COUNT ((size_t)8)
+#define MAP_FIRST_BUCKET_COUNT ((size_t)2) /* most maps of an idle node hold one or two */
 
 void rf_map_init(struct rf_map *map, struct rf_mem *mem, const uint64_t seed[2],
                  struct rf_view (*key)(const struct rf_map_node *node))

@@ -13,17 +13,23 @@
 
 struct rf_timer {
     uint64_t at_us;
-    uint64_t order;
-    size_t slot; /* 1-based place in the heap, 0 = not set */
+    uint32_t order; /* of setting, as long as no two that are set are 2^31 apart */
+    uint32_t slot;  /* 1-based place in the heap, 0 = not set */
     void (*fire)(struct rf_timer *timer, void *arg);
     void *arg;
 };
 
+/* A place of the heap: the deadline stands in it, so that most comparisons look at no timer. */
+struct rf_timer_place {
+    uint64_t at_us;
+    struct rf_timer *timer;
+};
+
 struct rf_timers {
     struct rf_mem *mem;
-    struct rf_timer **heap; /* 1-based */
+    struct rf_timer_place *heap; /* four children each; 1-based: the first place is unused */
     size_t count, cap;
-    uint64_t order;
+    uint32_t order;
 };
 
 void rf_timers_init(struct rf_timers *timers, struct rf_mem *mem);

@@ -9,11 +9,19 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/view.h"
 
 /* HashAlgorithm numbers of TLS 1.2 (reload.md 2.7). */
-enum rf_hash { RF_HASH_NONE = 0, RF_HASH_SHA1 = 2, RF_HASH_SHA256 = 4, RF_HASH_INTRINSIC = 8 };
+enum rf_hash {
+    RF_HASH_NONE = 0,
+    RF_HASH_MD5 = 1, /* only for keys of STUN's long-term credentials (RFC 8489, section 9.2.2); no hmac */
+    RF_HASH_SHA1 = 2,
+    RF_HASH_SHA256 = 4,
+    RF_HASH_INTRINSIC = 8
+};
+#define RF_MD5_LEN      16
 #define RF_SHA1_LEN     20
 #define RF_SHA256_LEN   32
 #define RF_HASH_MAX_LEN 32
@@ -29,6 +37,17 @@ enum rf_sig_alg {
 #define RF_X509_MAX_LEN      16384 /* bytes of DER; longer is RF_ELIMIT */
 
 enum rf_key_type { RF_KEY_P256 = 1, RF_KEY_RSA2048 = 2, RF_KEY_ED25519 = 3 };
+
+/* Groups for key agreement, by their KEM numbers in HPKE (RFC 9180, section 7.1). Keys are bytes: a private key is 32 of them. */
+enum rf_dh_group { RF_DH_P256 = 0x0010, RF_DH_X25519 = 0x0020 };
+#define RF_DH_PRIVATE_LEN    32 /* X25519: any 32 bytes; P-256: a number in 1 .. order - 1 */
+#define RF_DH_PUBLIC_MAX_LEN 65 /* X25519: 32; P-256: 65, the uncompressed point */
+#define RF_DH_SHARED_LEN     32
+
+/* AES-128-GCM */
+#define RF_AEAD_KEY_LEN   16
+#define RF_AEAD_NONCE_LEN 12
+#define RF_AEAD_TAG_LEN   16
 
 struct rf_key;    /* a private key; owned, freed with key_free */
 struct rf_pubkey; /* a decoded public key; owned, freed with pubkey_free; decode once, verify often */
@@ -102,11 +121,13 @@ struct rf_crypto {
     const struct rf_crypto_ops *ops;
     struct rf_mem *mem; /* borrowed */
     void *ctx;
+    struct rf_map certs; /* of ident/: those that are in memory decoded; empty when it is freed */
+    void *rules;         /* of ident/: what is trusted by those who use it; NULL when it is freed */
 };
 
 struct rf_crypto_ops {
-    /* hash writes 20 (SHA1) or 32 (SHA256) bytes of the concatenation of `parts`. Errors: RF_EUNKNOWN,
-     * RF_ECRYPTO. */
+    /* hash writes 16 (MD5), 20 (SHA1) or 32 (SHA256) bytes of the concatenation of `parts`. Errors: RF_EUNKNOWN (MD5 also where
+     * the system's policy forbids it), RF_ECRYPTO. */
     int (*hash)(struct rf_crypto *c, enum rf_hash alg, const struct rf_view *parts, size_t part_count,
                 uint8_t *out);
     int (*hmac)(struct rf_crypto *c, enum rf_hash alg, struct rf_view key, const struct rf_view *parts,
@@ -133,10 +154,30 @@ struct rf_crypto_ops {
     int (*pubkey_from_spki)(struct rf_crypto *c, struct rf_view spki, struct rf_pubkey **out);
     void (*pubkey_free)(struct rf_crypto *c, struct rf_pubkey *key);
 
+    /* dh_public writes the public key, rf_dh_public_len(group) bytes, of a private one. Errors: RF_EUNKNOWN group, RF_EFORMAT the
+     * private key is out of range, RF_ECRYPTO. */
+    int (*dh_public)(struct rf_crypto *c, enum rf_dh_group group, const uint8_t private[RF_DH_PRIVATE_LEN],
+                     uint8_t *out);
+    /* dh writes the secret shared with the owner of `public`: X25519's result, or the X coordinate. Errors: RF_EUNKNOWN group,
+     * RF_EFORMAT a key that is none (length, form, not on the curve, or a result of zeros), RF_ECRYPTO. */
+    int (*dh)(struct rf_crypto *c, enum rf_dh_group group, const uint8_t private[RF_DH_PRIVATE_LEN],
+              struct rf_view public, uint8_t out[RF_DH_SHARED_LEN]);
+    /* aead_seal appends the ciphertext and its tag: RF_AEAD_TAG_LEN bytes more than `plain`. Errors: RF_ECRYPTO, the builder's. */
+    int (*aead_seal)(struct rf_crypto *c, const uint8_t key[RF_AEAD_KEY_LEN],
+                     const uint8_t nonce[RF_AEAD_NONCE_LEN], struct rf_view aad, struct rf_view plain,
+                     struct rf_buf *out);
+    /* aead_open appends what was sealed, or nothing. Errors: RF_EAUTH it is not what was sealed with these, RF_ECRYPTO, the
+     * builder's. */
+    int (*aead_open)(struct rf_crypto *c, const uint8_t key[RF_AEAD_KEY_LEN],
+                     const uint8_t nonce[RF_AEAD_NONCE_LEN], struct rf_view aad, struct rf_view sealed,
+                     struct rf_buf *out);
+
     /* x509_decode copies `der` and decodes strictly. Errors: RF_EFORMAT, RF_ELIMIT, RF_EUNKNOWN key type,
      * RF_ENOMEM. */
     int (*x509_decode)(struct rf_crypto *c, struct rf_view der, struct rf_x509 *out);
     void (*x509_deinit)(struct rf_crypto *c, struct rf_x509 *cert);
+    /* x509_again: somebody wanted one decoded that is in memory. A backend that plays many nodes charges as for decoding. NULL: nothing. */
+    void (*x509_again)(struct rf_crypto *c);
     /* x509_verify checks cert's signature with the issuer's key only (names and times are ident's business).
      */
     int (*x509_verify)(struct rf_crypto *c, const struct rf_x509 *cert, const struct rf_x509 *issuer);
@@ -162,6 +203,13 @@ struct rf_crypto_ops {
 /* Shorthands. */
 /* rf_sig_alg_of: the algorithm that a key of this type signs with. */
 enum rf_sig_alg rf_sig_alg_of(enum rf_key_type type);
+/* rf_dh_public_len: bytes of a public key of this group; 0: no such group. */
+size_t rf_dh_public_len(enum rf_dh_group group);
+/* rf_key_public appends a private key's public one as protocols carry it that name the type elsewhere: Ed25519's 32 bytes or P-256's
+ * 65 bytes. rf_pubkey_from_raw reads such. Errors: RF_EUNKNOWN another type; RF_EFORMAT no such key. */
+int rf_key_public(struct rf_crypto *c, const struct rf_key *key, struct rf_buf *out);
+int rf_pubkey_from_raw(struct rf_crypto *c, enum rf_key_type type, struct rf_view raw,
+                       struct rf_pubkey **out);
 int rf_sha1(struct rf_crypto *c, struct rf_view bytes, uint8_t out[RF_SHA1_LEN]);
 int rf_sha256(struct rf_crypto *c, struct rf_view bytes, uint8_t out[RF_SHA256_LEN]);
 /* rf_pem_put appends -----BEGIN label----- ...; rf_pem_next decodes the next block of that label from `in`

@@ -13,7 +13,6 @@ struct backend {
     struct rf_crypto crypto;
     struct rf_crypto_fake_config config;
     struct rf_crypto_fake_counts counts;
-    struct rf_map certs; /* struct shared_cert: decoded certificates by their hash */
 };
 
 struct rf_key {
@@ -54,15 +53,28 @@ enum rf_key_type fake_key_type(const struct rf_key *key);
 int fake_key_spki(struct rf_crypto *c, const struct rf_key *key, struct rf_buf *out);
 int fake_pubkey_from_spki(struct rf_crypto *c, struct rf_view spki, struct rf_pubkey **out);
 void fake_pubkey_free(struct rf_crypto *c, struct rf_pubkey *key);
+/* fake_public_of writes the bytes of a private key's public one, P-256's or Ed25519's; fake_public_good: `public`, of the right length, is
+ * such bytes. */
+void fake_public_of(enum rf_key_type type, const uint8_t raw[RAW_LEN], uint8_t *out);
+bool fake_public_good(enum rf_key_type type, struct rf_view public);
+/* seal.c */
+int fake_dh_public(struct rf_crypto *c, enum rf_dh_group group, const uint8_t private[RF_DH_PRIVATE_LEN],
+                   uint8_t *out);
+int fake_dh(struct rf_crypto *c, enum rf_dh_group group, const uint8_t private[RF_DH_PRIVATE_LEN],
+            struct rf_view public, uint8_t out[RF_DH_SHARED_LEN]);
+int fake_aead_seal(struct rf_crypto *c, const uint8_t key[RF_AEAD_KEY_LEN],
+                   const uint8_t nonce[RF_AEAD_NONCE_LEN], struct rf_view aad, struct rf_view plain,
+                   struct rf_buf *out);
+int fake_aead_open(struct rf_crypto *c, const uint8_t key[RF_AEAD_KEY_LEN],
+                   const uint8_t nonce[RF_AEAD_NONCE_LEN], struct rf_view aad, struct rf_view sealed,
+                   struct rf_buf *out);
 /* sign.c */
 int fake_sign(struct rf_crypto *c, const struct rf_key *key, const struct rf_view *parts, size_t part_count,
               struct rf_buf *out);
 int fake_verify(struct rf_crypto *c, const struct rf_pubkey *key, enum rf_sig_alg alg,
                 const struct rf_view *parts, size_t part_count, struct rf_view signature);
 /* certs.c */
-void certs_init(struct backend *b);
-void certs_deinit(struct backend *b);
 int fake_x509_decode(struct rf_crypto *c, struct rf_view der, struct rf_x509 *out);
-void fake_x509_deinit(struct rf_crypto *c, struct rf_x509 *cert);
+void fake_x509_again(struct rf_crypto *c);
 
 #endif

@@ -24,10 +24,14 @@ static int fake_hash(struct rf_crypto *c, enum rf_hash alg, const struct rf_view
 {
     struct mix m;
 
-    if (alg != RF_HASH_SHA1 && alg != RF_HASH_SHA256)
+    if (alg != RF_HASH_MD5 && alg != RF_HASH_SHA1 && alg != RF_HASH_SHA256)
         return RF_EUNKNOWN;
-    mix_init(&m, alg == RF_HASH_SHA1 ? MIX_SHA1 : MIX_SHA256, 0);
-    hash_parts(backend_of(c), &m, parts, part_count, alg == RF_HASH_SHA1 ? RF_SHA1_LEN : RF_SHA256_LEN, out);
+    mix_init(&m, alg == RF_HASH_SHA1 ? MIX_SHA1 : alg == RF_HASH_SHA256 ? MIX_SHA256 : MIX_MD5, 0);
+    hash_parts(backend_of(c), &m, parts, part_count,
+               alg == RF_HASH_SHA1     ? RF_SHA1_LEN
+               : alg == RF_HASH_SHA256 ? RF_SHA256_LEN
+                                       : RF_MD5_LEN,
+               out);
     return 0;
 }
 
@@ -59,8 +63,13 @@ static const struct rf_crypto_ops ops = {
     .verify = fake_verify,
     .pubkey_from_spki = fake_pubkey_from_spki,
     .pubkey_free = fake_pubkey_free,
+    .dh_public = fake_dh_public,
+    .dh = fake_dh,
+    .aead_seal = fake_aead_seal,
+    .aead_open = fake_aead_open,
     .x509_decode = fake_x509_decode,
-    .x509_deinit = fake_x509_deinit,
+    .x509_deinit = rf_x509_deinit,
+    .x509_again = fake_x509_again,
     .x509_verify = rf_x509_verify,
     .x509_issue = rf_x509_issue,
     .csr_create = rf_csr_create,
@@ -89,7 +98,6 @@ struct rf_crypto *rf_crypto_fake_new(struct rf_mem *mem, const struct rf_crypto_
         return NULL;
     b->crypto = (struct rf_crypto){.ops = &ops, .mem = mem, .ctx = b};
     b->config = *config;
-    certs_init(b);
     return &b->crypto;
 }
 
@@ -97,7 +105,6 @@ void rf_crypto_fake_free(struct rf_crypto *crypto)
 {
     if (crypto == NULL)
         return;
-    certs_deinit(backend_of(crypto));
     rf_free(crypto->mem, backend_of(crypto));
 }
 

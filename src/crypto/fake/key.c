@@ -88,6 +88,23 @@ static void x_from_raw(enum rf_key_type type, const uint8_t raw[RAW_LEN], uint8_
     x[0] |= 0x80; /* the modulus of an RSA key has all its bits */
 }
 
+void fake_public_of(enum rf_key_type type, const uint8_t raw[RAW_LEN], uint8_t *out)
+{
+    uint8_t x[MIX_OUT_LEN];
+    struct rf_buf public;
+
+    rf_buf_fixed(&public, out, type == RF_KEY_P256 ? 65 : 32);
+    x_from_raw(type, raw, x);
+    public_put(type, x, &public);
+}
+
+bool fake_public_good(enum rf_key_type type, struct rf_view public)
+{
+    uint8_t x[MIX_OUT_LEN];
+
+    return x_of(type, public, x) == 0;
+}
+
 static void signing_from_x(const struct backend *b, enum rf_key_type type, const uint8_t x[MIX_OUT_LEN],
                            uint8_t out[MIX_OUT_LEN])
 {

@@ -24,7 +24,11 @@ enum mix_purpose {
     MIX_PUBLIC,
     MIX_EXPAND,
     MIX_SIGNING_KEY,
-    MIX_SIGNATURE
+    MIX_SIGNATURE,
+    MIX_MD5,
+    MIX_SHARED,
+    MIX_STREAM,
+    MIX_TAG
 };
 
 void mix_init(struct mix *m, enum mix_purpose purpose, uint64_t number);

@@ -2,6 +2,7 @@
 #ifndef RF_CRYPTO_OPENSSL_BACKEND_H
 #define RF_CRYPTO_OPENSSL_BACKEND_H
 
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
@@ -14,12 +15,16 @@
  */
 struct backend {
     struct rf_crypto crypto;
-    EVP_MD *sha1, *sha256;
+    EVP_MD *md5, *sha1, *sha256;          /* md5 may be NULL: forbidden here */
     EVP_MD_CTX *sha1_ctx, *sha256_ctx;    /* scratch */
     EVP_MAC_CTX *hmac_sha1, *hmac_sha256; /* each with its digest set */
     EVP_PKEY *p256;                       /* a key that new P-256 public keys copy the curve from */
-    EVP_PKEY_CTX *rsa_data;               /* makes RSA public keys from numbers */
-    struct rf_list ready;                 /* public keys that OpenSSL has decoded, last used in front */
+    EC_GROUP *group;                      /* P-256, for key agreement */
+    BN_CTX *numbers;                      /* scratch, in memory that is wiped */
+    EVP_CIPHER *aes128_gcm;
+    EVP_CIPHER_CTX *cipher_ctx; /* scratch; empty between two calls */
+    EVP_PKEY_CTX *rsa_data;     /* makes RSA public keys from numbers */
+    struct rf_list ready;       /* public keys that OpenSSL has decoded, last used in front */
     size_t ready_count;
 };
 
@@ -80,6 +85,17 @@ int backend_key_spki(struct rf_crypto *c, const struct rf_key *key, struct rf_bu
 int pubkey_use(struct backend *b, struct rf_pubkey *key);
 int backend_pubkey_from_spki(struct rf_crypto *c, struct rf_view spki, struct rf_pubkey **out);
 void backend_pubkey_free(struct rf_crypto *c, struct rf_pubkey *key);
+/* dh.c, aead.c */
+int backend_dh_public(struct rf_crypto *c, enum rf_dh_group group, const uint8_t private[RF_DH_PRIVATE_LEN],
+                      uint8_t *out);
+int backend_dh(struct rf_crypto *c, enum rf_dh_group group, const uint8_t private[RF_DH_PRIVATE_LEN],
+               struct rf_view public, uint8_t out[RF_DH_SHARED_LEN]);
+int backend_aead_seal(struct rf_crypto *c, const uint8_t key[RF_AEAD_KEY_LEN],
+                      const uint8_t nonce[RF_AEAD_NONCE_LEN], struct rf_view aad, struct rf_view plain,
+                      struct rf_buf *out);
+int backend_aead_open(struct rf_crypto *c, const uint8_t key[RF_AEAD_KEY_LEN],
+                      const uint8_t nonce[RF_AEAD_NONCE_LEN], struct rf_view aad, struct rf_view sealed,
+                      struct rf_buf *out);
 /* sign.c */
 int backend_sign(struct rf_crypto *c, const struct rf_key *key, const struct rf_view *parts,
                  size_t part_count, struct rf_buf *out);

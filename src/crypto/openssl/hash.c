@@ -1,17 +1,18 @@
-/* hash.c - SHA-1, SHA-256 and HMAC over scattered parts. */
+/* hash.c - MD5, SHA-1, SHA-256 and HMAC over scattered parts. */
 #include "crypto/openssl/backend.h"
 
 int backend_hash(struct rf_crypto *c, enum rf_hash alg, const struct rf_view *parts, size_t part_count,
                  uint8_t *out)
 {
     struct backend *b = backend_of(c);
-    EVP_MD_CTX *ctx = alg == RF_HASH_SHA1 ? b->sha1_ctx : b->sha256_ctx;
+    EVP_MD_CTX *ctx = alg == RF_HASH_SHA256 ? b->sha256_ctx : b->sha1_ctx;
+    EVP_MD *md = alg == RF_HASH_SHA256 ? b->sha256 : alg == RF_HASH_SHA1 ? b->sha1 : b->md5;
     int good;
 
-    if (alg != RF_HASH_SHA1 && alg != RF_HASH_SHA256)
+    if ((alg != RF_HASH_MD5 && alg != RF_HASH_SHA1 && alg != RF_HASH_SHA256) || md == NULL)
         return RF_EUNKNOWN;
     errors_begin();
-    good = EVP_DigestInit_ex2(ctx, alg == RF_HASH_SHA1 ? b->sha1 : b->sha256, NULL);
+    good = EVP_DigestInit_ex2(ctx, md, NULL);
     for (size_t i = 0; i < part_count && good == 1; i++)
         if (parts[i].len > 0)
             good = EVP_DigestUpdate(ctx, parts[i].p, parts[i].len);

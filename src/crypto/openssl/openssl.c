@@ -21,6 +21,10 @@ static const struct rf_crypto_ops ops = {
     .verify = backend_verify,
     .pubkey_from_spki = backend_pubkey_from_spki,
     .pubkey_free = backend_pubkey_free,
+    .dh_public = backend_dh_public,
+    .dh = backend_dh,
+    .aead_seal = backend_aead_seal,
+    .aead_open = backend_aead_open,
     .x509_decode = rf_x509_decode,
     .x509_deinit = rf_x509_deinit,
     .x509_verify = rf_x509_verify,
@@ -50,6 +54,7 @@ static bool backend_init(struct backend *b)
 {
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 
+    b->md5 = EVP_MD_fetch(NULL, "MD5", NULL);
     b->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
     b->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     b->sha1_ctx = EVP_MD_CTX_new();
@@ -61,6 +66,12 @@ static bool backend_init(struct backend *b)
     }
     rf_list_init(&b->ready);
     b->p256 = EVP_EC_gen("P-256");
+    b->group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    b->numbers = BN_CTX_secure_new();
+    b->aes128_gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
+    b->cipher_ctx = EVP_CIPHER_CTX_new();
+    if (b->group == NULL || b->numbers == NULL || b->aes128_gcm == NULL || b->cipher_ctx == NULL)
+        return false;
     b->rsa_data = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     if (b->rsa_data == NULL || EVP_PKEY_fromdata_init(b->rsa_data) != 1)
         return false;
@@ -92,6 +103,7 @@ void rf_crypto_openssl_free(struct rf_crypto *crypto)
     if (crypto == NULL)
         return;
     b = backend_of(crypto);
+    EVP_MD_free(b->md5);
     EVP_MD_free(b->sha1);
     EVP_MD_free(b->sha256);
     EVP_MD_CTX_free(b->sha1_ctx);
@@ -99,6 +111,10 @@ void rf_crypto_openssl_free(struct rf_crypto *crypto)
     EVP_MAC_CTX_free(b->hmac_sha1);
     EVP_MAC_CTX_free(b->hmac_sha256);
     EVP_PKEY_free(b->p256);
+    EC_GROUP_free(b->group);
+    BN_CTX_free(b->numbers);
+    EVP_CIPHER_free(b->aes128_gcm);
+    EVP_CIPHER_CTX_free(b->cipher_ctx);
     EVP_PKEY_CTX_free(b->rsa_data);
     rf_free(crypto->mem, b);
 }

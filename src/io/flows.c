@@ -28,6 +28,7 @@ struct flow {
     struct rf_flows *flows;
     int fd;
     enum flow_state state;
+    bool fresh; /* accepted, and nothing has come yet */
 };
 
 struct rf_flows {
@@ -44,7 +45,8 @@ struct rf_flows {
     size_t listener_count;
     int spare_fd; /* given up for a moment to accept and drop a connection when descriptors run out */
     bool draining;
-    uint8_t *buffer; /* READ_LEN */
+    struct rf_flow_foreign foreign; /* is NULL: nobody */
+    uint8_t *buffer;                /* READ_LEN */
 };
 
 #define X(name, help) {#name, help, offsetof(struct rf_flows_counters, name)},
@@ -75,7 +77,7 @@ static int flow_add(struct rf_flows *flows, uint64_t id, int fd, enum flow_state
 
     if (!flow)
         goto fail;
-    *flow = (struct flow){.id = id, .flows = flows, .fd = fd, .state = state};
+    *flow = (struct flow){.id = id, .flows = flows, .fd = fd, .state = state, .fresh = state == FLOW_OPEN};
     err = rf_map_insert(&flows->map, &flow->node);
     if (err)
         goto fail;
@@ -153,6 +155,28 @@ static void flow_send(struct flow *flow)
         flow_broken(flow, RF_ESYSTEM);
 }
 
+/* The first bytes of a connection, which may be for somebody else than the core; true: it is gone. */
+static bool give_away(struct flow *flow, struct rf_view bytes)
+{
+    struct rf_flows *flows = flow->flows;
+    const struct rf_flow_foreign *foreign = &flows->foreign;
+    uint64_t id = flow->id;
+    struct rf_addr remote;
+    bool fresh = flow->fresh;
+
+    flow->fresh = false;
+    if (!fresh || !foreign->is || !foreign->is(foreign->ctx, bytes) ||
+        rf_socket_remote(flow->fd, &remote) != 0)
+        return false;
+    rf_loop_unwatch(flows->loop, flow->fd);
+    rf_map_remove(&flows->map, &flow->node);
+    foreign->take(foreign->ctx, flow->fd, &remote, bytes);
+    rf_free(flows->mem, flow);
+    flows->counters.given_away++;
+    flows->door.closed(flows->door.ctx, id, RF_ECLOSED);
+    return true;
+}
+
 static void flow_read(struct flow *flow)
 {
     struct rf_flows *flows = flow->flows;
@@ -166,6 +190,8 @@ static void flow_read(struct flow *flow)
         return;
     }
     flows->counters.bytes_in += len;
+    if (give_away(flow, rf_view_of(flows->buffer, len)))
+        return;
     flows->door.input(flows->door.ctx, flow->id, rf_view_of(flows->buffer, len));
 }
 
@@ -318,6 +344,11 @@ static void order_close(struct flow *flow)
     }
     flow->state = FLOW_CLOSING;
     flow_send(flow);
+}
+
+void rf_flows_set_foreign(struct rf_flows *flows, const struct rf_flow_foreign *foreign)
+{
+    flows->foreign = foreign ? *foreign : (struct rf_flow_foreign){0};
 }
 
 void rf_flows_drain(struct rf_flows *flows)

@@ -48,6 +48,7 @@ struct rf_flow_doorway {
     X(listener_rests, "times that listening rested for that reason")                                         \
     X(connects, "connections begun")                                                                         \
     X(connects_failed, "connections that could not be made")                                                 \
+    X(given_away, "connections that were not for the core: a relay's clients")                               \
     X(closed, "connections closed by the other side or broken")                                              \
     X(bytes_in, "bytes received")                                                                            \
     X(bytes_out, "bytes sent")
@@ -65,6 +66,17 @@ void rf_flows_free(struct rf_flows *flows); /* closes all sockets without tellin
  * Errors: those of rf_socket_listen, RF_ELIMIT.
  */
 int rf_flows_listen(struct rf_flows *flows, const struct rf_addr *addr, struct rf_addr *bound);
+/*
+ * Connections at our port that are not for the core: `is` looks at the first bytes of every accepted connection; if it says so, `take` gets the descriptor for good, with these
+ * bytes (borrowed), and the core hears that the flow is closed.
+ */
+struct rf_flow_foreign {
+    void *ctx;
+    bool (*is)(void *ctx, struct rf_view bytes);
+    void (*take)(void *ctx, int fd, const struct rf_addr *remote, struct rf_view bytes);
+};
+void rf_flows_set_foreign(struct rf_flows *flows,
+                          const struct rf_flow_foreign *foreign); /* copied; NULL: none any more */
 /* rf_flows_drain does what the core wants done now. */
 void rf_flows_drain(struct rf_flows *flows);
 size_t rf_flows_count(const struct rf_flows *flows);

@@ -1,5 +1,5 @@
 /*
- * sockets.h - TCP sockets with our addresses and error numbers. All are non-blocking and close on exec. IPv4-mapped
+ * sockets.h - sockets with our addresses and error numbers. All are non-blocking and close on exec. IPv4-mapped
  * IPv6 addresses appear as IPv4.
  */
 #ifndef RF_IO_SOCKETS_H
@@ -14,11 +14,20 @@
  * Errors: RF_EEXIST the address is in use, RF_EUNREACHABLE no such address here, RF_EFORBIDDEN, RF_ELIMIT no descriptors, RF_ESYSTEM.
  */
 int rf_socket_listen(const struct rf_addr *addr, int *fd, struct rf_addr *bound);
+/* rf_socket_listen_shared: one of several sockets of ours that listen at one port (not 0), each in a thread of its own; no fallback. Errors: as above. */
+int rf_socket_listen_shared(const struct rf_addr *addr, int *fd);
+/*
+ * rf_socket_udp opens a UDP socket. shared: other sockets of ours may have the port, too (SO_REUSEPORT). buffer: bytes that the system is to keep for it each way; it may give
+ * less. `[::]` serves IPv4 as well. Errors: as rf_socket_listen, RF_EUNSUPPORTED family.
+ */
+int rf_socket_udp(const struct rf_addr *addr, bool shared, int buffer, int *fd);
 /*
  * rf_socket_accept takes the next connection, tuned (see below).
  * Errors: RF_EAGAIN none waits, RF_ECLOSED it was gone again (try the next), RF_ELIMIT no descriptors or memory, RF_ESYSTEM.
  */
 int rf_socket_accept(int listener, int *fd, struct rf_addr *remote, struct rf_addr *local);
+/* rf_socket_remote: who is at the other end of a connection. Errors: RF_ECLOSED. */
+int rf_socket_remote(int fd, struct rf_addr *out);
 /* rf_socket_connect begins a connection; wait until the socket is writable, then ask rf_socket_connected. Errors: RF_EUNREACHABLE,
  * RF_EINVAL, RF_ELIMIT, RF_ESYSTEM. */
 int rf_socket_connect(const struct rf_addr *to, int *fd);

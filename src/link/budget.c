@@ -57,6 +57,11 @@ void budget_resumed(struct rf_links *links)
     put(links, now > back ? now - back : 0);
 }
 
+size_t rf_links_handshakes_per_s(const struct rf_links *links)
+{
+    return links->config.handshakes_per_s;
+}
+
 bool rf_links_handshake_room(const struct rf_links *links)
 {
     return level(links) + step_us(links) <= BURST_US;

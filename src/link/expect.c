@@ -1,6 +1,7 @@
 /*
  * expect.c - connections that an Attach or AppAttach announced: which node may come for which purpose. Few at a
- * time and short-lived, so a list, oldest first; what is out of date goes when the list is next looked at.
+ * time and short-lived, so a list, oldest first; what is out of date goes when the list is next looked at. One
+ * connection of a node for one purpose is expected at a time: what is announced again is expected for longer.
  */
 #include "link/table.h"
 
@@ -30,12 +31,32 @@ bool expects_any(struct rf_links *links)
     return links->expected_count > 0;
 }
 
+static struct link_expect *same(const struct rf_links *links, const struct rf_id *node,
+                                enum rf_link_purpose purpose, uint16_t application)
+{
+    RF_LIST_EACH(&links->expected, it)
+    {
+        struct link_expect *expect = RF_LIST_ENTRY(it, struct link_expect, list);
+        if (expect->purpose == purpose && expect->application == application &&
+            rf_id_equal(&expect->node, node))
+            return expect;
+    }
+    return NULL;
+}
+
 int expect_add(struct rf_links *links, const struct rf_id *node, enum rf_link_purpose purpose,
                uint16_t application)
 {
     struct link_expect *expect;
 
     drop_late(links);
+    expect = same(links, node, purpose, application);
+    if (expect) { /* renewed: whoever announces the same again and again pushes nobody out */
+        rf_list_remove(&expect->list);
+        expect->until_us = links_now(links) + links->config.app_expect_us;
+        rf_list_push_back(&links->expected, &expect->list);
+        return 0;
+    }
     if (links->expected_count >= EXPECT_MAX)
         expect_drop(links, oldest(links));
     expect = rf_zalloc(links->env->mem, sizeof *expect);

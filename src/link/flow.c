@@ -17,7 +17,11 @@ struct rf_buf *out_begin(struct rf_links *links, struct rf_link *link, size_t *m
 {
     struct rf_buf *out = &link->out;
 
-    (void)links;
+    if (link->is_datagrams) {
+        rf_buf_reset(&links->wire);
+        *mark = 0;
+        return &links->wire;
+    }
     if (link->out_off > 0 && (link->out_off >= OUT_COMPACT_LEN || link->out_off >= out->len / 2)) {
         memmove(out->p, out->p + link->out_off, out->len - link->out_off);
         out->len -= link->out_off;
@@ -29,8 +33,13 @@ struct rf_buf *out_begin(struct rf_links *links, struct rf_link *link, size_t *m
 
 void out_end(struct rf_links *links, struct rf_link *link, size_t mark)
 {
-    size_t added = link->out.len - mark;
+    size_t added;
 
+    if (link->is_datagrams) {
+        datagrams_flush(links, link);
+        return;
+    }
+    added = link->out.len - mark;
     if (added == 0)
         return;
     if (mark == link->out_off)
@@ -67,7 +76,7 @@ void rf_links_output_done(struct rf_links *links, rf_link_id flow, size_t len)
     if (!link || len == 0)
         return;
     RF_ASSERT(len <= link_backlog(link));
-    links->counters.bytes_out += len;
+    links->counters->bytes_out += len;
     links->backlog_total -= len;
     link->bytes_out += len;
     link->out_off += len;
@@ -77,7 +86,9 @@ void rf_links_output_done(struct rf_links *links, rf_link_id flow, size_t len)
     ack_pay(links, link);
     if (link_backlog(link) > 0)
         return;
-    if (link->state == RF_LINK_CLOSING && link->down_told && !link->want_close)
+    if (link->state == RF_LINK_UP)
+        watch(links, link);
+    else if (link->state == RF_LINK_CLOSING && link->down_told && !link->want_close)
         link_free(links, link);
 }
 
@@ -126,6 +137,8 @@ void rf_links_next_action(struct rf_links *links, struct rf_flow_action *out)
 {
     RF_ASSERT(!links->ack_link);
     report_ended(links);
+    if (queue_take(links, out))
+        return;
     while (!rf_list_empty(&links->todo))
         if (take_action(links, RF_LIST_ENTRY(links->todo.next, struct rf_link, todo), out))
             return;
@@ -134,8 +147,8 @@ void rf_links_next_action(struct rf_links *links, struct rf_flow_action *out)
 
 /* ---- connections ---- */
 
-int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const struct rf_addr *local,
-                    rf_link_id *flow)
+int link_accept(struct rf_links *links, const struct rf_addr *remote, const struct rf_addr *local,
+                struct rf_link **out)
 {
     const struct rf_link_config *config = &links->config;
     struct link_address *address;
@@ -143,20 +156,20 @@ int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const 
     int err;
 
     if (links->map.count + config->reserved_links >= config->max_links) {
-        links->counters.refused_limit++;
+        links->counters->refused_limit++;
         return RF_ELIMIT;
     }
     if (config->max_handshakes && links->accepting >= config->max_handshakes) {
-        links->counters.refused_handshakes++;
+        links->counters->refused_handshakes++;
         return RF_ELIMIT;
     }
     err = address_admit(links, remote, &address);
     if (err) {
-        links->counters.refused_address += err == RF_ELIMIT;
+        links->counters->refused_address += err == RF_ELIMIT;
         return err;
     }
     if (!budget_take(links, remote)) {
-        links->counters.refused_budget++;
+        links->counters->refused_budget++;
         address_leave(links, address);
         return RF_ELIMIT;
     }
@@ -168,14 +181,26 @@ int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const 
     link->address = address;
     link->remote = *remote;
     link->local = *local;
-    link->flow_open = true;
     link_set_state(links, link, RF_LINK_HANDSHAKE);
     err = watch_deadline(links, link, config->handshake_timeout_us);
     if (err) {
         link_free(links, link);
         return err;
     }
-    links->counters.accepted++;
+    links->counters->accepted++;
+    *out = link;
+    return 0;
+}
+
+int rf_links_accept(struct rf_links *links, const struct rf_addr *remote, const struct rf_addr *local,
+                    rf_link_id *flow)
+{
+    struct rf_link *link;
+    int err = link_accept(links, remote, local, &link);
+
+    if (err)
+        return err;
+    link->flow_open = true;
     *flow = link->id;
     return 0;
 }
@@ -189,7 +214,7 @@ void rf_links_connected(struct rf_links *links, rf_link_id flow, const struct rf
 
     if (!link || link->state != RF_LINK_CONNECTING || !link->flow_open || link->want_close)
         return;
-    links->counters.connected++;
+    links->counters->connected++;
     budget_charge(links);
     link->local = *local;
     link_set_state(links, link, RF_LINK_HANDSHAKE);
@@ -198,7 +223,7 @@ void rf_links_connected(struct rf_links *links, rf_link_id flow, const struct rf
         err = channel_open(links, link);
     if (!err) {
         wire = out_begin(links, link, &mark);
-        err = links->config.engine_ops->channel_start(link->channel, wire);
+        err = link_ops(links, link)->channel_start(link->channel, wire);
         out_end(links, link, mark);
     }
     if (err)
@@ -226,9 +251,9 @@ void rf_links_closed(struct rf_links *links, rf_link_id flow, int reason)
         link_end(links, link, reason, false);
     } else {
         if (link->state == RF_LINK_CONNECTING)
-            links->counters.connect_failed++;
+            links->counters->connect_failed++;
         else
-            links->counters.handshake_failed++;
+            links->counters->handshake_failed++;
         link_fail(links, link, reason);
     }
     report_ended(links);
@@ -237,29 +262,29 @@ void rf_links_closed(struct rf_links *links, rf_link_id flow, int reason)
 /* Plain bytes of a link that is UP, and what the channel's state means for it. */
 static void deliver(struct rf_links *links, struct rf_link *link, int err)
 {
-    frames_input(links, link, rf_buf_view(&links->plain));
+    frames_input(links, link, rf_buf_view(&links->scratch->plain));
     acks_flush(links, link);
     if (err)
         link_end(links, link, err, false);
-    else if (link->channel && links->config.engine_ops->channel_state(link->channel) == RF_CHANNEL_CLOSED)
-        link_end(links, link, RF_ECLOSED, true);
+    else if (link->channel && link_ops(links, link)->channel_state(link->channel) == RF_CHANNEL_CLOSED)
+        link_end(links, link, RF_EGOODBYE, true);
 }
 
 static void channel_feed(struct rf_links *links, struct rf_link *link, struct rf_view bytes)
 {
-    const struct rf_engine_ops *ops = links->config.engine_ops;
+    const struct rf_engine_ops *ops = link_ops(links, link);
     struct rf_buf *wire;
     size_t mark;
     int err;
 
-    rf_buf_reset(&links->plain);
+    rf_buf_reset(&links->scratch->plain);
     wire = out_begin(links, link, &mark);
-    err = ops->channel_input(link->channel, bytes, &links->plain, wire);
+    err = ops->channel_input(link->channel, bytes, &links->scratch->plain, wire);
     out_end(links, link, mark);
     if (link->state == RF_LINK_HANDSHAKE) {
         enum rf_channel_state state = ops->channel_state(link->channel);
         if (err || state == RF_CHANNEL_CLOSED) {
-            links->counters.handshake_failed++;
+            links->counters->handshake_failed++;
             link_fail(links, link, err ? err : RF_ECLOSED);
             return;
         }
@@ -275,27 +300,23 @@ void rf_links_input(struct rf_links *links, rf_link_id flow, struct rf_view byte
     struct rf_link *link = link_find(links, flow);
 
     RF_ASSERT(!links->ack_link);
-    if (!link || bytes.len == 0 || !link->flow_open || link->want_close)
+    if (!link || bytes.len == 0 || !link->flow_open || link->want_close || link->is_datagrams)
         return;
-    links->counters.bytes_in += bytes.len;
+    links->counters->bytes_in += bytes.len;
     if (link->state != RF_LINK_HANDSHAKE && link->state != RF_LINK_UP)
         return;
     link->bytes_in += bytes.len;
-    if (!link->channel) {
-        int err = channel_open(links, link);
-        if (err) {
-            link_fail(links, link, err);
-            report_ended(links);
-            return;
-        }
-    }
+    if (!channel_ensure(links, link))
+        return;
     links->ack_link = link;
     channel_feed(links, link, bytes);
     links->ack_link = NULL;
-    rf_buf_reset(&links->acks);
-    if (link->state == RF_LINK_UP)
+    rf_buf_reset(&links->scratch->acks);
+    if (link->state == RF_LINK_UP) {
         watch(links, link);
-    else if (link->state == RF_LINK_CLOSING)
+        quiet_active(links);
+    } else if (link->state == RF_LINK_CLOSING) {
         reader_drop(links, link);
+    }
     report_ended(links);
 }

@@ -2,9 +2,10 @@
  * frame.c - what goes over a link that is UP: frames and their acknowledgements, or an application's bytes.
  *
  * Every data frame received is acknowledged at once (RFC 6940, section 6.6): the acknowledgements of one input are
- * collected in links->acks and leave in one record, with the first frame that is sent on this link meanwhile, else
+ * collected in links->scratch->acks and leave in one record, with the first frame that is sent on this link meanwhile, else
  * at the end of the input. A peer that does not read gets none beyond ACK_BACKLOG_MAX_LEN of output, and when it has read again
- * one of the newest number, whose mask stands for those before it.
+ * one of the newest number, whose mask stands for those before it. On links of datagrams each leaves at once, in a record of its own
+ * (D47); the queue puts it into one datagram with what follows.
  */
 #include "link/table.h"
 
@@ -18,28 +19,35 @@ static const uint8_t keepalive_dests[] = {3, 9, 8, 0, 0, 0, 0, 0, 0, 0, 0};
 
 /* ---- out ---- */
 
-static void ack_later(struct rf_links *links, struct rf_link *link, uint32_t sequence)
+static void acknowledge(struct rf_links *links, struct rf_link *link, uint32_t sequence)
 {
     struct rf_frame ack;
 
     rf_ack_log_add(&link->received, sequence, &ack);
+    if (link->is_datagrams) {
+        rf_buf_reset(&links->scratch->frame);
+        rf_frame_encode(&ack, &links->scratch->frame);
+        if (!rf_buf_error(&links->scratch->frame))
+            links->counters->acks_out += !plain_write(links, link, rf_buf_view(&links->scratch->frame));
+        return;
+    }
     link->ack_owed = link_backlog(link) > ACK_BACKLOG_MAX_LEN;
     if (link->ack_owed)
         return;
-    rf_frame_encode(&ack, &links->acks);
-    links->counters.acks_out++;
+    rf_frame_encode(&ack, &links->scratch->acks);
+    links->counters->acks_out++;
 }
 
-static int write_plain(struct rf_links *links, struct rf_link *link, struct rf_view plain)
+int plain_write(struct rf_links *links, struct rf_link *link, struct rf_view plain)
 {
     struct rf_buf *wire;
     size_t mark;
     int err;
 
-    if (links->config.engine_ops->channel_state(link->channel) != RF_CHANNEL_UP)
+    if (link_ops(links, link)->channel_state(link->channel) != RF_CHANNEL_UP)
         return RF_ECLOSED; /* the input that is being delivered ended with a good-bye or an error */
     wire = out_begin(links, link, &mark);
-    err = links->config.engine_ops->channel_write(link->channel, plain, wire);
+    err = link_ops(links, link)->channel_write(link->channel, plain, wire);
     out_end(links, link, mark);
     if (err)
         link_end(links, link, err, false);
@@ -48,9 +56,9 @@ static int write_plain(struct rf_links *links, struct rf_link *link, struct rf_v
 
 void acks_flush(struct rf_links *links, struct rf_link *link)
 {
-    if (links->acks.len > 0 && link->state == RF_LINK_UP)
-        (void)write_plain(links, link, rf_buf_view(&links->acks));
-    rf_buf_reset(&links->acks);
+    if (links->scratch->acks.len > 0 && link->state == RF_LINK_UP)
+        (void)plain_write(links, link, rf_buf_view(&links->scratch->acks));
+    rf_buf_reset(&links->scratch->acks);
 }
 
 void ack_pay(struct rf_links *links, struct rf_link *link)
@@ -62,10 +70,11 @@ void ack_pay(struct rf_links *links, struct rf_link *link)
     if (!link->ack_owed || link->state != RF_LINK_UP || link_backlog(link) > ACK_BACKLOG_MAX_LEN)
         return;
     link->ack_owed = false;
-    rf_buf_reset(&links->frame);
-    rf_frame_encode(&ack, &links->frame);
-    if (!rf_buf_error(&links->frame) && !write_plain(links, link, rf_buf_view(&links->frame)))
-        links->counters.acks_out++;
+    rf_buf_reset(&links->scratch->frame);
+    rf_frame_encode(&ack, &links->scratch->frame);
+    if (!rf_buf_error(&links->scratch->frame) &&
+        !plain_write(links, link, rf_buf_view(&links->scratch->frame)))
+        links->counters->acks_out++;
 }
 
 static int send_data(struct rf_links *links, struct rf_link *link, struct rf_view message)
@@ -73,15 +82,17 @@ static int send_data(struct rf_links *links, struct rf_link *link, struct rf_vie
     struct rf_frame frame = {.type = RF_FRAME_DATA, .sequence = link->send_seq, .message = message};
     int err;
 
-    rf_buf_reset(&links->frame);
+    if (link->is_datagrams)
+        return reliable_send(links, link, message);
+    rf_buf_reset(&links->scratch->frame);
     if (links->ack_link == link) {
-        rf_buf_view_put(&links->frame, rf_buf_view(&links->acks));
-        rf_buf_reset(&links->acks);
+        rf_buf_view_put(&links->scratch->frame, rf_buf_view(&links->scratch->acks));
+        rf_buf_reset(&links->scratch->acks);
     }
-    rf_frame_encode(&frame, &links->frame);
-    err = rf_buf_error(&links->frame);
+    rf_frame_encode(&frame, &links->scratch->frame);
+    err = rf_buf_error(&links->scratch->frame);
     if (!err)
-        err = write_plain(links, link, rf_buf_view(&links->frame));
+        err = plain_write(links, link, rf_buf_view(&links->scratch->frame));
     if (err)
         return err;
     link->send_seq++;
@@ -93,7 +104,7 @@ static int send_data(struct rf_links *links, struct rf_link *link, struct rf_vie
 /* Is there room for `len` more bytes? An empty backlog takes any message. */
 static bool backlog_has_room(const struct rf_links *links, const struct rf_link *link, size_t len)
 {
-    size_t backlog = link_backlog(link);
+    size_t backlog = link->is_datagrams ? link->datagrams->held_len : link_backlog(link);
 
     if (backlog == 0)
         return true;
@@ -102,22 +113,37 @@ static bool backlog_has_room(const struct rf_links *links, const struct rf_link 
     return backlog + len <= links->config.max_backlog_len;
 }
 
+size_t message_room(const struct rf_links *links, const struct rf_link *link)
+{
+    size_t room = SIZE_MAX;
+
+    if (link->state != RF_LINK_UP)
+        return 0;
+    if (link->is_datagrams)
+        room = link_ops(links, link)->channel_room(link->channel);
+    if (!link_has_frames(link))
+        return room;
+    room -= RF_FRAME_DATA_LEN;
+    return room < links->config.max_message_len ? room : links->config.max_message_len;
+}
+
 int frame_send(struct rf_links *links, struct rf_link *link, struct rf_view message)
 {
     int err;
 
-    if (message.len > links->config.max_message_len || message.len == 0)
+    if (message.len == 0 || message.len > message_room(links, link))
         return RF_ELIMIT;
     if (!backlog_has_room(links, link, message.len)) {
-        links->counters.dropped_backlog++;
+        links->counters->dropped_backlog++;
         return RF_EAGAIN;
     }
     err = send_data(links, link, message);
     if (err)
         return err;
-    links->counters.frames_out++;
+    links->counters->frames_out++;
     link->frames_out++;
     link->message_us = links_now(links);
+    kept_add(links, link, message);
     return 0;
 }
 
@@ -125,11 +151,13 @@ int app_send(struct rf_links *links, struct rf_link *link, struct rf_view bytes)
 {
     int err;
 
+    if (link->is_datagrams && !link_is_ordered(link) && bytes.len > message_room(links, link))
+        return RF_ELIMIT;
     if (!backlog_has_room(links, link, bytes.len)) {
-        links->counters.dropped_backlog++;
+        links->counters->dropped_backlog++;
         return RF_EAGAIN;
     }
-    err = write_plain(links, link, bytes);
+    err = link_is_ordered(link) ? ordered_send(links, link, bytes) : plain_write(links, link, bytes);
     if (err)
         return err;
     link->activity_us = link->message_us = links_now(links);
@@ -173,7 +201,7 @@ void keepalive_send(struct rf_links *links, struct rf_link *link)
     rf_header_encode(&header, 0, &message);
     if (rf_buf_error(&message) || send_data(links, link, rf_buf_view(&message)))
         return;
-    links->counters.keepalives_out++;
+    links->counters->keepalives_out++;
 }
 
 static bool is_keepalive(struct rf_view message)
@@ -189,25 +217,31 @@ static bool is_keepalive(struct rf_view message)
 
 static void data_frame(struct rf_links *links, struct rf_link *link, const struct rf_frame *frame)
 {
-    ack_later(links, link, frame->sequence);
+    acknowledge(links, link, frame->sequence);
     link->activity_us = links_now(links);
-    if (is_keepalive(frame->message)) {
-        links->counters.keepalives_in++;
+    if (!link_is_ordered(link) && is_keepalive(frame->message)) {
+        links->counters->keepalives_in++;
         return;
     }
-    links->counters.frames_in++;
+    if (link->is_datagrams && (link->state != RF_LINK_UP || reliable_twice(links, link, frame->message))) {
+        links->counters->messages_twice += link->state == RF_LINK_UP;
+        return;
+    }
+    links->counters->frames_in++;
     link->frames_in++;
     link->message_us = links_now(links);
-    if (links->host.message)
+    if (link_is_ordered(link))
+        ordered_input(links, link, frame->message);
+    else if (links->host.message)
         links->host.message(links->host.ctx, link->id, frame->message);
 }
 
 static void bad_frame(struct rf_links *links, struct rf_link *link, int err)
 {
     if (err == RF_ELIMIT)
-        links->counters.message_too_large++;
+        links->counters->message_too_large++;
     else if (err != RF_ENOMEM)
-        links->counters.frames_bad++;
+        links->counters->frames_bad++;
     link_end(links, link, err, true);
 }
 
@@ -280,7 +314,7 @@ static void read_frames(struct rf_links *links, struct rf_link *link, struct rf_
         } else if (frame.type == RF_FRAME_DATA) {
             data_frame(links, link, &frame);
         } else {
-            links->counters.acks_in++;
+            links->counters->acks_in++;
             watch_acked(links, link, frame.sequence);
         }
     }
@@ -313,6 +347,36 @@ static void overlay_input(struct rf_links *links, struct rf_link *link, struct r
             bad_frame(links, link, RF_ENOMEM);
         }
         rf_frame_reader_init(reader, links->env->mem, links->config.max_message_len);
+    }
+}
+
+void record_input(struct rf_links *links, struct rf_link *link, struct rf_view record)
+{
+    struct rf_frame frame;
+
+    if (!link_has_frames(link)) {
+        frames_input(links, link, record);
+        return;
+    }
+    while (record.len > 0 && link->state == RF_LINK_UP) {
+        int err = rf_frame_next(&record, links->config.max_message_len, &frame);
+        if (err == RF_ELIMIT) {
+            rf_frame_reader_init(&links->reader, links->env->mem, links->config.max_message_len);
+            too_large_begin(links, link, &links->reader, record);
+            rf_frame_reader_deinit(&links->reader);
+            if (link->state != RF_LINK_UP)
+                return;
+            err = RF_EFORMAT; /* not even the header is in this record */
+        }
+        if (err) {
+            bad_frame(links, link,
+                      err == RF_ESHORT ? RF_EFORMAT : err); /* no frame goes on in the next record */
+        } else if (frame.type == RF_FRAME_DATA) {
+            data_frame(links, link, &frame);
+        } else {
+            links->counters->acks_in++;
+            reliable_acked(links, link, frame.sequence, frame.received);
+        }
     }
 }
 

@@ -12,16 +12,19 @@
 #include "base/assert.h"
 #include "base/error.h"
 
+static const char alpn_brief[] = "reload-brief"; /* docs/protocol/links.md */
 static const char alpn_reload[] = "reload";
 static const char alpn_sip[] = "sip/2";
+static const char alpn_stream[] =
+    "ringfolk-stream"; /* an application's bytes in order, over datagrams; docs/protocol/links.md */
 
 /* ---- dialling ---- */
 
-int dial_new(struct rf_links *links, const struct rf_addr *addrs, size_t addr_count,
+int dial_new(struct rf_links *links, const struct rf_link_way *ways, size_t way_count,
              const struct rf_id *expect, enum rf_link_purpose purpose, uint16_t application,
              struct link_dial **out)
 {
-    struct link_dial *dial = rf_zalloc(links->env->mem, sizeof *dial + addr_count * sizeof *addrs);
+    struct link_dial *dial = rf_zalloc(links->env->mem, sizeof *dial + way_count * sizeof *ways);
 
     if (!dial)
         return RF_ENOMEM;
@@ -29,8 +32,9 @@ int dial_new(struct rf_links *links, const struct rf_addr *addrs, size_t addr_co
         dial->expect = *expect;
     dial->purpose = purpose;
     dial->application = application;
-    dial->addr_count = addr_count;
-    memcpy(dial->addrs, addrs, addr_count * sizeof *addrs);
+    dial->way_count = way_count;
+    if (way_count > 0)
+        memcpy(dial->ways, ways, way_count * sizeof *ways);
     *out = dial;
     return 0;
 }
@@ -39,11 +43,16 @@ bool dial_next(struct rf_links *links, struct rf_link *link)
 {
     struct link_dial *dial = link->dial;
 
-    if (!dial || dial->next >= dial->addr_count)
+    while (dial && dial->next < dial->way_count && dial->ways[dial->next].datagrams) {
+        link->remote = dial->ways[dial->next].addr;
+        if (datagrams_dial(links, link, &dial->ways[dial->next++]) == 0)
+            return true;
+    }
+    if (!dial || dial->next >= dial->way_count)
         return false;
     if (watch_deadline(links, link, links->config.connect_timeout_us))
         return false;
-    link->remote = dial->addrs[dial->next++];
+    link->remote = dial->ways[dial->next++].addr;
     if (link->state != RF_LINK_CONNECTING)
         link_set_state(links, link, RF_LINK_CONNECTING);
     link->want_connect = true;
@@ -58,14 +67,16 @@ void link_fail(struct rf_links *links, struct rf_link *link, int reason)
     rf_log_write(links->env->log, RF_LOG_DEBUG, "link", "%s %s failed: %s",
                  link->outgoing ? "connection to" : "connection from", rf_addr_text(&link->remote, text),
                  rf_error_text(reason));
-    if (!link->dial || link->dial->next >= link->dial->addr_count) {
+    if (!link->dial || link->dial->next >= link->dial->way_count) {
         link_end(links, link, reason, false);
         return;
     }
     /* the alert for this attempt is not worth a second flow number */
     if (link->channel)
-        links->config.engine_ops->channel_free(link->channel);
+        link_ops(links, link)->channel_free(link->channel);
     link->channel = NULL;
+    if (link->is_datagrams)
+        datagrams_free(links, link);
     out_discard(links, link);
     link->want_close = link->flow_open;
     if (!dial_next(links, link))
@@ -74,30 +85,75 @@ void link_fail(struct rf_links *links, struct rf_link *link, int reason)
 
 /* ---- channel ---- */
 
-static const char *alpn_for(enum rf_link_purpose purpose, uint16_t application)
+/* What a client offers: returns how many of `names`. */
+static size_t alpn_for(const struct rf_links *links, const struct rf_link *link, const char *names[2])
 {
-    if (purpose == RF_LINK_OVERLAY)
-        return alpn_reload;
-    return application == 5060 || application == 5061 ? alpn_sip : NULL;
+    const uint16_t application = link->dial->application;
+    const bool sip = application == 5060 || application == 5061;
+    size_t count = 0;
+
+    if (link->dial->purpose == RF_LINK_OVERLAY) {
+        names[count++] = alpn_brief;
+        names[count++] = alpn_reload;
+        return count;
+    }
+    if (link->is_datagrams && !links->config.app_records)
+        names[count++] = alpn_stream;
+    if (sip)
+        names[count++] = alpn_sip;
+    return count;
+}
+
+static bool for_application(const char *alpn)
+{
+    return strcmp(alpn, alpn_sip) == 0 || strcmp(alpn, alpn_stream) == 0;
 }
 
 int channel_open(struct rf_links *links, struct rf_link *link)
 {
-    const char *names[2] = {alpn_reload, alpn_sip};
+    const char *names[4] = {alpn_brief, alpn_reload, alpn_sip, alpn_stream};
     char remote[RF_ADDR_TEXT_LEN];
     struct rf_view resume_key = {NULL, 0};
-    size_t count = 2;
+    size_t count = link->is_datagrams && !links->config.app_records ? 4 : 3;
 
+    link->renewed = false;
     if (link->outgoing) {
-        names[0] = alpn_for(link->dial->purpose, link->dial->application);
-        count = names[0] != NULL;
+        count = alpn_for(links, link, names);
         resume_key = rf_view_str(rf_addr_text(&link->remote, remote));
+        if (link->is_datagrams && link->is_path) /* whose addresses are not his for long */
+            resume_key = rf_id_view(&link->dial->expect);
     }
-    return links->config.engine_ops->channel_new(links->config.engine, !link->outgoing, names, count,
-                                                 resume_key, &link->channel);
+    return link_ops(links, link)
+        ->channel_new(link->is_datagrams ? links->config.datagram_engine : links->config.engine,
+                      !link->outgoing, names, count, resume_key, &link->channel);
+}
+
+bool channel_ensure(struct rf_links *links, struct rf_link *link)
+{
+    int err;
+
+    if (link->channel)
+        return true;
+    err = channel_open(links, link);
+    if (err) {
+        link_fail(links, link, err);
+        report_ended(links);
+        return false;
+    }
+    if (link->is_datagrams)
+        budget_charge(links);
+    return true;
 }
 
 /* ---- judgement ---- */
+
+/* On a path the Attach said what the link is for; a client that says something else came by mistake. */
+static bool fits_attach(const struct rf_links *links, const struct rf_link *link)
+{
+    const char *alpn = link_ops(links, link)->channel_alpn(link->channel);
+
+    return link->outgoing || !link->dial || !*alpn || for_application(alpn) == (link->purpose == RF_LINK_APP);
+}
 
 /* The Node-ID that the peer goes by: the expected one, or the first of its certificate. */
 static int choose_node(struct rf_links *links, const struct rf_link *link, const struct rf_cert *cert,
@@ -107,8 +163,10 @@ static int choose_node(struct rf_links *links, const struct rf_link *link, const
 
     if (rf_cert_has_node_id(cert, &links->config.self))
         return RF_EDUPLICATE;
+    if (!fits_attach(links, link))
+        return RF_EMISMATCH;
     *out = cert->node_ids[0];
-    if (link->outgoing && link->dial->expect.len > 0) {
+    if (link->dial && link->dial->expect.len > 0) {
         if (!rf_cert_has_node_id(cert, &link->dial->expect))
             return RF_EMISMATCH;
         *out = link->dial->expect;
@@ -123,23 +181,23 @@ static int choose_node(struct rf_links *links, const struct rf_link *link, const
 static int judge(struct rf_links *links, struct rf_link *link, struct rf_cert **out, struct rf_id *node_id)
 {
     struct rf_view certs[PEER_CERTS_MAX];
-    size_t count = links->config.engine_ops->channel_peer_certs(link->channel, certs, PEER_CERTS_MAX);
+    size_t count = link_ops(links, link)->channel_peer_certs(link->channel, certs, PEER_CERTS_MAX);
     struct rf_cert *cert;
     int err;
 
     if (count == 0) {
-        links->counters.cert_refused++;
+        links->counters->cert_refused++;
         return RF_EAUTH;
     }
     err = rf_trust_cert(links->config.trust, certs[0], certs + 1, count - 1, links->env->now->wall_ms, &cert);
     if (err) {
-        links->counters.cert_refused++;
+        links->counters->cert_refused++;
         return err;
     }
     err = choose_node(links, link, cert, node_id);
     if (err) {
-        links->counters.self_connect += err == RF_EDUPLICATE;
-        links->counters.wrong_node += err == RF_EMISMATCH;
+        links->counters->self_connect += err == RF_EDUPLICATE;
+        links->counters->wrong_node += err == RF_EMISMATCH;
         rf_cert_release(cert);
         return err;
     }
@@ -150,12 +208,13 @@ static int judge(struct rf_links *links, struct rf_link *link, struct rf_cert **
 /* An accepted link's purpose; uses up what was expected. */
 static void choose_purpose(struct rf_links *links, struct rf_link *link)
 {
-    const char *alpn = links->config.engine_ops->channel_alpn(link->channel);
+    const char *alpn = link_ops(links, link)->channel_alpn(link->channel);
     struct link_expect *app = expect_find(links, link->cert, RF_LINK_APP);
     struct link_expect *overlay = expect_find(links, link->cert, RF_LINK_OVERLAY);
 
     link->purpose = RF_LINK_OVERLAY;
-    if (strcmp(alpn, alpn_sip) == 0 || (!*alpn && app && !overlay)) {
+    /* without a name it is what was announced last: an Attach may have been refused since */
+    if (for_application(alpn) || (!*alpn && app && (!overlay || app->until_us > overlay->until_us))) {
         link->purpose = RF_LINK_APP;
         if (app) {
             link->application = app->application;
@@ -173,7 +232,7 @@ static int admit(struct rf_links *links, struct rf_link *link)
     int err;
 
     wire = out_begin(links, link, &mark);
-    err = links->config.engine_ops->channel_admit(link->channel, wire);
+    err = link_ops(links, link)->channel_admit(link->channel, wire);
     out_end(links, link, mark);
     return err;
 }
@@ -187,14 +246,14 @@ static void refuse(struct rf_links *links, struct rf_link *link, int err)
     rf_log_write(links->env->log, RF_LOG_INFO, "link", "peer %s refused: %s",
                  rf_addr_text(&link->remote, text), rf_error_text(err));
     wire = out_begin(links, link, &mark);
-    links->config.engine_ops->channel_refuse(link->channel, err, wire);
+    link_ops(links, link)->channel_refuse(link->channel, err, wire);
     out_end(links, link, mark);
 }
 
 void link_up(struct rf_links *links, struct rf_link *link)
 {
-    const struct rf_engine_ops *ops = links->config.engine_ops;
-    const uint64_t now = links_now(links), keepalive = links->config.keepalive_us;
+    const struct rf_engine_ops *ops = link_ops(links, link);
+    const uint64_t now = links_now(links);
     struct rf_link_info info;
     int err = judge(links, link, &link->cert, &link->node_id);
 
@@ -203,29 +262,32 @@ void link_up(struct rf_links *links, struct rf_link *link)
         link_fail(links, link, err);
         return;
     }
-    if (!link->outgoing)
+    if (!link->dial)
         choose_purpose(links, link);
-    err = admit(links, link);
+    err = strcmp(ops->channel_alpn(link->channel), alpn_stream) == 0 ? ordered_new(links, link) : 0;
+    if (!err)
+        err = admit(links, link);
     if (err) {
-        links->counters.handshake_failed++;
+        links->counters->handshake_failed++;
         link_end(links, link, err, false);
         return;
     }
-    links->counters.handshakes++;
+    links->counters->handshakes++;
     link->resumed = ops->channel_resumed(link->channel);
-    links->counters.handshakes_resumed += link->resumed;
+    links->counters->handshakes_resumed += link->resumed;
+    link->renewed |= link->resumed && links->renewed; /* a session may hold the old one */
+    link->brief = strcmp(ops->channel_alpn(link->channel), alpn_brief) == 0;
     if (link->resumed)
         budget_resumed(links);
     rf_free(links->env->mem, link->dial);
     link->dial = NULL;
     link->was_up = true;
     link->up_since_us = link->activity_us = now;
-    /* both ends start together: jitter, so that one of them is enough */
-    link->keepalive_us = keepalive - rf_rng_below(links->env->jitter, keepalive / 4 + 1);
     link_set_state(links, link, RF_LINK_UP);
     rf_timer_stop(links->env->timers, &link->timer);
     watch(links, link);
-    link_info(link, &info);
+    quiet_watch(links, link);
+    link_info(links, link, &info);
     if (links->host.up)
         links->host.up(links->host.ctx, &info);
 }

@@ -1,7 +1,7 @@
 /*
- * link.h - the link table: every TLS (later DTLS) connection of a node, from TCP flow to authenticated peer.
+ * link.h - the link table: every TLS and DTLS connection of a node, from flow to authenticated peer.
  *
- * A flow is what the shell has (one TCP connection), a link is a flow with an authenticated node at its other
+ * A flow is what the shell has (one TCP connection, one path of datagrams), a link is a flow with an authenticated node at its other
  * end. Both carry the same number (rf_link_id, never reused while the node runs; a link that dials its next
  * address does so under its number). A link is of one purpose:
  *
@@ -29,6 +29,23 @@
  * Forwarding": unknown opaque IDs are dropped). It costs 57 bytes, no signature, and reaches the peer's
  * RELOAD, not just its kernel. Received ones are acknowledged and go no further. The shell should set
  * TCP_USER_TIMEOUT as well, for what is not acknowledged on APP links.
+ *
+ * Links of datagrams (reload.md 3.1 types 1 and 3, docs/protocol/links.md). There is no connection: the shell has one socket for all of
+ * them, so what goes out is one queue, taken by RF_FLOW_DATAGRAM actions, and what is not taken in time is lost as on any network.
+ *   - A path link (rf_links_attach_path) goes over a path that somebody else found and keeps, ICE: datagrams of the flow go in by
+ *     rf_links_datagram and come out with its number; where they go to is not known here, and may change (rf_links_path_changed).
+ *     RF_FLOW_CLOSE says that the path is no longer needed, after its last datagram; rf_links_closed that it is lost.
+ *   - An addressed link is found by the base (the shell's number for a local socket) and the remote address. It is dialled by
+ *     rf_links_dial, or accepted by rf_links_datagram_from: a stranger first gets a cookie, which costs no memory, and who brings it back
+ *     is limited and judged as who connects by TCP. There are no other actions for it than RF_FLOW_DATAGRAM. It does not follow its
+ *     peer to another address: without connection IDs nothing in a record says which link's it could be; the peer dials anew and
+ *     resumes his session. A hello with a good cookie from the address of a link is its peer beginning anew: the link ends.
+ *   - Records that are damaged, replayed or of another time are dropped and counted, they end nothing.
+ *   - OVERLAY: every data frame is one record, acknowledged at once, sent again until it is acknowledged (3.4): see reliable.c. A message
+ *     larger than rf_link_info.max_message does not fit into a datagram: node/ has it fragmented (1.7).
+ *   - Suspicion: a transmission and three more without any acknowledgement; after the fifth the link ends (RF_ETIMEOUT, closed_silent).
+ *   - APP: with a peer that agrees (ALPN ringfolk-stream) the application's bytes arrive in order, all of them, or the link ends, as on TLS: ordered.c.
+ *     Otherwise a record is a datagram of the application's, handed up as it came, not repeated.
  */
 #ifndef RF_LINK_LINK_H
 #define RF_LINK_LINK_H
@@ -69,6 +86,18 @@ typedef uint64_t rf_link_id; /* 0 = none */
     X(keepalives_in, "keep-alive frames received")                                                           \
     X(keepalives_out, "keep-alive frames sent")                                                              \
     X(suspected, "times a link was suspected dead")                                                          \
+    X(datagrams_in, "datagrams received")                                                                    \
+    X(datagrams_out, "datagrams handed out")                                                                 \
+    X(datagrams_unknown, "datagrams dropped: of no link")                                                    \
+    X(datagrams_lost, "datagrams dropped: too many are not taken")                                           \
+    X(records_dropped, "records dropped: damaged, replayed or of another time")                              \
+    X(cookies_out, "hellos answered with a cookie")                                                          \
+    X(cookies_bad, "of these, with a cookie that was not good")                                              \
+    X(replaced, "links ended: their peer began anew")                                                        \
+    X(flights_again, "handshake flights sent again")                                                         \
+    X(frames_again, "data frames sent again")                                                                \
+    X(messages_given_up, "messages dropped: never acknowledged")                                             \
+    X(messages_twice, "messages dropped: received before")                                                   \
     X(bytes_in, "bytes received from flows")                                                                 \
     X(bytes_out, "bytes handed to flows")
 RF_COUNTERS(link, RF_LINK_COUNTERS)
@@ -86,12 +115,22 @@ struct rf_link_info {
     struct rf_addr remote, local;
     struct rf_id node_id; /* UP only */
     struct rf_cert *cert; /* UP only, borrowed while the link lives */
+    /* both ends keep the certificate that the other one showed, so that messages from one to the other need not carry it; ALPN agreed on it */
+    bool brief;
+    bool renewed; /* ours was renewed since: the other end has an old one */
     uint64_t up_since_us;
     uint64_t rtt_us;     /* smoothed, from acknowledgements; 0 unknown */
+    uint64_t heard_us;   /* links of datagrams: when something last came */
     uint64_t message_us; /* when the last message or application bytes went either way; 0 never */
     bool suspect;        /* as last told by host.suspect */
     uint64_t bytes_in, bytes_out, frames_in, frames_out;
-    size_t backlog_len; /* bytes waiting for the flow */
+    size_t backlog_len; /* bytes waiting for the flow; datagrams: of messages not acknowledged */
+    /* bytes of one message, or of one datagram of the application's; 0 until it is UP. Only links of datagrams have less than the overlay allows. */
+    size_t max_message;
+    bool datagrams;
+    bool path;       /* one of rf_links_attach_path; remote and local as they were last told */
+    uint32_t base;   /* addressed links */
+    uint32_t window; /* datagrams: messages that may be under way at once */
 };
 
 /* What link/ tells node/. Called from inside rf_links_input, _connected, _closed, _next_action and the
@@ -117,8 +156,10 @@ struct rf_link_host {
 
 struct rf_link_config {
     const struct rf_engine_ops *engine_ops;
-    struct rf_engine *engine; /* taken: freed with engine_ops->engine_free */
-    struct rf_trust *trust;   /* borrowed */
+    struct rf_engine *engine;                 /* taken: freed with engine_ops->engine_free */
+    const struct rf_engine_ops *datagram_ops; /* the same for datagrams; NULL: no such links */
+    struct rf_engine *datagram_engine;        /* taken as well */
+    struct rf_trust *trust;                   /* borrowed */
     struct rf_id self;
     size_t max_message_len; /* bytes, from the configuration document */
     uint32_t overlay_hash;  /* for keep-alives; 0: none are sent */
@@ -135,8 +176,14 @@ struct rf_link_config {
                                       16 KiB */
     uint64_t connect_timeout_us;   /* default 5 s */
     uint64_t handshake_timeout_us; /* default 10 s */
-    uint64_t keepalive_us;  /* a link silent in both directions that long gets a sign of life; default 60 s */
-    uint64_t silence_us;    /* unacknowledged that long after the RTO: closed; default 30 s (3.5) */
+    uint64_t
+        keepalive_us; /* a link silent in both directions that long, or up to an eighth less, gets a sign of life; default 60 s */
+    /* the same for addressed links of datagrams that we dialled, if that is less: mappings of NATs are short-lived; default 25 s */
+    uint64_t datagram_keepalive_us;
+    bool app_records;              /* applications want their datagrams as they are: no ringfolk-stream */
+    size_t mtu;                    /* of datagrams, bytes of UDP; default 1200 */
+    size_t max_datagram_queue_len; /* bytes of datagrams that the shell has not taken; default 4 MiB */
+    uint64_t silence_us;           /* unacknowledged that long after the RTO: closed; default 30 s (3.5) */
     uint64_t app_expect_us; /* how long an expected AppAttach or Attach connection may take; default 10 s */
     uint64_t app_idle_us;   /* an APP link without a byte that long is closed; default 5 min; 0 = never */
 };
@@ -169,17 +216,26 @@ void rf_links_connected(struct rf_links *links, rf_link_id flow, const struct rf
 void rf_links_closed(struct rf_links *links, rf_link_id flow, int reason);
 void rf_links_input(struct rf_links *links, rf_link_id flow, struct rf_view bytes);
 
-enum rf_flow_action_type { RF_FLOW_NONE, RF_FLOW_CONNECT, RF_FLOW_OUTPUT, RF_FLOW_CLOSE };
+/* rf_links_datagram: one came over the path of a path link. Unknown flows are ignored. */
+void rf_links_datagram(struct rf_links *links, rf_link_id flow, struct rf_view bytes);
+/* rf_links_datagram_from: one came from that address to the socket `base`, and belongs to no path. */
+void rf_links_datagram_from(struct rf_links *links, uint32_t base, const struct rf_addr *remote,
+                            struct rf_view bytes);
+
+enum rf_flow_action_type { RF_FLOW_NONE, RF_FLOW_CONNECT, RF_FLOW_OUTPUT, RF_FLOW_CLOSE, RF_FLOW_DATAGRAM };
 struct rf_flow_action {
     enum rf_flow_action_type type;
     rf_link_id flow;
-    struct rf_addr addr; /* CONNECT: where to */
+    struct rf_addr addr;  /* CONNECT, DATAGRAM: where to; DATAGRAM of a path link: family 0 */
+    uint32_t base;        /* DATAGRAM with an address: from which socket */
+    struct rf_view bytes; /* DATAGRAM, borrowed until the next call of rf_links_* */
 };
 /*
  * rf_links_next_action gives the next thing to do, RF_FLOW_NONE when there is nothing. OUTPUT: the flow has
  * bytes now (told again only after rf_links_output was emptied); CLOSE: as soon as rf_links_output is empty
  * (also: unknown flow) close the connection; read no more from it. A second CLOSE comes if that takes too
- * long: rf_links_output is empty then. CONNECT may come for a number whose connection was closed.
+ * long: rf_links_output is empty then. CONNECT may come for a number whose connection was closed. DATAGRAM: send it, or drop it;
+ * flow 0: an answer to a stranger.
  */
 void rf_links_next_action(struct rf_links *links, struct rf_flow_action *out);
 /* rf_links_output: bytes to send on the flow, borrowed until the next call; rf_links_output_done: that many
@@ -197,19 +253,60 @@ void rf_links_output_done(struct rf_links *links, rf_link_id flow, size_t len);
 int rf_links_connect(struct rf_links *links, const struct rf_addr *addrs, size_t addr_count,
                      const struct rf_id *expect, enum rf_link_purpose purpose, uint16_t application,
                      rf_link_id *out);
+/* One way to a node: an address to connect to, or to send datagrams to from the socket `base`. */
+struct rf_link_way {
+    struct rf_addr addr;
+    bool datagrams;
+    uint32_t base;
+};
+/* rf_links_dial: the same with ways of both sorts. One by datagrams whose address has a link already is passed over.
+ * Errors: also RF_EUNREACHABLE none could be begun. */
+int rf_links_dial(struct rf_links *links, const struct rf_link_way *ways, size_t way_count,
+                  const struct rf_id *expect, enum rf_link_purpose purpose, uint16_t application,
+                  rf_link_id *out);
+/*
+ * rf_links_attach_path begins a path link: server (we sent the Attach) waits for the peer's hello, the other end sends it now. expect: the
+ * Node-ID that must be there, never NULL. rtt_us: a round trip that was measured on the path, 0 unknown. remote, local: for rf_link_info
+ * and logs, NULL unknown. host.up or host.down tells. Errors: RF_ELIMIT, RF_ENOMEM, RF_EUNSUPPORTED no engine.
+ */
+struct rf_link_path {
+    bool server;
+    const struct rf_id *expect;
+    enum rf_link_purpose purpose;
+    uint16_t application;
+    uint64_t rtt_us;
+    const struct rf_addr *remote, *local;
+};
+int rf_links_attach_path(struct rf_links *links, const struct rf_link_path *path, rf_link_id *out);
+/* rf_links_path_changed: the path leads over other addresses now. What is not acknowledged is sent again at once, and the window begins anew. */
+void rf_links_path_changed(struct rf_links *links, rf_link_id flow, const struct rf_addr *remote,
+                           const struct rf_addr *local, uint64_t rtt_us);
 /* rf_links_expect: after an Attach/AppAttach answer a connection from `node` is due (we are the TLS server);
- * it is forgotten after app_expect_us. Errors: RF_ENOMEM. */
+ * it is forgotten after app_expect_us, which begin anew if it was expected already. Errors: RF_ENOMEM. */
 int rf_links_expect(struct rf_links *links, const struct rf_id *node, enum rf_link_purpose purpose,
                     uint16_t application);
 /*
  * rf_links_send frames and sends one RELOAD message on a link that is UP. Errors: RF_ENOTFOUND, RF_EAGAIN the
- * backlog is full (dropped, counted), RF_ELIMIT larger than max_message_len.
+ * backlog is full (dropped, counted), RF_ELIMIT larger than rf_link_info.max_message. rf_links_app_send: the same with an
+ * application's bytes; of datagrams one is one.
  */
 int rf_links_send(struct rf_links *links, rf_link_id link, struct rf_view message);
 int rf_links_app_send(struct rf_links *links, rf_link_id link, struct rf_view bytes);
 /* rf_links_keepalive has the peer of an overlay link that is UP show that it lives: a keep-alive goes out if nothing went either way for `quiet_us`
  * and no acknowledgement is due anyway. No acknowledgement within the RTO: host.suspect, as ever. Another link or none: nothing. */
 void rf_links_keepalive(struct rf_links *links, rf_link_id link, uint64_t quiet_us);
+/* rf_links_prod has the peer of a link of datagrams acknowledge something, unless it owes that already: rf_link_info.backlog_len is 0 when it has. Without data frames: nothing. */
+void rf_links_prod(struct rf_links *links, rf_link_id link);
+/* rf_links_slow: this overlay link may be silent for `times` keepalive_us (1, as at first, to 3): whose death others notice, or one that only
+ * stands by. Unknown: nothing. */
+void rf_links_slow(struct rf_links *links, rf_link_id link, uint8_t times);
+/*
+ * rf_links_keep: messages sent over this overlay link from now on are kept until they are acknowledged, a few of them, the newest. rf_links_kept gives those, the oldest first, also from
+ * inside host.down; fn may send them over another link. Links of datagrams, an unknown one: none.
+ */
+void rf_links_keep(struct rf_links *links, rf_link_id link, bool keep);
+void rf_links_kept(const struct rf_links *links, rf_link_id link,
+                   void (*fn)(void *arg, struct rf_view message), void *arg);
 /* rf_links_close ends a link politely; host.down follows from the next rf_links_next_action or timer, with
  * `reason`. */
 void rf_links_close(struct rf_links *links, rf_link_id link, int reason);
@@ -221,6 +318,8 @@ void rf_links_each(const struct rf_links *links, void (*fn)(void *arg, const str
 size_t rf_links_count(const struct rf_links *links, enum rf_link_state state);
 /* rf_links_handshake_room: is there time for another handshake, of a stranger's, in this second? */
 bool rf_links_handshake_room(const struct rf_links *links);
+/* rf_links_handshakes_per_s: the budget, 0: no limit. */
+size_t rf_links_handshakes_per_s(const struct rf_links *links);
 /* rf_links_recheck closes every link whose certificate is no longer acceptable (new configuration, expiry).
  */
 void rf_links_recheck(struct rf_links *links);

@@ -23,7 +23,7 @@ struct copy {
 };
 
 struct rf_certs {
-    struct rf_env env;
+    const struct rf_env *env; /* borrowed */
     struct rf_certs_config config;
     bool online, freeing;
     struct copy copies[2];  /* by node, by user */
@@ -99,13 +99,13 @@ static int own_resource(const struct copy *copy, struct rf_id *out)
 
 static void copy_arm(struct copy *copy, uint64_t delay_us)
 {
-    rf_env_timer_in(&copy->certs->env, &copy->timer, delay_us);
+    rf_env_timer_in(copy->certs->env, &copy->timer, delay_us);
 }
 
 static void copy_failed(struct copy *copy)
 {
     copy->state = COPY_WANTED;
-    copy_arm(copy, refresh_pause_us(copy->certs->env.jitter, &copy->pause_us, CERTS_PAUSE_MIN_US,
+    copy_arm(copy, refresh_pause_us(copy->certs->env->jitter, &copy->pause_us, CERTS_PAUSE_MIN_US,
                                     CERTS_PAUSE_MAX_US));
 }
 
@@ -114,7 +114,7 @@ static void copy_stored(struct copy *copy, uint32_t lifetime_s)
 {
     copy->pause_us = 0;
     copy->state = copy->renewed ? COPY_WANTED : COPY_STORED;
-    copy_arm(copy, copy->renewed ? 0 : refresh_due_us(copy->certs->env.jitter, lifetime_s, 80, 90));
+    copy_arm(copy, copy->renewed ? 0 : refresh_due_us(copy->certs->env->jitter, lifetime_s, 80, 90));
     copy->renewed = false;
 }
 
@@ -197,7 +197,7 @@ void rf_certs_online(struct rf_certs *certs, bool online)
     certs->online = online;
     for (size_t i = 0; i < 2 && online; i++)
         if (certs->copies[i].state == COPY_WANTED)
-            copy_arm(&certs->copies[i], rf_rng_below(certs->env.jitter, CERTS_FIRST_US));
+            copy_arm(&certs->copies[i], rf_rng_below(certs->env->jitter, CERTS_FIRST_US));
 }
 
 void rf_certs_renewed(struct rf_certs *certs)
@@ -209,7 +209,7 @@ void rf_certs_renewed(struct rf_certs *certs)
             continue;
         }
         copy->state = COPY_WANTED;
-        copy_arm(copy, rf_rng_below(certs->env.jitter, CERTS_FIRST_US));
+        copy_arm(copy, rf_rng_below(certs->env->jitter, CERTS_FIRST_US));
     }
 }
 
@@ -256,7 +256,7 @@ static void on_fetched(void *arg, const struct rf_fetch_result *result)
         struct rf_cert *cert = NULL;
         if (!value->exists)
             continue;
-        if (rf_trust_cert(certs->config.trust, value->value, NULL, 0, certs->env.now->wall_ms, &cert) != 0 ||
+        if (rf_trust_cert(certs->config.trust, value->value, NULL, 0, certs->env->now->wall_ms, &cert) != 0 ||
             !wanted(fetch, cert)) {
             rf_cert_release(cert);
             out.dropped_count++;
@@ -271,13 +271,13 @@ static void on_fetched(void *arg, const struct rf_fetch_result *result)
     fetch->done(fetch->arg, &out);
     for (size_t i = 0; i < out.cert_count; i++)
         rf_cert_release(found[i]);
-    rf_free(certs->env.mem, fetch);
+    rf_free(certs->env->mem, fetch);
 }
 
 static int fetch_start(struct rf_certs *certs, uint32_t kind, struct rf_view user,
                        const struct rf_id *node_id, rf_certs_fn done, void *arg)
 {
-    struct fetch *fetch = rf_zalloc(certs->env.mem, sizeof(*fetch) + user.len);
+    struct fetch *fetch = rf_zalloc(certs->env->mem, sizeof(*fetch) + user.len);
     if (fetch == NULL)
         return RF_ENOMEM;
     fetch->certs = certs;
@@ -291,10 +291,9 @@ static int fetch_start(struct rf_certs *certs, uint32_t kind, struct rf_view use
         fetch->node_id = *node_id;
     int error = resource_of(certs, kind, user, node_id, &fetch->resource);
     if (error == 0)
-        error =
-            rf_store_client_fetch(certs->config.store, &fetch->resource, kind, NULL, 0, on_fetched, fetch);
+        error = rf_store_client_lookup(certs->config.store, &fetch->resource, kind, on_fetched, fetch);
     if (error != 0)
-        rf_free(certs->env.mem, fetch);
+        rf_free(certs->env->mem, fetch);
     else
         rf_list_push_back(&certs->fetches, &fetch->list);
     return error;
@@ -317,7 +316,7 @@ int rf_certs_new(const struct rf_env *env, const struct rf_certs_config *config,
     struct rf_certs *certs = rf_zalloc(env->mem, sizeof(*certs));
     if (certs == NULL)
         return RF_ENOMEM;
-    certs->env = *env;
+    certs->env = env;
     certs->config = *config;
     rf_conf_hold(config->conf);
     rf_list_init(&certs->fetches);
@@ -350,8 +349,8 @@ void rf_certs_free(struct rf_certs *certs)
         rf_store_client_cancel(certs->config.store, RF_LIST_ENTRY(certs->fetches.next, struct fetch, list));
     for (size_t i = 0; i < 2; i++) {
         rf_store_client_cancel(certs->config.store, &certs->copies[i]);
-        rf_timer_stop(certs->env.timers, &certs->copies[i].timer);
+        rf_timer_stop(certs->env->timers, &certs->copies[i].timer);
     }
     rf_conf_release(certs->config.conf);
-    rf_free(certs->env.mem, certs);
+    rf_free(certs->env->mem, certs);
 }

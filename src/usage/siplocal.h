@@ -8,15 +8,15 @@
 enum sipreg_state { SIPREG_OFF = 1, SIPREG_WANTED, SIPREG_STORING, SIPREG_REGISTERED, SIPREG_REMOVING };
 
 struct rf_sipreg {
-    struct rf_env env;
+    const struct rf_env *env; /* borrowed */
     struct rf_sipreg_config config;
     char *contact_prefs; /* owned */
     char *forward;       /* owned; NULL: none */
     bool on, online, freeing;
     enum sipreg_state state;
-    bool told;    /* what config.changed was told last */
-    bool changed; /* the route changed, or it was switched, while a Store was under way */
-    struct rf_dest dests[RF_SIP_MAX_DESTS];
+    bool told;             /* what config.changed was told last */
+    bool changed;          /* the route changed, or it was switched, while a Store was under way */
+    struct rf_dest *dests; /* owned; NULL: just ourselves */
     size_t dest_count;
     struct rf_timer timer;
     uint64_t pause_us;

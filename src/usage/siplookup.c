@@ -40,12 +40,12 @@ static void lookup_end(struct lookup *l, int error)
     l->result.contacts = l->contacts;
     l->result.foreign = l->foreign;
     rf_list_remove(&l->list);
-    rf_timer_stop(reg->env.timers, &l->timer);
+    rf_timer_stop(reg->env->timers, &l->timer);
     l->done(l->arg, &l->result);
     for (size_t i = 0; i < l->result.contact_count; i++)
         rf_signer_deinit(&l->signers[i]);
     rf_region_deinit(&l->region);
-    rf_free(reg->env.mem, l);
+    rf_free(reg->env->mem, l);
 }
 
 static bool same_dests(const struct rf_sip_contact *c, const struct rf_dest *dests, size_t count)
@@ -164,7 +164,7 @@ static int take_value(struct lookup *l, const struct lookup_aor *at, const struc
         .aor = at->aor,
         .contact_prefs = registration.contact_prefs,
         .storage_time_ms = value->storage_time_ms,
-        .expires_ms = l->reg->env.now->wall_ms + (uint64_t)value->lifetime_s * RF_MS_PER_S,
+        .expires_ms = l->reg->env->now->wall_ms + (uint64_t)value->lifetime_s * RF_MS_PER_S,
     };
     memcpy(contact.dests, registration.dests, sizeof(contact.dests));
     for (size_t i = 0; i < contact.dest_count; i++) {
@@ -234,8 +234,8 @@ static void lookup_next(struct lookup *l)
         if (l->next == 1)
             l->result.resource = resource;
         if (error == 0)
-            error = rf_store_client_fetch(reg->config.store, &resource, RF_KIND_SIP_REGISTRATION, NULL, 0,
-                                          on_fetched, l);
+            error =
+                rf_store_client_lookup(reg->config.store, &resource, RF_KIND_SIP_REGISTRATION, on_fetched, l);
         if (error != 0)
             lookup_end(l, error);
         return;
@@ -252,22 +252,22 @@ static void on_timer(struct rf_timer *timer, void *arg)
 int rf_sipreg_lookup(struct rf_sipreg *reg, struct rf_view aor,
                      void (*done)(void *arg, const struct rf_sip_lookup *lookup), void *arg)
 {
-    struct lookup *l = rf_zalloc(reg->env.mem, sizeof(*l));
+    struct lookup *l = rf_zalloc(reg->env->mem, sizeof(*l));
     if (l == NULL)
         return RF_ENOMEM;
     l->reg = reg;
     l->done = done;
     l->arg = arg;
-    rf_region_init(&l->region, reg->env.mem, LOOKUP_MAX_LEN);
+    rf_region_init(&l->region, reg->env->mem, LOOKUP_MAX_LEN);
     rf_timer_init(&l->timer, on_timer, l);
     int error = add_uri(l, aor, NULL);
     if (error == 0 && l->aor_count + l->result.contact_count == 0)
         error = RF_EFORMAT;
     if (error == 0)
-        error = rf_env_timer_in(&reg->env, &l->timer, 0);
+        error = rf_env_timer_in(reg->env, &l->timer, 0);
     if (error != 0) {
         rf_region_deinit(&l->region);
-        rf_free(reg->env.mem, l);
+        rf_free(reg->env->mem, l);
         return error;
     }
     rf_list_push_back(&reg->lookups, &l->list);

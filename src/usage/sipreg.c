@@ -24,7 +24,7 @@ static void tell(struct rf_sipreg *reg, bool registered)
 
 static void arm(struct rf_sipreg *reg, uint64_t delay_us)
 {
-    rf_env_timer_in(&reg->env, &reg->timer, delay_us);
+    rf_env_timer_in(reg->env, &reg->timer, delay_us);
 }
 
 static void want(struct rf_sipreg *reg, uint64_t delay_us)
@@ -46,11 +46,11 @@ static void go(struct rf_sipreg *reg);
 
 static void failed(struct rf_sipreg *reg)
 {
-    if (reg->expires_us <= reg->env.now->mono_us) {
+    if (reg->expires_us <= reg->env->now->mono_us) {
         reg->expires_us = 0;
         tell(reg, false);
     }
-    want(reg, refresh_pause_us(reg->env.jitter, &reg->pause_us, SIPREG_PAUSE_MIN_US, SIPREG_PAUSE_MAX_US));
+    want(reg, refresh_pause_us(reg->env->jitter, &reg->pause_us, SIPREG_PAUSE_MIN_US, SIPREG_PAUSE_MAX_US));
 }
 
 static void on_removed(void *arg, const struct rf_store_result *result)
@@ -76,7 +76,8 @@ static int value_put(const struct rf_sipreg *reg, struct rf_buf *out)
     if (reg->forward != NULL)
         registration =
             (struct rf_sip_registration){.type = RF_SIP_REGISTRATION_URI, .uri = rf_view_str(reg->forward)};
-    memcpy(registration.dests, reg->dests, sizeof(reg->dests));
+    if (reg->dest_count > 0)
+        memcpy(registration.dests, reg->dests, reg->dest_count * sizeof(reg->dests[0]));
     if (reg->dest_count == 0) {
         registration.dests[0] = rf_dest_node(&reg->config.identity->node_id);
         registration.dest_count = 1;
@@ -90,7 +91,7 @@ static int store(struct rf_sipreg *reg, bool exists, rf_stored_fn done)
     struct rf_identity *identity = reg->config.identity;
     struct rf_id resource;
     struct rf_buf value;
-    rf_buf_init(&value, reg->env.mem, UINT16_MAX);
+    rf_buf_init(&value, reg->env->mem, UINT16_MAX);
     int error = sipreg_resource(reg, identity->cert->user, &resource);
     if (error == 0 && exists)
         error = value_put(reg, &value);
@@ -104,7 +105,7 @@ static int store(struct rf_sipreg *reg, bool exists, rf_stored_fn done)
 
 static void remove_now(struct rf_sipreg *reg)
 {
-    rf_timer_stop(reg->env.timers, &reg->timer);
+    rf_timer_stop(reg->env->timers, &reg->timer);
     reg->state = SIPREG_REMOVING;
     int error = reg->online ? store(reg, false, on_removed) : RF_EUNREACHABLE;
     if (error == 0)
@@ -121,7 +122,7 @@ static void on_stored(void *arg, const struct rf_store_result *result)
         return;
     if (result->error == 0) {
         reg->pause_us = 0;
-        reg->expires_us = reg->env.now->mono_us + reg->config.lifetime_s * RF_US_PER_S;
+        reg->expires_us = reg->env->now->mono_us + reg->config.lifetime_s * RF_US_PER_S;
     }
     if (!reg->on) {
         remove_now(reg); /* a Store that nobody acknowledged may have arrived all the same */
@@ -132,7 +133,7 @@ static void on_stored(void *arg, const struct rf_store_result *result)
         return;
     }
     reg->state = SIPREG_REGISTERED;
-    arm(reg, refresh_due_us(reg->env.jitter, reg->config.lifetime_s, 70, 80));
+    arm(reg, refresh_due_us(reg->env->jitter, reg->config.lifetime_s, 70, 80));
     if (reg->changed)
         want(reg, 0);
     tell(reg, true);
@@ -165,13 +166,13 @@ void rf_sipreg_set(struct rf_sipreg *reg, bool on)
     reg->on = on;
     if (on) {
         if (reg->state == SIPREG_OFF)
-            want(reg, rf_rng_below(reg->env.jitter, SIPREG_FIRST_US));
+            want(reg, rf_rng_below(reg->env->jitter, SIPREG_FIRST_US));
         return;
     }
     if (reg->state == SIPREG_REGISTERED || (reg->state == SIPREG_WANTED && reg->expires_us > 0)) {
         remove_now(reg);
     } else if (reg->state == SIPREG_WANTED) {
-        rf_timer_stop(reg->env.timers, &reg->timer);
+        rf_timer_stop(reg->env->timers, &reg->timer);
         reg->state = SIPREG_OFF;
     }
 }
@@ -194,7 +195,7 @@ void rf_sipreg_online(struct rf_sipreg *reg, bool online)
         return;
     reg->online = online;
     if (online && reg->state == SIPREG_WANTED)
-        arm(reg, rf_rng_below(reg->env.jitter, SIPREG_FIRST_US));
+        arm(reg, rf_rng_below(reg->env->jitter, SIPREG_FIRST_US));
 }
 
 /* What is stored says something else than we do now. */
@@ -206,6 +207,16 @@ static void renew(struct rf_sipreg *reg)
         reg->changed = true;
 }
 
+/* Homes that tell us of changes reach us likewise. */
+static void set_watch_way(struct rf_sipreg *reg)
+{
+    struct rf_watch_way way = {.count = 0};
+    for (size_t i = 0; i + 1 < reg->dest_count && way.count < RF_WATCH_MAX_WAY; i++)
+        if (reg->dests[i].type == RF_DEST_NODE)
+            way.nodes[way.count++] = reg->dests[i].id;
+    rf_watch_set_way(reg->config.store, &way);
+}
+
 int rf_sipreg_route(struct rf_sipreg *reg, const struct rf_dest *dests, size_t dest_count)
 {
     if (dest_count > RF_SIP_MAX_DESTS)
@@ -215,13 +226,19 @@ int rf_sipreg_route(struct rf_sipreg *reg, const struct rf_dest *dests, size_t d
         same = rf_dest_equal(&dests[i], &reg->dests[i]);
     if (same)
         return 0;
-    for (size_t i = 0; i < dest_count; i++) {
+    for (size_t i = 0; i < dest_count; i++)
         if (dests[i].id.len == 0 && dests[i].type != RF_DEST_COMPACT)
             return RF_EINVAL; /* borrowed bytes would outlive their owner */
-        reg->dests[i] = dests[i];
-        reg->dests[i].bytes = rf_view_of(NULL, 0);
-    }
+    struct rf_dest *copy =
+        dest_count > 0 ? rf_memdup(reg->env->mem, dests, dest_count * sizeof(*dests)) : NULL;
+    if (copy == NULL && dest_count > 0)
+        return RF_ENOMEM;
+    for (size_t i = 0; i < dest_count; i++)
+        copy[i].bytes = rf_view_of(NULL, 0);
+    rf_free(reg->env->mem, reg->dests);
+    reg->dests = copy;
     reg->dest_count = dest_count;
+    set_watch_way(reg);
     renew(reg);
     return 0;
 }
@@ -235,14 +252,14 @@ int rf_sipreg_forward(struct rf_sipreg *reg, struct rf_view aor)
             return RF_EFORMAT;
         if (rf_view_equal(name, reg->config.identity->cert->user))
             return RF_EINVAL;
-        forward = rf_zalloc(reg->env.mem, name.len + 1);
+        forward = rf_zalloc(reg->env->mem, name.len + 1);
         if (forward == NULL)
             return RF_ENOMEM;
         memcpy(forward, name.p, name.len);
     }
     if (!rf_view_equal(rf_view_str(rf_sipreg_forwarded(reg)), name))
         renew(reg);
-    rf_free(reg->env.mem, reg->forward);
+    rf_free(reg->env->mem, reg->forward);
     reg->forward = forward;
     return 0;
 }
@@ -264,7 +281,7 @@ int rf_sipreg_new(const struct rf_env *env, const struct rf_sipreg_config *confi
     struct rf_sipreg *reg = rf_zalloc(env->mem, sizeof(*reg));
     if (reg == NULL)
         return RF_ENOMEM;
-    reg->env = *env;
+    reg->env = env;
     reg->config = *config;
     reg->contact_prefs =
         rf_strdup(env->mem, config->contact_prefs != NULL ? config->contact_prefs : "(sip.schemes=SIP)");
@@ -298,9 +315,10 @@ void rf_sipreg_free(struct rf_sipreg *reg)
     sip_lookups_cancel(reg);
     rf_store_client_cancel(reg->config.store, reg);
     removed(reg, RF_ECANCELLED);
-    rf_timer_stop(reg->env.timers, &reg->timer);
+    rf_timer_stop(reg->env->timers, &reg->timer);
     rf_conf_release(reg->config.conf);
-    rf_free(reg->env.mem, reg->contact_prefs);
-    rf_free(reg->env.mem, reg->forward);
-    rf_free(reg->env.mem, reg);
+    rf_free(reg->env->mem, reg->contact_prefs);
+    rf_free(reg->env->mem, reg->forward);
+    rf_free(reg->env->mem, reg->dests);
+    rf_free(reg->env->mem, reg);
 }

@@ -74,7 +74,7 @@ void rf_sipreg_configure(struct rf_sipreg *reg, struct rf_conf *conf);
 void rf_sipreg_online(struct rf_sipreg *reg, bool online);
 /* rf_sipreg_set: keep our device registered while online (on), or remove the registration (off). */
 void rf_sipreg_set(struct rf_sipreg *reg, bool on);
-/* rf_sipreg_route: how others reach us; default [our Node-ID]. Copied; stored anew at once if it changed. RF_ELIMIT. */
+/* rf_sipreg_route: how others reach us; default [our Node-ID]. Copied; stored anew at once if it changed. RF_ELIMIT, RF_ENOMEM. */
 int rf_sipreg_route(struct rf_sipreg *reg, const struct rf_dest *dests, size_t dest_count);
 /*
  * rf_sipreg_forward: who calls shall look `aor` up instead of finding this device; an empty one: no more. It is stored in place of the route,

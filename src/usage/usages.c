@@ -2,11 +2,13 @@
 #include "usage/usages.h"
 #include "base/error.h"
 #include "usage/acl.h"
+#include "usage/chatlog.h"
 #include "usage/redir.h"
 #include "usage/turn.h"
 
 struct rf_usages {
     struct rf_mem *mem;
+    struct rf_store *store; /* borrowed */
     struct rf_certs *certs;
     struct rf_sipreg *sipreg;
 };
@@ -14,7 +16,7 @@ struct rf_usages {
 static int add_kinds(struct rf_store *store)
 {
     static int (*const kinds[])(struct rf_store * store) = {
-        rf_certs_kinds, rf_sipreg_kinds, rf_turn_kinds, rf_redir_kinds, rf_acl_kinds,
+        rf_certs_kinds, rf_sipreg_kinds, rf_turn_kinds, rf_redir_kinds, rf_acl_kinds, rf_chatlog_kinds,
     };
     int error = 0;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && error == 0; i++)
@@ -28,6 +30,7 @@ int rf_usages_new(const struct rf_env *env, const struct rf_usages_config *confi
     if (usages == NULL)
         return RF_ENOMEM;
     usages->mem = env->mem;
+    usages->store = config->store;
     struct rf_certs_config certs = {
         .store = config->store,
         .identity = config->identity,
@@ -75,6 +78,7 @@ void rf_usages_online(struct rf_usages *usages, bool online)
 {
     rf_certs_online(usages->certs, online);
     rf_sipreg_online(usages->sipreg, online);
+    rf_watch_online(usages->store, online);
 }
 
 void rf_usages_renewed(struct rf_usages *usages)

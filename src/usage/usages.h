@@ -16,7 +16,7 @@ struct rf_usages_config {
     void (*registered)(void *arg, bool registered); /* our SIP registration; may be NULL */
     void *arg;
 };
-/* rf_usages_new registers every Kind (certificates, SIP, TURN, ReDiR, ACL). Errors: RF_ENOMEM, RF_EEXIST. */
+/* rf_usages_new registers every Kind (certificates, SIP, TURN, ReDiR, ACL, conversations). Errors: RF_ENOMEM, RF_EEXIST. */
 int rf_usages_new(const struct rf_env *env, const struct rf_usages_config *config, struct rf_usages **out);
 void rf_usages_free(struct rf_usages *usages);
 void rf_usages_configure(struct rf_usages *usages, struct rf_conf *conf);

@@ -2,41 +2,20 @@
 #include "wire/admit.h"
 
 #include "wire/addr.h"
-#include "wire/code.h"
-#include "wire/contents.h"
 #include "wire/internal.h"
 
 #define TAG_WISH       UINT32_C(0x52466164) /* RFad */
 #define TAG_SUPERNODES UINT32_C(0x5246736e) /* RFsn */
 #define TAG_BUSY       UINT32_C(0x5246627a) /* RFbz */
 
-/* The contents of the experimental extension with that tag, behind it. */
-static bool find(struct rf_view extensions, uint32_t tag, struct rf_view *out)
-{
-    struct rf_extension extension;
-    uint32_t found;
-    while (extensions.len > 0 && rf_extension_next(&extensions, &extension) == 0) {
-        *out = extension.contents;
-        if (extension.type == RF_EXTENSION_EXP && rf_view_u32(out, &found) == 0 && found == tag)
-            return true;
-    }
-    return false;
-}
+#define FLAG_DIALS 1
 
-/* The extension's head; its contents are written then, and closed with the mark. */
-static size_t extension_open(uint32_t tag, struct rf_buf *out)
+void rf_admit_wish_put(enum rf_admit_wish wish, bool dials, struct rf_buf *out)
 {
-    rf_buf_u16(out, RF_EXTENSION_EXP);
-    rf_buf_bool(out, false);
-    size_t mark = rf_buf_open(out, 4);
-    rf_buf_u32(out, tag);
-    return mark;
-}
-
-void rf_admit_wish_put(enum rf_admit_wish wish, struct rf_buf *out)
-{
-    size_t mark = extension_open(TAG_WISH, out);
+    size_t mark = wire_exp_open(TAG_WISH, out);
     rf_buf_u8(out, (uint8_t)wish);
+    if (dials)
+        rf_buf_u8(out, FLAG_DIALS);
     rf_buf_close(out, mark, 4);
 }
 
@@ -44,9 +23,17 @@ enum rf_admit_wish rf_admit_wish_of(struct rf_view extensions)
 {
     struct rf_view in;
     uint8_t wish;
-    if (!find(extensions, TAG_WISH, &in) || rf_view_u8(&in, &wish) != 0)
+    if (!wire_exp_find(extensions, TAG_WISH, &in) || rf_view_u8(&in, &wish) != 0)
         return RF_ADMIT_NONE;
     return wish == RF_ADMIT_RESERVE ? RF_ADMIT_RESERVE : RF_ADMIT_HOME;
+}
+
+bool rf_admit_dials_of(struct rf_view extensions)
+{
+    struct rf_view in;
+    uint8_t wish, flags;
+    return wire_exp_find(extensions, TAG_WISH, &in) && rf_view_u8(&in, &wish) == 0 &&
+           rf_view_u8(&in, &flags) == 0 && (flags & FLAG_DIALS) != 0;
 }
 
 /* ---- supernodes ---- */
@@ -77,7 +64,7 @@ static int addrs_take(struct rf_view *in, struct rf_addr out[RF_ADMIT_SUPERNODES
 
 void rf_admit_supernodes_put(const struct rf_addr *addrs, size_t count, struct rf_buf *out)
 {
-    size_t mark = extension_open(TAG_SUPERNODES, out);
+    size_t mark = wire_exp_open(TAG_SUPERNODES, out);
     addrs_put(addrs, count, out);
     rf_buf_close(out, mark, 4);
 }
@@ -86,7 +73,7 @@ size_t rf_admit_supernodes_of(struct rf_view extensions, struct rf_addr out[RF_A
 {
     struct rf_view in;
     size_t count;
-    if (!find(extensions, TAG_SUPERNODES, &in) || addrs_take(&in, out, &count) != 0)
+    if (!wire_exp_find(extensions, TAG_SUPERNODES, &in) || addrs_take(&in, out, &count) != 0)
         return 0;
     return count;
 }

@@ -2,7 +2,7 @@
  * admit.h - what nodes say to each other about admission (docs/protocol/admission.md): bytes inside the extension points of RELOAD, so that
  * who does not know them does not notice. Each begins with a tag of four letters; bytes behind what we know are ignored.
  *
- *   in an Attach request, exp extension, not critical     "RFad" u8 wish
+ *   in an Attach request, exp extension, not critical     "RFad" u8 wish, u8 flags (0 if it is missing); in an AppAttach: wish 0
  *   in an Attach answer, exp extension, not critical      "RFsn" IpAddressPort supernodes<0..2^16-1>
  *   in an Error_Exp_A, error_info                         "RFbz" u32 retry_after_ms, NodeId alternatives<0..2^16-1>,
  *                                                                IpAddressPort supernodes<0..2^16-1>
@@ -24,9 +24,13 @@ enum rf_admit_wish {
     RF_ADMIT_RESERVE, /* stand by */
 };
 
-/* rf_admit_wish_put appends the whole extension; rf_admit_wish_of finds it in a checked list. Unknown wishes: RF_ADMIT_HOME. */
-void rf_admit_wish_put(enum rf_admit_wish wish, struct rf_buf *out);
+/*
+ * rf_admit_wish_put appends the whole extension; rf_admit_wish_of finds it in a checked list. Unknown wishes: RF_ADMIT_HOME. dials: nobody
+ * can dial the client, it dials who answers; rf_admit_dials_of reads that.
+ */
+void rf_admit_wish_put(enum rf_admit_wish wish, bool dials, struct rf_buf *out);
 enum rf_admit_wish rf_admit_wish_of(struct rf_view extensions);
+bool rf_admit_dials_of(struct rf_view extensions);
 
 /* Addresses of other supernodes, to be remembered. The same for an answer; returns how many are in `out`, 0 without the extension. */
 void rf_admit_supernodes_put(const struct rf_addr *addrs, size_t count, struct rf_buf *out);

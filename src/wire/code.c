@@ -54,6 +54,14 @@ const char *rf_kind_name(uint32_t kind)
         return "CERTIFICATE_BY_USER";
     case RF_KIND_REDIR:
         return "REDIR";
+    case RF_KIND_ROSTER:
+        return "ROSTER";
+    case RF_KIND_LOG:
+        return "LOG";
+    case RF_KIND_INBOX:
+        return "INBOX";
+    case RF_KIND_PRESENCE:
+        return "PRESENCE";
     default:
         return kind >= 0xf0000001 && kind <= 0xfffffffe ? "private" : "unknown";
     }

@@ -5,6 +5,8 @@
 #include "wire/chord.h"
 #include "wire/dump_internal.h"
 #include "wire/method.h"
+#include "wire/relay.h"
+#include "wire/role.h"
 #include "wire/store.h"
 #include "wire/value.h"
 
@@ -487,6 +489,90 @@ static int body_config_update(const struct dump *d, struct rf_view body)
     return 0;
 }
 
+/* ---- our messages of the experimental method ---- */
+
+static int body_unknown(const struct dump *d, struct rf_view body);
+
+static int dump_role_ask(const struct dump *d, struct rf_view body)
+{
+    struct rf_role_ask ask;
+    char addr[RF_ADDR_TEXT_LEN];
+    int error = rf_role_ask_decode(body, &ask);
+
+    if (error != 0)
+        return error;
+    rf_buf_printf(d->out, "  role_ask wants%s%s%s", (ask.wants & RF_ROLE_CANDIDATE) != 0 ? " candidate" : "",
+                  (ask.wants & RF_ROLE_RETIRE) != 0 ? " retire" : "",
+                  (ask.wants & RF_ROLE_DIAL) != 0 ? " dial " : "");
+    rf_buf_printf(d->out, "%s\n", (ask.wants & RF_ROLE_DIAL) != 0 ? rf_addr_text(&ask.address, addr) : "");
+    return 0;
+}
+
+static int body_exp_a_req(const struct dump *d, struct rf_view body)
+{
+    struct rf_role_move move;
+    enum rf_role_tag tag = rf_role_tag_of(body);
+    int error;
+
+    if (rf_relay_is_ask(body)) {
+        rf_buf_str(d->out, "  relay_ask\n");
+        return 0;
+    }
+    if (tag == RF_ROLE_NONE)
+        return body_unknown(d, body);
+    if (tag == RF_ROLE_ASK)
+        return dump_role_ask(d, body);
+    if ((error = rf_role_move_decode(body, d->id_len, &move)) != 0)
+        return error;
+    rf_buf_printf(d->out, "  role_move within %u ms\n", move.within_ms);
+    dump_ids("alternatives", &(struct rf_id_list){move.alternatives, move.alternative_count}, d->out);
+    return 0;
+}
+
+/* Without the password. */
+static int dump_relay_said(const struct dump *d, struct rf_view body)
+{
+    struct rf_relay_said said;
+    char addr[RF_ADDR_TEXT_LEN];
+    int error = rf_relay_said_decode(body, &said);
+
+    if (error != 0)
+        return error == RF_EUNKNOWN ? body_unknown(d, body) : error;
+    if (said.outcome != RF_RELAY_GIVEN) {
+        rf_buf_printf(d->out, "  relay_said outcome %d\n", said.outcome);
+        return 0;
+    }
+    rf_buf_str(d->out, "  relay_said user ");
+    dump_text(said.user, d->out);
+    rf_buf_str(d->out, " realm ");
+    dump_text(said.realm, d->out);
+    rf_buf_printf(d->out, " for %u s", said.lifetime_s);
+    for (size_t i = 0; i < said.server_count; i++)
+        rf_buf_printf(d->out, " %s %s", rf_relay_transport_name(said.servers[i].transport),
+                      rf_addr_text(&said.servers[i].address, addr));
+    rf_buf_str(d->out, "\n");
+    return 0;
+}
+
+static int body_exp_a_ans(const struct dump *d, struct rf_view body)
+{
+    struct rf_role_said said;
+    int error = rf_role_said_decode(body, &said);
+
+    if (error == RF_EUNKNOWN)
+        return body.len == 0 ? 0 : dump_relay_said(d, body);
+    if (error != 0)
+        return error;
+    rf_buf_printf(d->out, "  role_said load %u/%u dial %u granted %d candidates %u ring_size %u", said.load,
+                  RF_ROLE_FULL, said.dial, said.granted, said.candidates, said.ring_size);
+    if (said.seen.family != 0) {
+        char text[RF_ADDR_TEXT_LEN];
+        rf_buf_printf(d->out, " seen %s", rf_addr_text(&said.seen, text));
+    }
+    rf_buf_printf(d->out, "\n");
+    return error;
+}
+
 static int body_error(const struct dump *d, struct rf_view body)
 {
     struct rf_error_body e;
@@ -549,6 +635,8 @@ int dump_body(const struct dump *dump, uint16_t code, struct rf_view body)
         {RF_CODE_APP_ATTACH_ANS, body_app_attach},
         {RF_CODE_CONFIG_UPDATE_REQ, body_config_update},
         {RF_CODE_CONFIG_UPDATE_ANS, body_empty},
+        {RF_CODE_EXP_A_REQ, body_exp_a_req},
+        {RF_CODE_EXP_A_ANS, body_exp_a_ans},
         {RF_CODE_PATH_TRACK_REQ, body_path_track_req},
         {RF_CODE_PATH_TRACK_ANS, body_path_track_ans},
         {RF_CODE_ERROR, body_error},

@@ -6,6 +6,31 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/view.h"
+#include "wire/code.h"
+#include "wire/contents.h"
+
+/* wire_exp_find gives what stands in the experimental extension with that tag (the first four bytes), behind it. False: there is none. */
+static inline bool wire_exp_find(struct rf_view extensions, uint32_t tag, struct rf_view *out)
+{
+    struct rf_extension extension;
+    uint32_t found;
+    while (extensions.len > 0 && rf_extension_next(&extensions, &extension) == 0) {
+        *out = extension.contents;
+        if (extension.type == RF_EXTENSION_EXP && rf_view_u32(out, &found) == 0 && found == tag)
+            return true;
+    }
+    return false;
+}
+
+/* wire_exp_open begins such an extension, not critical; its contents are written then, and closed: rf_buf_close(out, mark, 4). */
+static inline size_t wire_exp_open(uint32_t tag, struct rf_buf *out)
+{
+    rf_buf_u16(out, RF_EXTENSION_EXP);
+    rf_buf_bool(out, false);
+    size_t mark = rf_buf_open(out, 4);
+    rf_buf_u32(out, tag);
+    return mark;
+}
 
 /* wire_end: a structure must fill its bytes: RF_ELENGTH if some are left. */
 static inline int wire_end(struct rf_view rest)

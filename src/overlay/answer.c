@@ -5,6 +5,7 @@
  */
 #include "overlay/internal.h"
 #include "wire/method.h"
+#include "wire/quiet.h"
 
 static struct request *request_of(struct rf_request *pub)
 {
@@ -23,8 +24,8 @@ static void deferred_free(struct rf_overlay *o, struct request *request)
     o->deferred_count--;
     rf_signer_deinit(&request->pub.signer);
     rf_region_deinit(&request->region);
-    rf_free(o->env.mem, request->bytes);
-    rf_free(o->env.mem, request);
+    rf_free(o->env->mem, request->bytes);
+    rf_free(o->env->mem, request);
 }
 
 static void settle(struct rf_overlay *o, struct request *request)
@@ -79,7 +80,7 @@ static int send_error(struct rf_overlay *o, struct request *request, uint16_t er
     uint64_t transaction_id = request->pub.message->header.transaction_id;
     struct rf_buf body;
     struct rf_view rest;
-    rf_buf_init(&body, o->env.mem, 4 + (size_t)UINT16_MAX);
+    rf_buf_init(&body, o->env->mem, 4 + (size_t)UINT16_MAX);
     rf_error_body_encode(&error, &body);
     struct pack pack = {.transaction_id = transaction_id, .code = RF_CODE_ERROR, .body = rf_buf_view(&body)};
     int status = rf_buf_error(&body);
@@ -93,7 +94,7 @@ static int send_error(struct rf_overlay *o, struct request *request, uint16_t er
     else if (request->keep_answer)
         answers_keep(o, transaction_id, &request->pub.signer.node_id, rest);
     if (send_response(o, &way, rest) == 0)
-        o->counters.errors_sent++;
+        o->counters->errors_sent++;
     return 0;
 }
 
@@ -102,7 +103,7 @@ static int too_large(struct rf_overlay *o, struct request *request)
 {
     static const char text[] = "the answer is larger than asked for, or than max-message-size";
     int error = send_error(o, request, RF_ERROR_RESPONSE_TOO_LARGE, rf_view_str(text));
-    o->counters.refused_requests++;
+    o->counters->refused_requests++;
     return error != 0 ? error : RF_ELIMIT;
 }
 
@@ -130,7 +131,9 @@ int rf_overlay_answer_ext(struct rf_overlay *o, struct rf_request *pub, struct r
     const struct rf_message *message = pub->message;
     struct pack pack = {
         message->header.transaction_id, message->code + 1, body, extensions, certs, cert_count};
-    int error = answer(o, request, &pack);
+    bool needed =
+        !rf_quiet_of(message->extensions); /* else a duplicate is one that is being answered, for ever */
+    int error = needed ? answer(o, request, &pack) : 0;
     if (error != 0 && error != RF_ELIMIT)
         forget(o, request); /* the retransmission is handled anew */
     settle(o, request);
@@ -151,7 +154,7 @@ int rf_overlay_refuse(struct rf_overlay *o, struct rf_request *pub, uint16_t err
     if (fixed_len + info.len > max_answer_len(o, request) && info.len > 256)
         info = rf_view_of(NULL, 0);
     int error = send_error(o, request, error_code, info);
-    o->counters.refused_requests++;
+    o->counters->refused_requests++;
     if (error != 0)
         forget(o, request);
     settle(o, request);
@@ -171,7 +174,7 @@ void rf_overlay_refuse_malformed(struct rf_overlay *o, struct rf_request *reques
         rf_overlay_refuse_text(o, request, RF_ERROR_INVALID_MESSAGE, text);
         return;
     }
-    o->counters.dropped_malformed++;
+    o->counters->dropped_malformed++;
     rf_overlay_drop(o, request);
 }
 
@@ -183,7 +186,7 @@ static int copy_message(struct rf_overlay *o, const struct request *from, struct
     const struct rf_header *h = &from->pub.message->header;
     size_t lists_len = h->via.len + h->dests.len + h->options.len;
     struct rf_buf buf;
-    to->bytes = rf_alloc(o->env.mem, lists_len + from->rest.len);
+    to->bytes = rf_alloc(o->env->mem, lists_len + from->rest.len);
     if (to->bytes == NULL)
         return RF_ENOMEM;
     rf_buf_fixed(&buf, to->bytes, lists_len + from->rest.len);
@@ -204,12 +207,12 @@ struct rf_request *rf_overlay_defer(struct rf_overlay *o, struct rf_request *pub
     struct request *from = request_of(pub), *to = NULL;
     RF_ASSERT(!from->settled && !from->deferred);
     if (o->deferred_count < o->config.max_deferred)
-        to = rf_zalloc(o->env.mem, sizeof(*to));
+        to = rf_zalloc(o->env->mem, sizeof(*to));
     if (to == NULL || copy_message(o, from, to) != 0) {
         if (to != NULL)
-            rf_free(o->env.mem, to->bytes);
-        rf_free(o->env.mem, to);
-        o->counters.refused_overload++;
+            rf_free(o->env->mem, to->bytes);
+        rf_free(o->env->mem, to);
+        o->counters->refused_overload++;
         (void)rf_overlay_refuse_text(o, pub, RF_ERROR_REQUEST_TIMEOUT, "too many requests are waiting");
         return NULL;
     }
@@ -217,7 +220,7 @@ struct rf_request *rf_overlay_defer(struct rf_overlay *o, struct rf_request *pub
     to->pub.message = &to->message;
     to->pub.region = &to->region;
     to->pub.signer.cert = rf_cert_hold(pub->signer.cert);
-    rf_region_init(&to->region, o->env.mem, OVERLAY_REGION_LEN(to->rest.len));
+    rf_region_init(&to->region, o->env->mem, OVERLAY_REGION_LEN(to->rest.len));
     to->deferred = true;
     to->keep_answer = from->keep_answer;
     from->settled = true;

@@ -7,9 +7,10 @@
  * answer is remembered there). FAILED: there is no way; ends at the next tick, because nobody is called from inside rf_overlay_call.
  *
  * Events. An answer: reply.c. The link that took the last transmission breaks: sent again at once by another way, at most twice, not
- * counted. The topology has joined: what found no way goes out. Cancelled: ends at once.
+ * counted. The topology has joined: what found no way since goes out. Cancelled: ends at once.
  */
 #include "overlay/internal.h"
+#include "wire/quiet.h"
 
 #define DEFAULT_TRANSMISSIONS 5
 #define MAX_REROUTES          2
@@ -30,8 +31,8 @@ static struct rf_view id_key(const struct rf_map_node *node)
 
 void calls_init(struct rf_overlay *o)
 {
-    rf_map_init(&o->calls.by_txid, o->env.mem, o->env.seed, txid_key);
-    rf_map_init(&o->calls.by_id, o->env.mem, o->env.seed, id_key);
+    rf_map_init(&o->calls.by_txid, o->env->mem, o->env->seed, txid_key);
+    rf_map_init(&o->calls.by_id, o->env->mem, o->env->seed, id_key);
     rf_list_init(&o->calls.list);
 }
 
@@ -47,15 +48,15 @@ struct call *calls_find(const struct rf_overlay *o, uint64_t transaction_id)
 static void call_free(struct call *call)
 {
     struct rf_overlay *o = call->overlay;
-    rf_free(o->env.mem, call->message);
-    rf_free(o->env.mem, call);
+    rf_free(o->env->mem, call->message);
+    rf_free(o->env->mem, call);
 }
 
 /* Takes it out of all tables first: done may do what it likes, also with this call's id. */
 void calls_end(struct call *call, const struct rf_reply *reply)
 {
     struct rf_overlay *o = call->overlay;
-    rf_timer_stop(o->env.timers, &call->timer);
+    rf_timer_stop(o->env->timers, &call->timer);
     rf_map_remove(&o->calls.by_txid, &call->by_txid);
     rf_map_remove(&o->calls.by_id, &call->by_id);
     rf_list_remove(&call->list);
@@ -65,16 +66,24 @@ void calls_end(struct call *call, const struct rf_reply *reply)
     call_free(call);
 }
 
+struct rf_id calls_hop(const struct call *call)
+{
+    struct conn *conn = call->last_link != 0 ? conns_find(call->overlay, call->last_link) : NULL;
+    return conn != NULL ? conn->info.node : (struct rf_id){.len = 0};
+}
+
 static void call_end_error(struct call *call, int error)
 {
     struct rf_region region;
     struct rf_reply reply = {.error = error,
                              .error_code = call->error_code,
                              .transmissions = call->transmissions,
+                             .hop = calls_hop(call),
+                             .doubted = call->doubts > 0,
                              .region = &region};
     if (error == RF_ETIMEOUT && call->error_final)
         reply.error = RF_EREMOTE;
-    rf_region_init(&region, call->overlay->env.mem, 1);
+    rf_region_init(&region, call->overlay->env->mem, 1);
     calls_end(call, &reply);
     rf_region_deinit(&region);
 }
@@ -105,8 +114,8 @@ static void put_sequence(struct call *call)
     rf_buf_u16(&buf, call->config_any ? RF_CONFIG_SEQUENCE_ANY : call->sequence);
 }
 
-/* The link for the next transmission: *loop, or a link, or 0 if there is none. */
-static uint64_t call_way(struct call *call, bool *loop)
+/* The link for the next transmission: *loop, or NULL if there is none. */
+static struct conn *call_way(struct call *call, bool *loop)
 {
     struct rf_overlay *o = call->overlay;
     struct rf_view rest = rf_view_of(call->message, call->message_len);
@@ -115,15 +124,13 @@ static uint64_t call_way(struct call *call, bool *loop)
     *loop = false;
     if (call->link != 0) {
         struct conn *conn = conns_find(o, call->link);
-        if (conn == NULL)
-            conn = conns_best(o, &call->link_node);
-        return conn != NULL ? conn->info.link : 0;
+        return conn != NULL ? conn : conns_best(o, &call->link_node);
     }
     if (rf_header_decode(&rest, overlay_id_len(o), &header) != 0)
-        return 0;
+        return NULL;
     route_find(o, header.dests, header.dest_count, true, &route);
     *loop = route.type == ROUTE_DELIVER;
-    return route.type == ROUTE_FORWARD ? route.conn->info.link : 0;
+    return route.type == ROUTE_FORWARD ? detour_way(call, &route) : NULL;
 }
 
 /* RF_EUNREACHABLE: there is no way now; others: the link did not take it. */
@@ -133,10 +140,11 @@ static int call_transmit(struct call *call)
     bool loop;
     put_sequence(call);
     struct rf_view message = rf_view_of(call->message, call->message_len);
-    uint64_t link = call_way(call, &loop);
-    if (link == 0 && !loop)
+    struct conn *conn = call_way(call, &loop);
+    if (conn == NULL && !loop)
         return RF_EUNREACHABLE;
-    int error = loop ? send_loop(o, message) : send_on(o, link, message);
+    uint64_t link = loop ? 0 : conn->info.link; /* sending may end it */
+    int error = loop ? send_loop(o, message) : send_own(o, conn, message);
     if (error != 0)
         return error;
     call->sent_us = overlay_now(o);
@@ -150,13 +158,13 @@ static void call_send(struct call *call, bool counted)
     struct rf_overlay *o = call->overlay;
     uint64_t delay_us = call->interval_us;
     if (counted && call->transmissions++ > 0)
-        o->counters.retransmissions++;
+        o->counters->retransmissions++;
     if (call_transmit(call) == RF_EUNREACHABLE && call->link != 0) {
         call->state = CALL_FAILED; /* the caller wanted this link and no other */
         call->error = RF_EUNREACHABLE;
         delay_us = 0;
     }
-    if (rf_env_timer_in(&o->env, &call->timer, delay_us) != 0)
+    if (rf_env_timer_in(o->env, &call->timer, delay_us) != 0)
         call_end_error(call, RF_ENOMEM);
 }
 
@@ -165,13 +173,13 @@ static int call_renew(struct call *call)
 {
     struct rf_overlay *o = call->overlay;
     struct rf_view message = rf_view_of(call->message, call->message_len), rest;
-    struct rf_message *old = rf_alloc(o->env.mem, sizeof(*old));
+    struct rf_message *old = rf_alloc(o->env->mem, sizeof(*old));
     struct rf_buf out;
     size_t len;
     int error = old != NULL ? rf_message_decode(message, overlay_id_len(o), old) : RF_ENOMEM;
-    rf_buf_init(&out, o->env.mem, call->message_len + 256); /* signatures differ a little in length */
+    rf_buf_init(&out, o->env->mem, call->message_len + 256); /* signatures differ a little in length */
     if (error == 0) {
-        uint64_t transaction_id = rf_rng_u64(o->env.secret);
+        uint64_t transaction_id = rf_rng_u64(o->env->secret);
         struct pack pack = {transaction_id,  old->code,           old->body,
                             old->extensions, old->security.certs, old->security.cert_count};
         error = send_pack(o, &pack, &rest);
@@ -185,13 +193,13 @@ static int call_renew(struct call *call)
             call->transaction_id = transaction_id;
             error = rf_map_insert(&o->calls.by_txid, &call->by_txid);
             RF_ASSERT(error == 0); /* the buckets are there, and nobody guesses 64 bits twice */
-            rf_free(o->env.mem, call->message);
+            rf_free(o->env->mem, call->message);
             call->message = rf_buf_steal(&out, &len);
             call->message_len = len;
         }
     }
     rf_buf_deinit(&out);
-    rf_free(o->env.mem, old);
+    rf_free(o->env->mem, old);
     return error;
 }
 
@@ -200,7 +208,7 @@ static void call_give_up(struct call *call)
     struct rf_overlay *o = call->overlay;
     struct rf_id node = call->target.id;
     bool tell = call->target.type == RF_DEST_NODE && !rf_id_is_wildcard(&node) && call->sent_us != 0;
-    o->counters.timeouts++;
+    o->counters->timeouts++;
     call_end_error(call, call->sent_us == 0 ? RF_EUNREACHABLE : RF_ETIMEOUT);
     if (tell && o->topology != NULL)
         o->ops->unresponsive(o->topology, &node);
@@ -226,7 +234,9 @@ static void call_fired(struct rf_timer *timer, void *arg)
         call_send(call, true);
         break;
     case CALL_WAITING:
-        if (call->transmissions >= call->max_transmissions)
+        if (call->transmissions >= call->max_transmissions && call->quiet && call->sent_us != 0)
+            call_end_error(call, 0); /* nothing was to come */
+        else if (call->transmissions >= call->max_transmissions)
             call_give_up(call);
         else
             call_send(call, true);
@@ -246,9 +256,9 @@ void calls_link_down(struct rf_overlay *o, uint64_t link)
         call->last_link = 0;
         call->rerouted++;
         call->transmissions -= call->transmissions > 0; /* what went into a broken link does not count */
-        o->counters.rerouted++;
+        o->counters->rerouted++;
         /* the timer is set: this only moves it */
-        (void)rf_env_timer_in(&o->env, &call->timer, rf_rng_below(o->env.jitter, REROUTE_SPREAD_US));
+        (void)rf_env_timer_in(o->env, &call->timer, rf_rng_below(o->env->jitter, REROUTE_SPREAD_US));
     }
 }
 
@@ -257,8 +267,8 @@ void calls_joined(struct rf_overlay *o)
     RF_LIST_EACH(&o->calls.list, it)
     {
         struct call *call = RF_LIST_ENTRY(it, struct call, list);
-        if (call->state == CALL_WAITING && call->sent_us == 0)
-            (void)rf_env_timer_in(&o->env, &call->timer, rf_rng_below(o->env.jitter, REROUTE_SPREAD_US));
+        if (call->state == CALL_WAITING && call->last_link == 0) /* never sent, or over a link that broke */
+            (void)rf_env_timer_in(o->env, &call->timer, rf_rng_below(o->env->jitter, REROUTE_SPREAD_US));
     }
 }
 
@@ -268,7 +278,7 @@ void calls_configured(struct rf_overlay *o)
     {
         struct call *call = RF_LIST_ENTRY(it, struct call, list);
         if (call->state == CALL_EXCHANGING && call->sequence != o->config.conf->sequence)
-            (void)rf_env_timer_in(&o->env, &call->timer, 0);
+            (void)rf_env_timer_in(o->env, &call->timer, 0);
     }
 }
 
@@ -278,7 +288,7 @@ void calls_exchanged(struct rf_overlay *o, const struct rf_id *node)
     {
         struct call *call = RF_LIST_ENTRY(it, struct call, list);
         if (call->state == CALL_EXCHANGING && rf_id_equal(&call->exchange_with, node))
-            (void)rf_env_timer_in(&o->env, &call->timer, 0);
+            (void)rf_env_timer_in(o->env, &call->timer, 0);
     }
 }
 
@@ -325,10 +335,10 @@ static int put_dests(const struct rf_overlay *o, const struct rf_call *from, str
 }
 
 static int encode_call(struct rf_overlay *o, struct call *call, const struct rf_call *from,
-                       struct rf_view dests)
+                       struct rf_view dests, struct rf_view extensions)
 {
     struct pack pack = {call->transaction_id, from->code,  from->body,
-                        from->extensions,     from->certs, from->cert_count};
+                        extensions,           from->certs, from->cert_count};
     struct rf_header header = {
         .overlay = o->config.conf->overlay_hash,
         .ttl = o->config.conf->initial_ttl,
@@ -346,7 +356,7 @@ static int encode_call(struct rf_overlay *o, struct call *call, const struct rf_
     error = send_pack(o, &pack, &rest);
     if (error != 0)
         return error;
-    rf_buf_init(&out, o->env.mem, o->config.conf->max_message_size);
+    rf_buf_init(&out, o->env->mem, o->config.conf->max_message_size);
     rf_header_encode(&header, rest.len, &out);
     rf_buf_view_put(&out, rest);
     error = rf_buf_error(&out);
@@ -364,7 +374,7 @@ static int call_insert(struct rf_overlay *o, struct call *call)
     error = rf_map_insert(&o->calls.by_id, &call->by_id);
     if (error != 0)
         goto out_txid;
-    error = rf_env_timer_in(&o->env, &call->timer, 0); /* from here on setting it cannot fail */
+    error = rf_env_timer_in(o->env, &call->timer, 0); /* from here on setting it cannot fail */
     if (error != 0)
         goto out_id;
     rf_list_push_back(&o->calls.list, &call->list);
@@ -382,7 +392,7 @@ static void call_fill(struct rf_overlay *o, struct call *call, const struct rf_c
     struct conn *conn = from->link != 0 ? conns_find(o, from->link) : NULL;
     call->overlay = o;
     call->state = CALL_WAITING;
-    call->transaction_id = rf_rng_u64(o->env.secret);
+    call->transaction_id = rf_rng_u64(o->env->secret);
     call->id = ++o->calls.last_id;
     call->code = from->code;
     call->link = from->link;
@@ -393,6 +403,10 @@ static void call_fill(struct rf_overlay *o, struct call *call, const struct rf_c
         from->interval_us != 0 ? from->interval_us : o->config.conf->reliability_timer_ms * RF_US_PER_MS;
     call->config_any = from->config_sequence_any;
     call->any_responder = from->any_responder;
+    call->quiet = from->quiet;
+    memcpy(call->distrust, from->distrust, sizeof(call->distrust));
+    for (size_t i = 0; i < from->avoid_count && i < CALL_MAX_TRIED; i++)
+        call->tried[call->tried_count++] = from->avoid[i];
     call->done = from->done;
     call->arg = from->arg;
     rf_timer_init(&call->timer, call_fired, call);
@@ -401,25 +415,32 @@ static void call_fill(struct rf_overlay *o, struct call *call, const struct rf_c
 int calls_start(struct rf_overlay *o, const struct rf_call *from, struct rf_view dests, bool unlimited,
                 rf_call_id *out)
 {
-    struct rf_buf lists;
+    struct rf_buf lists, extensions;
     if (o->closing)
         return RF_ECLOSED;
     if (!rf_code_is_request(from->code) || from->dest_count > RF_CALL_MAX_DESTS)
         return RF_EINVAL;
     if (!unlimited && o->calls.count >= o->config.max_calls)
         return RF_ELIMIT;
-    struct call *call = rf_zalloc(o->env.mem, sizeof(*call));
+    struct call *call = rf_zalloc(o->env->mem, sizeof(*call));
     if (call == NULL)
         return RF_ENOMEM;
     call_fill(o, call, from);
-    rf_buf_init(&lists, o->env.mem, UINT16_MAX);
+    rf_buf_init(&lists, o->env->mem, UINT16_MAX);
     int error = 0;
     if (dests.len == 0) {
         error = put_dests(o, from, &lists);
         dests = rf_buf_view(&lists);
     }
+    rf_buf_init(&extensions, o->env->mem, from->extensions.len + RF_QUIET_LEN);
+    if (from->quiet) {
+        rf_buf_view_put(&extensions, from->extensions);
+        rf_quiet_put(&extensions);
+        error = error ? error : rf_buf_error(&extensions);
+    }
     if (error == 0)
-        error = encode_call(o, call, from, dests);
+        error = encode_call(o, call, from, dests, from->quiet ? rf_buf_view(&extensions) : from->extensions);
+    rf_buf_deinit(&extensions);
     rf_buf_deinit(&lists);
     if (error == 0)
         error = call_insert(o, call);
@@ -427,7 +448,7 @@ int calls_start(struct rf_overlay *o, const struct rf_call *from, struct rf_view
         call_free(call);
         return error;
     }
-    o->counters.sent_requests++;
+    o->counters->sent_requests++;
     if (out != NULL)
         *out = call->id;
     call_send(call, true);

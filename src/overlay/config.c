@@ -21,7 +21,7 @@ static void pushed(void *arg, const struct rf_reply *reply)
 {
     struct push push = *(struct push *)arg;
     struct rf_overlay *o = push.overlay;
-    rf_free(o->env.mem, arg);
+    rf_free(o->env->mem, arg);
     o->push_count--;
     if (reply->error == 0)
         calls_exchanged(o, &push.node);
@@ -35,7 +35,7 @@ static bool pushed_lately(struct rf_overlay *o, enum rf_config_update_type type,
 {
     uint16_t sequence = o->config.conf->sequence;
     if (o->pushes == NULL)
-        o->pushes = rf_zalloc(o->env.mem, CONFIG_PUSHES * sizeof(*o->pushes));
+        o->pushes = rf_zalloc(o->env->mem, CONFIG_PUSHES * sizeof(*o->pushes));
     if (o->pushes == NULL)
         return true;
     for (size_t i = 0; i < CONFIG_PUSHES; i++) {
@@ -52,7 +52,7 @@ static bool pushed_lately(struct rf_overlay *o, enum rf_config_update_type type,
 static int push_call(struct rf_overlay *o, struct rf_view body, const struct rf_id *node,
                      struct rf_view dests, uint64_t link)
 {
-    struct push *push = rf_alloc(o->env.mem, sizeof(*push));
+    struct push *push = rf_alloc(o->env->mem, sizeof(*push));
     if (push == NULL)
         return RF_ENOMEM;
     *push = (struct push){o, *node};
@@ -67,7 +67,7 @@ static int push_call(struct rf_overlay *o, struct rf_view body, const struct rf_
     rf_call_to_node(&call, node);
     int error = calls_start(o, &call, dests, true, NULL);
     if (error != 0)
-        rf_free(o->env.mem, push);
+        rf_free(o->env->mem, push);
     return error;
 }
 
@@ -81,10 +81,10 @@ void overlay_config_push(struct rf_overlay *o, enum rf_config_update_type type, 
                                       .kind_count = conf->kind_block_count};
     struct rf_buf body;
     if (o->push_count >= MAX_PUSHES || rf_id_equal(node, &o->self) || pushed_lately(o, type, node)) {
-        o->counters.config_updates_limited++;
+        o->counters->config_updates_limited++;
         return;
     }
-    rf_buf_init(&body, o->env.mem, conf->max_message_size);
+    rf_buf_init(&body, o->env->mem, conf->max_message_size);
     rf_config_update_encode(&update, &body);
     int error = rf_buf_error(&body);
     if (error == 0)
@@ -92,10 +92,10 @@ void overlay_config_push(struct rf_overlay *o, enum rf_config_update_type type, 
     rf_buf_deinit(&body);
     if (error == 0) {
         o->push_count++;
-        o->counters.config_updates_sent++;
+        o->counters->config_updates_sent++;
         return;
     }
-    o->counters.config_updates_limited++;
+    o->counters->config_updates_limited++;
     if (error == RF_ELIMIT)
         overlay_log(o, WARN,
                     "the configuration document does not fit into a message: others must fetch it by HTTPS");
@@ -117,7 +117,7 @@ bool overlay_config_check(struct rf_overlay *o, struct request *request)
     struct way way = request_way(request);
     struct rf_id node = request->pub.signer.node_id;
     struct rf_buf dests;
-    rf_buf_init(&dests, o->env.mem, UINT16_MAX);
+    rf_buf_init(&dests, o->env->mem, UINT16_MAX);
     send_way_put(o, &way, &dests);
     uint64_t link = request->pub.link;
     rf_overlay_refuse_text(o, &request->pub, RF_ERROR_CONFIG_TOO_OLD,
@@ -134,7 +134,7 @@ static void refuse(struct rf_overlay *o, struct rf_request *request, int error, 
 {
     bool format =
         error == RF_EFORMAT || error == RF_ELIMIT || error == RF_EUNSUPPORTED || error == RF_ENOTFOUND;
-    o->counters.config_updates_refused++;
+    o->counters->config_updates_refused++;
     overlay_log(o, WARN, "a ConfigUpdate is refused: %s%s%s", rf_error_text(error),
                 text[0] != '\0' ? ": " : "", text);
     rf_overlay_refuse_text(o, request, format ? RF_ERROR_INVALID_MESSAGE : RF_ERROR_FORBIDDEN,
@@ -144,7 +144,7 @@ static void refuse(struct rf_overlay *o, struct rf_request *request, int error, 
 /* Answered first: what comes of the new document may take the link, or us, out of the overlay. */
 static void accept_conf(struct rf_overlay *o, struct rf_request *request, struct rf_conf *next)
 {
-    o->counters.config_updates_accepted++;
+    o->counters->config_updates_accepted++;
     (void)rf_overlay_answer(o, request, rf_view_of(NULL, 0), NULL, 0);
     if (o->host.configured != NULL)
         o->host.configured(o->host.ctx, next);
@@ -157,7 +157,7 @@ static bool too_many(struct rf_overlay *o, struct rf_request *request)
     if (conn == NULL ||
         bucket_take(&conn->documents, overlay_now(o), OVERLAY_DOCUMENTS_PER_S, 4 * OVERLAY_DOCUMENTS_PER_S))
         return false;
-    o->counters.refused_overload++;
+    o->counters->refused_overload++;
     rf_overlay_refuse_text(o, request, RF_ERROR_REQUEST_TIMEOUT, "too many documents: try again later");
     return true;
 }
@@ -174,10 +174,10 @@ static void take_document(struct rf_overlay *o, struct rf_request *request, stru
     if (too_many(o, request))
         return;
     /* one that we cannot meet is examined, too: if it is genuine, we leave */
-    int error = rf_conf_examine(o->config.crypto, o->env.mem, xml, conf->overlay, &next, text, sizeof(text));
+    int error = rf_conf_examine(o->config.crypto, o->env->mem, xml, conf->overlay, &next, text, sizeof(text));
     bool newer = error == 0 && rf_conf_sequence_newer(next->sequence, conf->sequence);
     if (error == 0 && newer)
-        error = rf_conf_verify(conf, next, o->config.trust, o->env.now->wall_ms);
+        error = rf_conf_verify(conf, next, o->config.trust, o->env->now->wall_ms);
     if (error != 0)
         refuse(o, request, error, text);
     else if (newer)
@@ -210,7 +210,7 @@ static void take_kinds(struct rf_overlay *o, struct rf_request *request,
     }
     if (too_many(o, request))
         return;
-    int error = rf_conf_with_kinds(o->config.conf, o->config.crypto, o->config.trust, o->env.now->wall_ms,
+    int error = rf_conf_with_kinds(o->config.conf, o->config.crypto, o->config.trust, o->env->now->wall_ms,
                                    update->kinds, update->kind_count, &next, text, sizeof(text));
     if (error != 0)
         refuse(o, request, error, text);

@@ -19,17 +19,24 @@ static struct rf_view node_key(const struct rf_map_node *node)
 
 void conns_init(struct rf_overlay *o)
 {
-    rf_map_init(&o->conns.by_link, o->env.mem, o->env.seed, link_key);
-    rf_map_init(&o->conns.by_node, o->env.mem, o->env.seed, node_key);
+    rf_map_init(&o->conns.by_link, o->env->mem, o->env->seed, link_key);
+    rf_map_init(&o->conns.by_node, o->env->mem, o->env->seed, node_key);
+}
+
+static void conn_free(struct rf_overlay *o, struct conn *conn)
+{
+    rf_cert_release(conn->theirs);
+    rf_cert_release(conn->ours);
+    rf_free(o->env->mem, conn);
 }
 
 void conns_deinit(struct rf_overlay *o)
 {
     struct rf_map_node *node;
     while ((node = rf_map_drain(&o->conns.by_link)) != NULL)
-        rf_free(o->env.mem, RF_CONTAINER(node, struct conn, by_link));
+        conn_free(o, RF_CONTAINER(node, struct conn, by_link));
     while ((node = rf_map_drain(&o->conns.by_node)) != NULL)
-        rf_free(o->env.mem, RF_CONTAINER(node, struct peer, by_node));
+        rf_free(o->env->mem, RF_CONTAINER(node, struct peer, by_node));
     rf_map_deinit(&o->conns.by_link);
     rf_map_deinit(&o->conns.by_node);
 }
@@ -68,13 +75,13 @@ static struct peer *peer_touch(struct rf_overlay *o, const struct rf_id *node)
     struct peer *peer = peer_find(o, node);
     if (peer != NULL)
         return peer;
-    peer = rf_zalloc(o->env.mem, sizeof(*peer));
+    peer = rf_zalloc(o->env->mem, sizeof(*peer));
     if (peer == NULL)
         return NULL;
     peer->node = *node;
     rf_list_init(&peer->conns);
     if (rf_map_insert(&o->conns.by_node, &peer->by_node) != 0) {
-        rf_free(o->env.mem, peer);
+        rf_free(o->env->mem, peer);
         return NULL;
     }
     return peer;
@@ -85,13 +92,13 @@ static void peer_free_if_empty(struct rf_overlay *o, struct peer *peer)
     if (!rf_list_empty(&peer->conns))
         return;
     rf_map_remove(&o->conns.by_node, &peer->by_node);
-    rf_free(o->env.mem, peer);
+    rf_free(o->env->mem, peer);
 }
 
 static struct conn *conn_new(struct rf_overlay *o, uint64_t link, const struct rf_id *node)
 {
     struct peer *peer = peer_touch(o, node);
-    struct conn *conn = peer != NULL ? rf_zalloc(o->env.mem, sizeof(*conn)) : NULL;
+    struct conn *conn = peer != NULL ? rf_zalloc(o->env->mem, sizeof(*conn)) : NULL;
     if (conn == NULL) {
         if (peer != NULL)
             peer_free_if_empty(o, peer);
@@ -100,12 +107,43 @@ static struct conn *conn_new(struct rf_overlay *o, uint64_t link, const struct r
     conn->peer = peer;
     conn->info = (struct rf_conn){.link = link, .node = *node};
     if (rf_map_insert(&o->conns.by_link, &conn->by_link) != 0) {
-        rf_free(o->env.mem, conn);
+        rf_free(o->env->mem, conn);
         peer_free_if_empty(o, peer);
         return NULL;
     }
     rf_list_push_front(&peer->conns, &conn->list);
     return conn;
+}
+
+/* Which certificates do the two ends keep with the link? */
+static void agree_on_certs(struct rf_overlay *o, struct conn *conn)
+{
+    bool ours = false;
+    struct rf_cert *theirs = NULL;
+    if (o->host.kept_cert != NULL && conn->theirs == NULL)
+        theirs = o->host.kept_cert(o->host.ctx, conn->info.link, &ours);
+    if (theirs == NULL)
+        return;
+    conn->theirs = rf_cert_hold(theirs);
+    if (ours)
+        conn->ours = rf_cert_hold(o->config.identity->cert);
+}
+
+int conns_verify(struct rf_overlay *o, const struct conn *conn, const struct rf_message *message,
+                 struct rf_signer *out)
+{
+    uint64_t wall_ms = o->env->now->wall_ms;
+    int error = rf_verify_message(o->config.trust, message, wall_ms, out);
+    if (error != RF_ENOTFOUND || conn == NULL || conn->theirs == NULL)
+        return error;
+    const struct rf_signature *signature = &message->security.signature;
+    struct rf_view certs[1 + RF_CERT_MAX_CHAIN] = {conn->theirs->x509.der};
+    struct rf_signed input;
+    for (size_t i = 0; i < conn->theirs->chain_count; i++)
+        certs[1 + i] = conn->theirs->chain[i];
+    rf_signed_message(message->header.overlay, message->header.transaction_id, message->contents, &input);
+    return rf_verify(o->config.trust, certs, 1 + conn->theirs->chain_count, signature, input.parts,
+                     input.part_count, wall_ms, out);
 }
 
 void rf_overlay_link_up(struct rf_overlay *o, uint64_t link, const struct rf_id *node, bool outgoing,
@@ -123,7 +161,10 @@ void rf_overlay_link_up(struct rf_overlay *o, uint64_t link, const struct rf_id 
     }
     conn->info.outgoing = outgoing;
     conn->info.suspect = false;
+    conn->max_message = o->host.max_message != NULL ? o->host.max_message(o->host.ctx, link) : 0;
+    agree_on_certs(o, conn);
     peer_choose(conn->peer);
+    conn->peer->told = link;
     struct rf_conn info = conn->info;
     if (o->topology != NULL)
         o->ops->link_up(o->topology, &info, bootstrap);
@@ -136,21 +177,25 @@ void rf_overlay_link_down(struct rf_overlay *o, uint64_t link, int reason)
         return;
     struct peer *peer = conn->peer;
     struct rf_conn info = conn->info;
-    bool was_best = peer->best == conn;
+    bool replaced = peer->best == conn || peer->told == link; /* what the topology has in mind, or should */
     rf_list_remove(&conn->list);
     rf_map_remove(&o->conns.by_link, &conn->by_link);
-    rf_free(o->env.mem, conn);
+    conn_free(o, conn);
     peer_choose(peer);
     struct conn *best = peer->best;
     if (best != NULL)
         info = best->info;
+    else
+        info.link = peer->told;
+    if (replaced)
+        peer->told = info.link;
     peer_free_if_empty(o, peer);
     calls_link_down(o, link);
     if (o->topology == NULL)
         return;
     if (best == NULL)
         o->ops->link_down(o->topology, &info, reason);
-    else if (was_best)
+    else if (replaced)
         o->ops->link_up(o->topology, &info, false);
 }
 
@@ -170,6 +215,21 @@ uint64_t rf_overlay_link_of(const struct rf_overlay *o, const struct rf_id *node
 {
     const struct conn *conn = conns_best(o, node);
     return conn != NULL ? conn->info.link : 0;
+}
+
+size_t rf_overlay_links_of(const struct rf_overlay *o, const struct rf_id *node, uint64_t *out, size_t max)
+{
+    const struct peer *peer = peer_find(o, node);
+    size_t count = 0;
+    if (peer == NULL)
+        return 0;
+    RF_LIST_EACH(&peer->conns, it)
+    {
+        if (count == max)
+            break;
+        out[count++] = RF_LIST_ENTRY(it, struct conn, list)->info.link;
+    }
+    return count;
 }
 
 size_t rf_overlay_conns(const struct rf_overlay *o, struct rf_conn *out, size_t max)

@@ -61,7 +61,7 @@ static int fill(struct rf_overlay *o, struct rf_region *region, uint16_t kind, s
 static bool put_kind(struct rf_overlay *o, struct rf_region *region, uint16_t kind, struct rf_buf *infos)
 {
     struct rf_buf contents;
-    rf_buf_init(&contents, o->env.mem, UINT16_MAX);
+    rf_buf_init(&contents, o->env->mem, UINT16_MAX);
     bool told = fill(o, region, kind, &contents) == 0 && rf_buf_error(&contents) == 0;
     if (told) {
         struct rf_diag_info info = {kind, rf_buf_view(&contents)};
@@ -74,7 +74,7 @@ static bool put_kind(struct rf_overlay *o, struct rf_region *region, uint16_t ki
 int overlay_diag_answer(struct rf_overlay *o, const struct rf_request *request, const struct rf_diag_req *req,
                         struct rf_buf *infos, struct rf_diag_ans *out)
 {
-    uint64_t now_ms = o->env.now->wall_ms;
+    uint64_t now_ms = o->env->now->wall_ms;
     struct rf_view extensions = req->extensions;
     struct rf_diag_extension extension;
     size_t asked = 0, told = 0;
@@ -189,8 +189,8 @@ static void on_path_track(void *arg, struct rf_request *request)
         rf_overlay_refuse_malformed(o, request, error, "malformed PathTrack");
         return;
     }
-    rf_buf_init(&infos, o->env.mem, o->config.conf->max_message_size);
-    rf_buf_init(&body, o->env.mem, o->config.conf->max_message_size);
+    rf_buf_init(&infos, o->env->mem, o->config.conf->max_message_size);
+    rf_buf_init(&body, o->env->mem, o->config.conf->max_message_size);
     answer_path_track(o, request, &req, &infos, &body);
     rf_buf_deinit(&infos);
     rf_buf_deinit(&body);

@@ -77,10 +77,10 @@ static void answer_again(struct rf_overlay *o, const struct arrival *a, const st
 {
     struct way way = {.link = a->link, .link_node = a->link_node, .header = &message->header};
     if (!kept->answered) {
-        o->counters.dropped_being_answered++;
+        o->counters->dropped_being_answered++;
         return;
     }
-    o->counters.answered_from_cache++;
+    o->counters->answered_from_cache++;
     (void)send_response(o, &way, rf_view_of(kept->rest, kept->rest_len)); /* counted there */
 }
 
@@ -95,7 +95,7 @@ static bool options_understood(struct rf_overlay *o, struct request *request)
         bool direct = option.type == RF_OPTION_EXTENSIVE_ROUTING_MODE;
         if (!direct && (option.flags & RF_OPTION_DESTINATION_CRITICAL) == 0)
             continue;
-        o->counters.dropped_option++;
+        o->counters->dropped_option++;
         rf_overlay_refuse_text(o, &request->pub,
                                direct ? RF_ERROR_UNKNOWN_EXTENSION : RF_ERROR_UNSUPPORTED_FORWARDING_OPTION,
                                direct ? "no direct responses here" : "critical forwarding option");
@@ -135,7 +135,7 @@ int rf_overlay_handle(struct rf_overlay *o, uint16_t code, rf_request_fn fn, voi
         return RF_EINVAL;
     if (handler_of(o, code) != NULL)
         return RF_EEXIST;
-    struct handler *more = rf_resize(o->env.mem, o->handlers, (o->handler_count + 1) * sizeof(*more));
+    struct handler *more = rf_resize(o->env->mem, o->handlers, (o->handler_count + 1) * sizeof(*more));
     if (more == NULL)
         return RF_ENOMEM;
     o->handlers = more;
@@ -154,7 +154,7 @@ static void handle(struct rf_overlay *o, struct request *request, uint64_t print
         rf_overlay_refuse_text(o, &request->pub, RF_ERROR_INVALID_MESSAGE, "unknown method");
         return;
     }
-    o->counters.delivered_requests++;
+    o->counters->delivered_requests++;
     request->keep_answer = true;
     answers_begin(o, message->header.transaction_id, &request->pub.signer.node_id, print);
     handler->fn(handler->arg, &request->pub);
@@ -175,7 +175,7 @@ void dispatch_request(struct rf_overlay *o, const struct arrival *a, const struc
     if (request.pub.to_resource)
         request.pub.resource = a->dest.id;
     if (!admit(o, a->conn, message)) {
-        o->counters.refused_overload++;
+        o->counters->refused_overload++;
         send_path_error(o, a->conn, &message->header, RF_ERROR_REQUEST_TIMEOUT,
                         "overloaded: try again later");
         return;
@@ -186,11 +186,11 @@ void dispatch_request(struct rf_overlay *o, const struct arrival *a, const struc
         answer_again(o, a, message, kept);
         return;
     }
-    if (rf_verify_message(o->config.trust, message, o->env.now->wall_ms, &request.pub.signer) != 0) {
-        o->counters.dropped_signature++;
+    if (conns_verify(o, a->conn, message, &request.pub.signer) != 0) {
+        o->counters->dropped_signature++;
         return;
     }
-    rf_region_init(&request.region, o->env.mem, OVERLAY_REGION_LEN(a->rest.len));
+    rf_region_init(&request.region, o->env->mem, OVERLAY_REGION_LEN(a->rest.len));
     kept = answers_find(o, transaction_id, &request.pub.signer.node_id);
     if (kept != NULL)
         answer_again(o, a, message, kept);

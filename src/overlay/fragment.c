@@ -45,9 +45,9 @@ static bool charge(struct rf_overlay *o, struct assembly *assembly, size_t len)
 {
     struct conn *conn = conns_find(o, assembly->charged_link);
     size_t max = o->config.max_fragment_bytes;
-    if (o->fragments.byte_count + len > max || (conn != NULL && conn->fragment_len + len > max / LINK_SHARE))
+    if (o->fragments->byte_count + len > max || (conn != NULL && conn->fragment_len + len > max / LINK_SHARE))
         return false;
-    o->fragments.byte_count += len;
+    o->fragments->byte_count += len;
     assembly->charged_len += len;
     if (conn != NULL)
         conn->fragment_len += len;
@@ -57,7 +57,7 @@ static bool charge(struct rf_overlay *o, struct assembly *assembly, size_t len)
 static void discharge(struct rf_overlay *o, const struct assembly *assembly)
 {
     struct conn *conn = conns_find(o, assembly->charged_link);
-    o->fragments.byte_count -= assembly->charged_len;
+    o->fragments->byte_count -= assembly->charged_len;
     if (conn != NULL)
         conn->fragment_len -= assembly->charged_len;
 }
@@ -65,21 +65,21 @@ static void discharge(struct rf_overlay *o, const struct assembly *assembly)
 /* Takes it out of the table; it lives on until assembly_free. */
 static void assembly_unlink(struct rf_overlay *o, struct assembly *assembly)
 {
-    rf_map_remove(&o->fragments.map, &assembly->node);
+    rf_map_remove(&o->fragments->map, &assembly->node);
     rf_list_remove(&assembly->list);
     discharge(o, assembly);
 }
 
 void assembly_free(struct rf_overlay *o, struct assembly *assembly)
 {
-    rf_free(o->env.mem, assembly->lists);
-    rf_free(o->env.mem, assembly->data);
-    rf_free(o->env.mem, assembly);
+    rf_free(o->env->mem, assembly->lists);
+    rf_free(o->env->mem, assembly->data);
+    rf_free(o->env->mem, assembly);
 }
 
 static void drop(struct rf_overlay *o, struct assembly *assembly)
 {
-    o->counters.dropped_fragment++;
+    o->counters->dropped_fragment++;
     assembly_unlink(o, assembly);
     assembly_free(o, assembly);
 }
@@ -87,33 +87,44 @@ static void drop(struct rf_overlay *o, struct assembly *assembly)
 static void expire(struct rf_timer *timer, void *arg)
 {
     struct rf_overlay *o = arg;
-    while (!rf_list_empty(&o->fragments.list)) {
-        struct assembly *oldest = RF_LIST_ENTRY(o->fragments.list.next, struct assembly, list);
+    while (!rf_list_empty(&o->fragments->list)) {
+        struct assembly *oldest = RF_LIST_ENTRY(o->fragments->list.next, struct assembly, list);
         if (oldest->expires_us > overlay_now(o)) {
-            (void)rf_timer_set(o->env.timers, timer, oldest->expires_us); /* else the next piece sets it */
+            (void)rf_timer_set(o->env->timers, timer, oldest->expires_us); /* else the next piece sets it */
             return;
         }
         drop(o, oldest);
     }
+    fragments_deinit(o); /* who gets none for a while keeps no tables: clients are many */
 }
 
-void fragments_init(struct rf_overlay *o)
+static bool fragments_begin(struct rf_overlay *o)
 {
-    rf_map_init(&o->fragments.map, o->env.mem, o->env.seed, assembly_key);
-    rf_list_init(&o->fragments.list);
-    rf_timer_init(&o->fragments.timer, expire, o);
+    if (o->fragments != NULL)
+        return true;
+    o->fragments = rf_zalloc(o->env->mem, sizeof(*o->fragments));
+    if (o->fragments == NULL)
+        return false;
+    rf_map_init(&o->fragments->map, o->env->mem, o->env->seed, assembly_key);
+    rf_list_init(&o->fragments->list);
+    rf_timer_init(&o->fragments->timer, expire, o);
+    return true;
 }
 
 void fragments_deinit(struct rf_overlay *o)
 {
-    rf_timer_stop(o->env.timers, &o->fragments.timer);
-    RF_LIST_EACH_SAFE(&o->fragments.list, it)
+    if (o->fragments == NULL)
+        return;
+    rf_timer_stop(o->env->timers, &o->fragments->timer);
+    RF_LIST_EACH_SAFE(&o->fragments->list, it)
     {
         struct assembly *assembly = RF_LIST_ENTRY(it, struct assembly, list);
         assembly_unlink(o, assembly);
         assembly_free(o, assembly);
     }
-    rf_map_deinit(&o->fragments.map);
+    rf_map_deinit(&o->fragments->map);
+    rf_free(o->env->mem, o->fragments);
+    o->fragments = NULL;
 }
 
 static size_t make_key(const struct rf_overlay *o, const struct arrival *a, uint8_t key[KEY_LEN])
@@ -137,26 +148,28 @@ static struct assembly *assembly_touch(struct rf_overlay *o, const struct arriva
 {
     uint8_t key[KEY_LEN];
     size_t key_len = make_key(o, a, key);
-    struct rf_map_node *found = rf_map_find(&o->fragments.map, rf_view_of(key, key_len));
+    if (!fragments_begin(o))
+        return NULL;
+    struct rf_map_node *found = rf_map_find(&o->fragments->map, rf_view_of(key, key_len));
     if (found != NULL)
         return RF_CONTAINER(found, struct assembly, node);
     uint64_t expires_us = overlay_now(o) + overlay_lifetime_us(o);
-    if (!rf_timer_is_set(&o->fragments.timer) &&
-        rf_timer_set(o->env.timers, &o->fragments.timer, expires_us) != 0)
+    if (!rf_timer_is_set(&o->fragments->timer) &&
+        rf_timer_set(o->env->timers, &o->fragments->timer, expires_us) != 0)
         return NULL;
-    struct assembly *assembly = rf_zalloc(o->env.mem, sizeof(*assembly));
+    struct assembly *assembly = rf_zalloc(o->env->mem, sizeof(*assembly));
     if (assembly == NULL)
         return NULL;
     assembly->charged_link = a->link;
     assembly->expires_us = expires_us;
     memcpy(assembly->key, key, key_len);
     assembly->key_len = key_len;
-    if (!charge(o, assembly, sizeof(*assembly)) || rf_map_insert(&o->fragments.map, &assembly->node) != 0) {
+    if (!charge(o, assembly, sizeof(*assembly)) || rf_map_insert(&o->fragments->map, &assembly->node) != 0) {
         discharge(o, assembly);
-        rf_free(o->env.mem, assembly);
+        rf_free(o->env->mem, assembly);
         return NULL;
     }
-    rf_list_push_back(&o->fragments.list, &assembly->list);
+    rf_list_push_back(&o->fragments->list, &assembly->list);
     return assembly;
 }
 
@@ -169,7 +182,7 @@ static int take_header(struct rf_overlay *o, struct assembly *assembly, const st
         return 0;
     if (!charge(o, assembly, len))
         return RF_ELIMIT;
-    assembly->lists = rf_alloc(o->env.mem, len);
+    assembly->lists = rf_alloc(o->env->mem, len);
     if (assembly->lists == NULL)
         return RF_ENOMEM;
     struct rf_buf buf;
@@ -196,7 +209,7 @@ static int make_room(struct rf_overlay *o, struct assembly *assembly, size_t end
         cap = o->config.conf->max_message_size;
     if (!charge(o, assembly, cap - assembly->cap))
         return RF_ELIMIT;
-    uint8_t *data = rf_resize(o->env.mem, assembly->data, cap);
+    uint8_t *data = rf_resize(o->env->mem, assembly->data, cap);
     if (data == NULL)
         return RF_ENOMEM;
     assembly->data = data;
@@ -265,11 +278,11 @@ struct assembly *fragments_add(struct rf_overlay *o, struct arrival *a)
 {
     struct rf_piece piece;
     struct assembly *assembly = NULL;
-    o->counters.fragments_received++;
+    o->counters->fragments_received++;
     if (rf_piece_of(&a->header, a->rest, &piece) == 0)
         assembly = assembly_touch(o, a);
     if (assembly == NULL) {
-        o->counters.dropped_fragment++;
+        o->counters->dropped_fragment++;
         return NULL;
     }
     if (add_piece(o, assembly, a, &piece) != 0) {

@@ -2,8 +2,8 @@
  * internal.h - the overlay's inside, shared by the files of the transport only (not by the storage, not by the topology plugin).
  *
  * overlay.c the object and its doors to node/ and topology; conns.c Connection Table; route.c destination rules of 1.2;
- * forward.c what comes in from links; send.c what goes out; opaque.c via lists kept here; fragment.c reassembly; calls.c and
- * reply.c our requests; dispatch.c and answer.c requests of others; answers.c answers kept for duplicates; config.c configuration sequence
+ * forward.c what comes in from links; send.c what goes out; opaque.c via lists kept here; fragment.c reassembly; calls.c,
+ * reply.c and detour.c our requests; dispatch.c and answer.c requests of others; answers.c answers kept for duplicates; config.c configuration sequence
  * and ConfigUpdate; ping.c, diag.c, trace.c the methods that answer by themselves.
  */
 #ifndef RF_OVERLAY_INTERNAL_H
@@ -31,24 +31,19 @@
 /* what the decoded form of a message may take */
 #define OVERLAY_REGION_LEN(message_len) ((size_t)64 * 1024 + 64 * (message_len))
 
-/* A token bucket: `rate` per second, at most `burst` at once. */
+/* A token bucket: `rate` per second, above 0, at most `burst` at once. */
 struct bucket {
-    uint64_t tokens; /* millionths */
-    uint64_t at_us;  /* when they were last filled; 0: never, it is full */
+    uint64_t full_ns; /* when it will be full, if nothing more is taken; each token took 1 s / rate */
 };
 /* keep: so many stay in */
 static inline bool bucket_take_above(struct bucket *bucket, uint64_t now_us, uint64_t rate, uint64_t burst,
                                      uint64_t keep)
 {
-    uint64_t full = burst * RF_US_PER_S, past_us = now_us - bucket->at_us;
-    if (bucket->at_us == 0 || past_us >= full / (rate > 0 ? rate : 1))
-        bucket->tokens = full;
-    else
-        bucket->tokens = bucket->tokens + past_us * rate < full ? bucket->tokens + past_us * rate : full;
-    bucket->at_us = now_us > 0 ? now_us : 1;
-    if (bucket->tokens < (1 + keep) * RF_US_PER_S)
+    uint64_t now_ns = now_us * 1000, each_ns = 1000 * RF_US_PER_S / rate;
+    uint64_t full_ns = (bucket->full_ns > now_ns ? bucket->full_ns : now_ns) + each_ns;
+    if (full_ns - now_ns > (burst - keep) * each_ns)
         return false;
-    bucket->tokens -= RF_US_PER_S;
+    bucket->full_ns = full_ns;
     return true;
 }
 static inline bool bucket_take(struct bucket *bucket, uint64_t now_us, uint64_t rate, uint64_t burst)
@@ -64,6 +59,7 @@ struct peer {
     struct rf_id node;
     struct rf_list conns; /* newest first */
     struct conn *best;    /* that messages take */
+    uint64_t told;        /* the link that the topology was told of last */
 };
 /* One link. */
 struct conn {
@@ -72,14 +68,20 @@ struct conn {
     struct peer *peer;
     struct rf_conn info;
     struct bucket requests, maintenance, errors, documents;
+    size_t max_message;  /* that it takes; 0: whatever the overlay allows */
     size_t fragment_len; /* bytes of unfinished messages that came over it */
+    /* what host.kept_cert said: the other end's certificate, and the one of ours that it keeps. One reference each, or NULL */
+    struct rf_cert *theirs, *ours;
 };
 struct conns {
     struct rf_map by_link, by_node;
 };
 void conns_init(struct rf_overlay *o);
 void conns_deinit(struct rf_overlay *o);
-struct conn *conns_find(const struct rf_overlay *o, uint64_t link);            /* NULL: not up */
+struct conn *conns_find(const struct rf_overlay *o, uint64_t link); /* NULL: not up */
+/* conns_verify is rf_verify_message for what came over `conn` (NULL: from ourselves): a certificate that the link keeps need not be in it. */
+int conns_verify(struct rf_overlay *o, const struct conn *conn, const struct rf_message *message,
+                 struct rf_signer *out);
 struct conn *conns_best(const struct rf_overlay *o, const struct rf_id *node); /* NULL: not linked */
 
 /* ---- route.c ---- */
@@ -131,14 +133,24 @@ struct looped {
     size_t len;
     uint8_t bytes[];
 };
-/* send_on sends one whole message on a link, in fragments if it must. `message` must not lie in o->piece. Errors: those of host.send. */
-int send_on(struct rf_overlay *o, uint64_t link, struct rf_view message);
+/*
+ * send_on sends one message, or a fragment of one, on a link: in fragments if that takes no more at once. `message` must not lie in o->scratch->piece.
+ * Errors: those of host.send; RF_ELIMIT it is too large for the link, and its header too long to cut it. Counted.
+ */
+int send_on(struct rf_overlay *o, const struct conn *conn, struct rf_view message);
+/* send_can_cut: can a message of so many bytes, of which `header_len` are its header, go over this link? */
+bool send_can_cut(const struct conn *conn, size_t len, size_t header_len);
+/*
+ * send_own is send_on for a message that we have signed. To the node at the other end, which keeps our certificate with the link, it goes without
+ * that. `message` must not lie in o->brief.
+ */
+int send_own(struct rf_overlay *o, struct conn *conn, struct rf_view message);
 /* send_loop queues a message to ourselves. Errors: RF_ELIMIT, RF_ENOMEM. */
 int send_loop(struct rf_overlay *o, struct rf_view message);
 void send_loop_fired(struct rf_timer *timer, void *arg);
 void send_loop_deinit(struct rf_overlay *o);
 /*
- * send_pack builds contents and security block of a message of ours in o->rest (borrowed until the next pack).
+ * send_pack builds contents and security block of a message of ours in o->scratch->rest (borrowed until the next pack).
  * Errors: RF_ENOMEM, RF_ELIMIT, RF_ECRYPTO.
  */
 struct pack {
@@ -189,7 +201,6 @@ struct fragments {
     size_t byte_count;   /* in all */
     struct rf_timer timer;
 };
-void fragments_init(struct rf_overlay *o);
 void fragments_deinit(struct rf_overlay *o);
 /*
  * fragments_add takes a piece of a message that is for us. Returns the assembly when it is complete: `a` then describes the whole
@@ -204,6 +215,7 @@ enum call_state {
     CALL_EXCHANGING,  /* documents or Kinds are being exchanged; then it is sent anew */
     CALL_FAILED,      /* ends at the next tick with `error` */
 };
+#define CALL_MAX_TRIED 4
 struct call {
     struct rf_map_node by_txid, by_id;
     struct rf_list list; /* in o->calls.list, oldest first */
@@ -226,8 +238,14 @@ struct call {
     int error;
     uint16_t error_code; /* the last Error, a hint */
     bool error_final;    /* it came from the right node */
-    bool config_any, any_responder;
+    bool config_any, any_responder, quiet;
     struct rf_id exchange_with;
+    struct rf_id tried[CALL_MAX_TRIED]; /* nodes that it left over, or that it is to avoid */
+    size_t tried_count, tried_next;
+    struct rf_id distrust[RF_CALL_MAX_AVOID]; /* whose answers are not taken */
+    struct rf_id doubted; /* who gave an answer that is not believed yet, over doubted_link; len 0: nobody */
+    uint64_t doubted_link;
+    unsigned doubts;
     rf_reply_fn done;
     void *arg;
 };
@@ -245,12 +263,21 @@ struct call *calls_find(const struct rf_overlay *o, uint64_t transaction_id);
 int calls_start(struct rf_overlay *o, const struct rf_call *call, struct rf_view dests, bool unlimited,
                 rf_call_id *out);
 void calls_end(struct call *call, const struct rf_reply *reply); /* frees it */
+struct rf_id calls_hop(const struct call *call);                 /* that took it last; len 0: none */
 void calls_link_down(struct rf_overlay *o, uint64_t link);
 void calls_joined(struct rf_overlay *o);     /* what found no way goes out now */
 void calls_configured(struct rf_overlay *o); /* what waited for a newer document goes out now */
 void calls_exchanged(struct rf_overlay *o, const struct rf_id *node); /* `node` has our document now */
 /* reply_take takes a response that arrived. */
 void reply_take(struct rf_overlay *o, const struct arrival *a, const struct rf_message *message);
+
+/* ---- detour.c ---- */
+/* detour_way: the link for a transmission that is to be forwarded: that of the route, or another when that was tried. */
+struct conn *detour_way(struct call *call, const struct route *route);
+/* detour_doubts: the answer that arrived is by somebody who hardly is in charge: not to be taken, the call asks over another way. */
+/* detour_refused: the answer that arrived was not taken, because of who signed it: the call asks over another way. */
+void detour_refused(struct call *call, const struct arrival *a, const struct rf_id *signer);
+bool detour_doubts(struct call *call, const struct arrival *a, const struct rf_id *signer);
 
 /* ---- answers.c ---- */
 #define ANSWER_KEY_MAX_LEN (8 + RF_ID_MAX_LEN)
@@ -272,7 +299,6 @@ struct answers {
     size_t count, byte_count;
     struct rf_timer timer;
 };
-void answers_init(struct rf_overlay *o);
 void answers_deinit(struct rf_overlay *o);
 uint64_t answers_print(const struct rf_overlay *o, const struct rf_message *message, struct rf_view rest);
 struct kept_answer *answers_find_print(const struct rf_overlay *o, uint64_t print);
@@ -334,7 +360,7 @@ void overlay_traces_deinit(struct rf_overlay *o);
 
 /* ---- overlay.c ---- */
 struct rf_overlay {
-    struct rf_env env;
+    const struct rf_env *env;        /* borrowed */
     struct rf_overlay_config config; /* conf: one reference */
     struct rf_overlay_host host;
     struct rf_id self;
@@ -342,14 +368,16 @@ struct rf_overlay {
     const struct rf_topology_ops *ops;
     struct rf_topology *topology; /* NULL while it is made or after it has gone */
     bool closing;
-    struct rf_overlay_counters counters;
+    struct rf_overlay_counters *counters;
 
+    float apart[3]; /* distances of Resource-IDs from who answered for them, see detour.c */
+    unsigned apart_count;
     struct bucket requests; /* that are delivered here, over all links */
     struct conns conns;
     struct opaques opaques;
-    struct fragments fragments;
+    struct fragments *fragments; /* owned; NULL: no fragments have come lately */
     struct calls calls;
-    struct answers answers;
+    struct answers *answers;  /* owned; NULL while none is kept */
     struct handler *handlers; /* owned */
     size_t handler_count;
     struct rf_list deferred;
@@ -369,17 +397,17 @@ struct rf_overlay {
     size_t (*resource_count)(void *arg);
     void *resource_arg;
 
-    /* kept between messages, so that most allocate nothing */
-    struct rf_buf out;      /* the message that is being sent */
-    struct rf_buf piece;    /* a fragment of it */
-    struct rf_buf contents; /* contents of a message of ours */
-    struct rf_buf rest;     /* these with the security block: what send_pack made */
-    struct rf_buf lists;    /* destination list and options of a response */
+    /*
+     * Kept between messages, so that most allocate nothing. out: the message that is being sent; piece: a fragment of it; contents: of a message of
+     * ours; rest: these with the security block, what send_pack made; brief: a message of ours without our certificate; lists: destination list
+     * and options of a response.
+     */
+    struct rf_scratch *scratch;
 };
 
 static inline uint64_t overlay_now(const struct rf_overlay *o)
 {
-    return o->env.now->mono_us;
+    return o->env->now->mono_us;
 }
 static inline uint8_t overlay_id_len(const struct rf_overlay *o)
 {
@@ -396,6 +424,6 @@ static inline bool overlay_is_peer(const struct rf_overlay *o)
 {
     return o->config.role == RF_ROLE_PEER;
 }
-#define overlay_log(o, level, ...) rf_log_write((o)->env.log, RF_LOG_##level, "overlay", __VA_ARGS__)
+#define overlay_log(o, level, ...) rf_log_write((o)->env->log, RF_LOG_##level, "overlay", __VA_ARGS__)
 
 #endif

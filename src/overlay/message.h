@@ -43,13 +43,16 @@ struct rf_reply {
     const struct rf_message *message; /* NULL without an answer */
     const struct rf_signer *signer;   /* NULL without an answer */
     uint64_t link;                    /* that the answer came over */
-    uint64_t rtt_us;                  /* from the last transmission */
+    struct rf_id hop; /* the neighbor that the last transmission left over; len 0: none, or to ourselves */
+    bool doubted;     /* an earlier answer was not believed */
+    uint64_t rtt_us;  /* from the last transmission */
     unsigned transmissions;
     struct rf_region *region; /* for decoding */
 };
 typedef void (*rf_reply_fn)(void *arg, const struct rf_reply *reply);
 
 #define RF_CALL_MAX_DESTS 8
+#define RF_CALL_MAX_AVOID 2
 typedef uint64_t rf_call_id; /* 0 = none */
 
 struct rf_call {
@@ -68,6 +71,11 @@ struct rf_call {
     bool config_sequence_any;   /* send 65535: ConfigUpdate */
     /* whoever signed may answer for a Resource-ID, but for Errors (2.8 rule 4 is left out): partition checks */
     bool any_responder;
+    /* no answer is needed, which an extension says (wire/quiet.h): without one, done is told success and no message after the last interval */
+    bool quiet;
+    struct rf_id avoid[RF_CALL_MAX_AVOID]; /* neighbors not to be sent over, if there is another way */
+    size_t avoid_count;
+    struct rf_id distrust[RF_CALL_MAX_AVOID]; /* no answer of these nodes is taken; len 0: none */
     rf_reply_fn done; /* called exactly once, never from inside rf_overlay_call; may be NULL */
     void *arg;
 };
@@ -81,7 +89,8 @@ void rf_call_via(struct rf_call *call,
 /*
  * rf_overlay_call signs and sends a request and retransmits it until it is answered (1.4). A request to ourselves (our Node-ID, a Resource-ID
  * that is ours, the wildcard without a link) needs no link. An answer Error_Config_Too_Old/New is not the end: documents are
- * exchanged and the request is sent again under a new transaction ID (1.6). Error_Request_Timeout from the right node is retransmitted.
+ * exchanged and the request is sent again under a new transaction ID (1.6). Every transmission takes another first hop than those before it, where there is one; an answer
+ * for a Resource-ID by a node that lies too far from it is believed when it came over two ways (docs/decisions/0013-retries-over-other-ways.md). Error_Request_Timeout from the right node is retransmitted.
  * Errors: RF_ELIMIT too many calls under way or message larger than max-message-size, RF_ENOMEM, RF_EINVAL, RF_ECRYPTO, RF_ECLOSED the
  * overlay is being freed; then done is not called.
  */
@@ -93,7 +102,7 @@ void rf_overlay_cancel(struct rf_overlay *overlay, rf_call_id id);
  * RF_EEXIST, RF_EINVAL, RF_ENOMEM. */
 int rf_overlay_handle(struct rf_overlay *overlay, uint16_t code, rf_request_fn fn, void *arg);
 /*
- * rf_overlay_answer sends code+1 with `body`; certs: DER that go into the bucket (for stored values inside). After it the request is answered,
+ * rf_overlay_answer sends code+1, unless the request says that it needs no answer, with `body`; certs: DER that go into the bucket (for stored values inside). After it the request is answered,
  * whatever it returns. Errors: RF_ELIMIT the answer exceeds max_response_length or max-message-size (Error_Response_Too_Large was sent instead),
  * RF_ENOMEM, RF_ECRYPTO (the requester will ask again).
  */

@@ -16,12 +16,12 @@ static int slots_touch(struct rf_overlay *o)
     struct opaques *t = &o->opaques;
     if (t->slots != NULL)
         return 0;
-    t->slots = rf_zalloc(o->env.mem, OVERLAY_OPAQUE_SLOTS * sizeof(*t->slots));
+    t->slots = rf_zalloc(o->env->mem, OVERLAY_OPAQUE_SLOTS * sizeof(*t->slots));
     if (t->slots == NULL)
         return RF_ENOMEM;
-    t->next = rf_rng_below(o->env.jitter, OVERLAY_OPAQUE_SLOTS);
+    t->next = rf_rng_below(o->env->jitter, OVERLAY_OPAQUE_SLOTS);
     for (size_t i = 0; i < OVERLAY_OPAQUE_SLOTS; i++)
-        t->slots[i].generation = (uint8_t)rf_rng_below(o->env.secret, GENERATION_MASK + 1);
+        t->slots[i].generation = (uint8_t)rf_rng_below(o->env->secret, GENERATION_MASK + 1);
     return 0;
 }
 
@@ -48,14 +48,14 @@ int opaque_keep(struct rf_overlay *o, struct rf_view via, const struct rf_id *fr
     struct opaque_slot *slot = slot_take(o);
     if (slot == NULL)
         return RF_ELIMIT;
-    rf_buf_init(&buf, o->env.mem, UINT16_MAX);
+    rf_buf_init(&buf, o->env->mem, UINT16_MAX);
     rf_dest_list_way_back(via, from, &buf);
     error = rf_buf_error(&buf);
     uint8_t *bytes = error == 0 ? rf_buf_steal(&buf, &len) : NULL;
     rf_buf_deinit(&buf);
     if (error != 0)
         return error;
-    rf_free(o->env.mem, slot->bytes);
+    rf_free(o->env->mem, slot->bytes);
     slot->bytes = bytes;
     slot->len = (uint16_t)len;
     slot->generation = (slot->generation + 1) & GENERATION_MASK;
@@ -79,7 +79,7 @@ bool opaque_find(const struct rf_overlay *o, uint16_t compact, struct rf_view *o
 void opaque_deinit(struct rf_overlay *o)
 {
     for (size_t i = 0; o->opaques.slots != NULL && i < OVERLAY_OPAQUE_SLOTS; i++)
-        rf_free(o->env.mem, o->opaques.slots[i].bytes);
-    rf_free(o->env.mem, o->opaques.slots);
+        rf_free(o->env->mem, o->opaques.slots[i].bytes);
+    rf_free(o->env->mem, o->opaques.slots);
     o->opaques.slots = NULL;
 }

@@ -5,8 +5,6 @@
 RF_COUNTERS_DEFINE(overlay, RF_OVERLAY_COUNTERS, X)
 #undef X
 
-#define SCRATCH_MAX_LEN ((size_t)32 * 1024 * 1024) /* fragments count to 2^24 - 1 */
-
 void rf_overlay_config_default(struct rf_overlay_config *config)
 {
     *config = (struct rf_overlay_config){
@@ -48,11 +46,29 @@ static void tell_homed(void *ctx, const struct rf_id *home, bool guest)
         o->host.homed(o->host.ctx, home, guest);
 }
 
+static bool ask_reserve(void *ctx)
+{
+    struct rf_overlay *o = ctx;
+    return o->host.reserve == NULL || o->host.reserve(o->host.ctx);
+}
+
+static int wish_redial(void *ctx, const struct rf_id *node)
+{
+    struct rf_overlay *o = ctx;
+    return o->host.redial(o->host.ctx, node);
+}
+
 static void wish_bootstrap(void *ctx)
 {
     struct rf_overlay *o = ctx;
     if (o->host.bootstrap != NULL)
         o->host.bootstrap(o->host.ctx);
+}
+
+static bool tell_outside(void *ctx)
+{
+    struct rf_overlay *o = ctx;
+    return o->host.outside != NULL && o->host.outside(o->host.ctx);
 }
 
 static void wish_disconnect(void *ctx, uint64_t link)
@@ -66,6 +82,12 @@ static void wish_keepalive(void *ctx, uint64_t link, uint64_t quiet_us)
 {
     struct rf_overlay *o = ctx;
     o->host.keepalive(o->host.ctx, link, quiet_us);
+}
+
+static uint32_t ask_rtt(void *ctx, uint64_t link)
+{
+    struct rf_overlay *o = ctx;
+    return o->host.rtt(o->host.ctx, link);
 }
 
 static void tell_state(void *ctx, enum rf_topology_state state)
@@ -108,10 +130,13 @@ static struct rf_topology_params topology_params(const struct rf_overlay *o)
         .update_interval_us = conf->chord_update_interval_s * RF_US_PER_S,
         .ping_interval_us = conf->chord_ping_interval_s * RF_US_PER_S,
         .reactive = conf->chord_reactive,
+        .self_tuning = conf->self_tuning,
+        .peers_to_probe = conf->peers_to_probe,
         .successor_count = 3,
         .predecessor_count = 3,
         .finger_count = 16,
         .hold_down_us = 30 * RF_US_PER_S,
+        .backoff_max_us = o->config.backoff_max_us,
     };
 }
 
@@ -124,16 +149,20 @@ static int create_topology(struct rf_overlay *o)
         .attach = wish_attach,
         .admit = wish_admit,
         .homed = tell_homed,
+        .reserve = ask_reserve,
+        .redial = o->host.redial != NULL ? wish_redial : NULL,
         .bootstrap = wish_bootstrap,
+        .outside = tell_outside,
         .disconnect = wish_disconnect,
         .keepalive = o->host.keepalive != NULL ? wish_keepalive : NULL,
+        .rtt = o->host.rtt != NULL ? ask_rtt : NULL,
         .state = tell_state,
         .range_changed = tell_range_changed,
         .neighbor_lost = tell_neighbor_lost,
         .handover_pending = o->host.handover_pending != NULL ? ask_handover_pending : NULL,
     };
     struct rf_topology *topology = NULL;
-    int error = o->ops->create(&o->env, &params, &host, &topology);
+    int error = o->ops->create(o->env, &params, &host, &topology);
     o->topology = topology;
     return error;
 }
@@ -142,20 +171,12 @@ static int create_topology(struct rf_overlay *o)
 
 static void init_tables(struct rf_overlay *o)
 {
-    struct rf_mem *mem = o->env.mem;
     conns_init(o);
-    fragments_init(o);
     calls_init(o);
-    answers_init(o);
     rf_list_init(&o->deferred);
     rf_list_init(&o->traces);
     rf_list_init(&o->looped);
     rf_timer_init(&o->loop_timer, send_loop_fired, o);
-    rf_buf_init(&o->out, mem, SCRATCH_MAX_LEN);
-    rf_buf_init(&o->piece, mem, SCRATCH_MAX_LEN);
-    rf_buf_init(&o->contents, mem, SCRATCH_MAX_LEN);
-    rf_buf_init(&o->rest, mem, SCRATCH_MAX_LEN);
-    rf_buf_init(&o->lists, mem, SCRATCH_MAX_LEN);
 }
 
 int rf_overlay_new(const struct rf_env *env, const struct rf_overlay_config *config,
@@ -164,7 +185,7 @@ int rf_overlay_new(const struct rf_env *env, const struct rf_overlay_config *con
     struct rf_overlay *o = rf_zalloc(env->mem, sizeof(*o));
     if (o == NULL)
         return RF_ENOMEM;
-    o->env = *env;
+    o->env = env;
     o->config = *config;
     o->config.conf = rf_conf_hold(config->conf);
     o->host = *host;
@@ -172,7 +193,9 @@ int rf_overlay_new(const struct rf_env *env, const struct rf_overlay_config *con
     o->self = config->identity->node_id;
     o->start_us = env->now->mono_us;
     init_tables(o);
-    int error = overlay_config_init(o);
+    o->scratch = rf_scratch_share(env->scratch, env->mem);
+    o->counters = rf_env_counters(env, rf_overlay_counter_descs, sizeof(*o->counters));
+    int error = o->scratch != NULL && o->counters != NULL ? overlay_config_init(o) : RF_ENOMEM;
     if (error == 0)
         error = overlay_ping_init(o);
     if (error == 0)
@@ -191,7 +214,7 @@ void rf_overlay_free(struct rf_overlay *o)
 {
     if (o == NULL)
         return;
-    struct rf_mem *mem = o->env.mem;
+    struct rf_mem *mem = o->env->mem;
     o->closing = true;
     /* the topology ends its own calls and hears of no others' */
     if (o->topology != NULL)
@@ -205,7 +228,8 @@ void rf_overlay_free(struct rf_overlay *o)
     fragments_deinit(o);
     opaque_deinit(o);
     conns_deinit(o);
-    rf_overlay_trim(o);
+    rf_scratch_leave(o->scratch, mem);
+    rf_env_counters_close(o->env, o->counters);
     rf_free(mem, o->handlers);
     rf_free(mem, o->pushes);
     rf_conf_release(o->config.conf);
@@ -214,11 +238,8 @@ void rf_overlay_free(struct rf_overlay *o)
 
 void rf_overlay_trim(struct rf_overlay *o)
 {
-    rf_buf_deinit(&o->out);
-    rf_buf_deinit(&o->piece);
-    rf_buf_deinit(&o->contents);
-    rf_buf_deinit(&o->rest);
-    rf_buf_deinit(&o->lists);
+    if (!o->scratch->shared)
+        rf_scratch_trim(o->scratch);
 }
 
 void rf_overlay_configure(struct rf_overlay *o, struct rf_conf *conf)
@@ -239,6 +260,32 @@ void rf_overlay_start(struct rf_overlay *o, bool first)
 void rf_overlay_leave(struct rf_overlay *o)
 {
     o->ops->leave(o->topology);
+}
+
+void rf_overlay_retire(struct rf_overlay *o)
+{
+    o->ops->retire(o->topology);
+}
+
+int rf_overlay_become(struct rf_overlay *o, enum rf_topology_role role)
+{
+    enum rf_topology_role old = o->config.role;
+    o->config.role = role; /* whoever is called meanwhile sees it */
+    int error = o->ops->become(o->topology, role);
+    if (error != 0)
+        o->config.role = old;
+    return error;
+}
+
+void rf_overlay_asked_away(struct rf_overlay *o, const struct rf_redirect *redirect)
+{
+    o->ops->asked_away(o->topology, redirect);
+}
+
+void rf_overlay_moved(struct rf_overlay *o)
+{
+    if (o->topology != NULL && o->ops->moved != NULL)
+        o->ops->moved(o->topology);
 }
 
 void rf_overlay_attached(struct rf_overlay *o, const struct rf_id *target, const struct rf_id *node,
@@ -275,7 +322,7 @@ void rf_overlay_update_wanted(struct rf_overlay *o, const struct rf_id *node)
 
 const struct rf_overlay_counters *rf_overlay_counters(const struct rf_overlay *o)
 {
-    return &o->counters;
+    return o->counters;
 }
 
 const struct rf_topology_ops *rf_overlay_topology(const struct rf_overlay *o, struct rf_topology **t)

@@ -26,6 +26,7 @@
     X(dropped_overlay, "dropped: foreign overlay or version")                                                \
     X(dropped_ttl, "dropped: TTL")                                                                           \
     X(dropped_no_route, "dropped: no next hop")                                                              \
+    X(absent, "kept: for a node of our range that will be linked again in a moment")                         \
     X(dropped_bad_destination, "dropped: destination list breaks the rules")                                 \
     X(dropped_signature, "dropped: signature or certificate")                                                \
     X(dropped_unexpected, "responses that belong to no call of ours")                                        \
@@ -34,6 +35,7 @@
     X(dropped_backlog, "not sent: the link was full")                                                        \
     X(fragments_received, "fragments received for reassembly")                                               \
     X(fragments_sent, "fragments sent")                                                                      \
+    X(sent_brief, "messages sent without our certificate, which the other end of the link keeps")            \
     X(errors_sent, "Error responses sent")                                                                   \
     X(errors_limited, "Error responses not sent: rate limit")                                                \
     X(config_updates_sent, "ConfigUpdates sent")                                                             \
@@ -49,6 +51,8 @@
     X(dropped_memory, "dropped: out of memory")                                                              \
     X(looped_back, "messages from this node to itself")                                                      \
     X(rerouted, "requests of our own sent again at once because their link broke")                           \
+    X(detours, "transmissions of our own over another neighbor than the best, which was tried before")       \
+    X(answers_doubted, "answers from too far above their Resource-ID, asked for again over another way")     \
     X(vias_compressed, "via lists kept here under an opaque ID")                                             \
     X(error_hints, "Errors about our requests from nodes on the way")                                        \
     X(refused_requests, "requests answered by an Error")                                                     \
@@ -61,15 +65,35 @@ struct rf_overlay_host {
     void *ctx;
     /* send one message on a link, copied. Returns 0, RF_EAGAIN (full), RF_ENOTFOUND. */
     int (*send)(void *ctx, uint64_t link, struct rf_view message);
+    /*
+     * max_message: bytes of the largest message that the link takes, a link of datagrams for instance; 0: whatever the overlay allows. Asked when it comes up. Larger messages go
+     * over it in fragments, whoever sent them; only their destination puts them together (1.7). May be NULL: 0.
+     */
+    size_t (*max_message)(void *ctx, uint64_t link);
+    /*
+     * kept_cert: did the two ends of a link that just came up agree to keep the certificates that they showed each other, so that messages between
+     * them need not carry them? Returns that of the other end, borrowed; NULL: no such agreement. *ours: it has the certificate that our identity has
+     * now. May be NULL: certificates stand in every message. docs/protocol/links.md.
+     */
+    struct rf_cert *(*kept_cert)(void *ctx, uint64_t link, bool *ours);
+    /*
+     * absent: a message came over `link` for a node of our range that is not linked with us. True: the host keeps a copy and gives it to rf_overlay_receive once more when the node is
+     * linked again. May be NULL: it is dropped, as if false.
+     */
+    bool (*absent)(void *ctx, const struct rf_id *node, uint64_t link, struct rf_view message);
     /* topology's wishes, see rf_topology_host */
     void (*attach)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
                    uint64_t link, bool send_update);
     void (*admit)(void *ctx, const struct rf_id *target, bool resource, const struct rf_id *via,
                   uint64_t link, bool reserve);                     /* may be NULL */
     void (*homed)(void *ctx, const struct rf_id *home, bool guest); /* may be NULL */
+    bool (*reserve)(void *ctx);                                     /* may be NULL */
+    int (*redial)(void *ctx, const struct rf_id *node);             /* may be NULL */
     void (*bootstrap)(void *ctx);
+    bool (*outside)(void *ctx); /* as in topology.h */
     void (*disconnect)(void *ctx, uint64_t link);
     void (*keepalive)(void *ctx, uint64_t link, uint64_t quiet_us); /* may be NULL */
+    uint32_t (*rtt)(void *ctx, uint64_t link);                      /* may be NULL */
     void (*state)(void *ctx, enum rf_topology_state state);
     void (*range_changed)(void *ctx);
     void (*neighbor_lost)(void *ctx, const struct rf_id *node);
@@ -96,10 +120,8 @@ struct rf_overlay_config {
     /* delivered here in all, 0 (or no limit per link) = no limit; default 4000. Maintenance counts and is not refused; clients that come (Attach) are refused
      * from half of it on. */
     uint32_t max_requests_per_s_total;
-    /* messages larger than that are sent in fragments of at most this many bytes; 0 = never (TLS); >= 512
-     * is sensible */
-    size_t fragment_len;
-    const char *software; /* for diagnostics, "ringfolk 0.1" */
+    uint64_t backoff_max_us; /* as in struct rf_topology_params; 0 = default */
+    const char *software;    /* for diagnostics, "ringfolk 0.1" */
 };
 void rf_overlay_config_default(struct rf_overlay_config *config);
 
@@ -113,6 +135,15 @@ const struct rf_overlay_counters *rf_overlay_counters(const struct rf_overlay *o
 
 void rf_overlay_start(struct rf_overlay *overlay, bool first); /* join; first: we are the ring */
 void rf_overlay_leave(struct rf_overlay *overlay);
+/* rf_overlay_retire: a peer leaves the ring to go on as a client; state IDLE follows when storage has handed over, or after a minute. */
+void rf_overlay_retire(struct rf_overlay *overlay);
+/* rf_overlay_become: a running node goes on in this role, with its links; state JOINING. A peer in the ring retires first.
+ * Errors: RF_ENOMEM, of a client that is to be a peer: nothing changes. */
+int rf_overlay_become(struct rf_overlay *overlay, enum rf_topology_role role);
+/* rf_overlay_asked_away: a supernode of this client is about to leave. */
+void rf_overlay_asked_away(struct rf_overlay *overlay, const struct rf_redirect *redirect);
+/* rf_overlay_moved: this computer has other addresses, or another way out; told before links are closed for that. */
+void rf_overlay_moved(struct rf_overlay *overlay);
 /* rf_overlay_configure: use a new document (held). Sequence, limits, timers, topology intervals. */
 void rf_overlay_configure(struct rf_overlay *overlay, struct rf_conf *conf);
 
@@ -135,6 +166,9 @@ void rf_overlay_bootstrap_failed(struct rf_overlay *overlay);
 void rf_overlay_update_wanted(struct rf_overlay *overlay, const struct rf_id *node);
 /* rf_overlay_receive takes one message from a link; borrowed. */
 void rf_overlay_receive(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
+/* rf_overlay_resend sends, over a link that is up, a message that left before over another one to the same node; in fragments if that one takes less. Errors: RF_ENOTFOUND no such link,
+ * those of host.send. */
+int rf_overlay_resend(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
 /* rf_overlay_too_large: a message larger than max-message-size is coming over a link that will be closed for it (1.8). `front` (borrowed): its
  * header and the message code. A request is answered by Error_Message_Too_Large. */
 void rf_overlay_too_large(struct rf_overlay *overlay, uint64_t link, struct rf_view front);
@@ -145,6 +179,9 @@ const struct rf_conf *rf_overlay_conf(const struct rf_overlay *overlay);
 const struct rf_id *rf_overlay_self(const struct rf_overlay *overlay);
 /* the link to a directly connected node, 0 = none */
 uint64_t rf_overlay_link_of(const struct rf_overlay *overlay, const struct rf_id *node);
+/* rf_overlay_links_of: the newest links to that node, at most `max`, the newest first; returns how many */
+size_t rf_overlay_links_of(const struct rf_overlay *overlay, const struct rf_id *node, uint64_t *out,
+                           size_t max);
 size_t rf_overlay_conns(const struct rf_overlay *overlay, struct rf_conn *out, size_t max);
 
 /*

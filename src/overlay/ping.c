@@ -14,8 +14,8 @@ static int diag_extension_put(struct rf_overlay *o, struct rf_request *request, 
     struct rf_buf infos, response;
     if (rf_diag_req_decode(contents, &req) != 0)
         return RF_EINVAL;
-    rf_buf_init(&infos, o->env.mem, o->config.conf->max_message_size);
-    rf_buf_init(&response, o->env.mem, o->config.conf->max_message_size);
+    rf_buf_init(&infos, o->env->mem, o->config.conf->max_message_size);
+    rf_buf_init(&response, o->env->mem, o->config.conf->max_message_size);
     int error = overlay_diag_answer(o, request, &req, &infos, &ans);
     if (error == 0) {
         rf_diag_ans_encode(&ans, &response);
@@ -40,14 +40,14 @@ static void on_ping(void *arg, struct rf_request *request)
         rf_overlay_refuse_malformed(o, request, error, "malformed Ping");
         return;
     }
-    rf_buf_init(&extensions, o->env.mem, o->config.conf->max_message_size);
+    rf_buf_init(&extensions, o->env->mem, o->config.conf->max_message_size);
     if (!request->to_wildcard &&
         rf_extension_find(request->message->extensions, RF_EXTENSION_DIAGNOSTIC_PING, &asked))
         error = diag_extension_put(o, request, asked.contents, &extensions);
     if (error != 0) {
         overlay_diag_refuse(o, request, error);
     } else {
-        struct rf_ping_ans ans = {rf_rng_u64(o->env.jitter), o->env.now->wall_ms};
+        struct rf_ping_ans ans = {rf_rng_u64(o->env->jitter), o->env->now->wall_ms};
         rf_buf_fixed(&body, bytes, sizeof(bytes));
         rf_ping_ans_encode(&ans, &body);
         (void)rf_overlay_answer_ext(o, request, rf_buf_view(&body), rf_buf_view(&extensions), NULL, 0);
@@ -77,6 +77,27 @@ static bool probe_info(const struct rf_overlay *o, uint8_t type, struct rf_probe
     }
 }
 
+/* self_tuning_data in a ProbeReq: taken, and answered by ours (RFC 7363). */
+static void exchange_tuning(struct rf_overlay *o, const struct rf_request *request, struct rf_buf *out)
+{
+    struct rf_extension extension;
+    struct rf_self_tuning data;
+    uint8_t bytes[16];
+    struct rf_buf contents;
+    if (o->ops->tuning == NULL || o->ops->tuned == NULL ||
+        !rf_extension_find(request->message->extensions, RF_EXTENSION_SELF_TUNING_DATA, &extension) ||
+        rf_self_tuning_decode(extension.contents, &data) != 0)
+        return;
+    if (o->ops->is_peer != NULL && o->ops->is_peer(o->topology, &request->signer.node_id))
+        o->ops->tuned(o->topology, &data);
+    if (!o->ops->tuning(o->topology, &data))
+        return;
+    rf_buf_fixed(&contents, bytes, sizeof(bytes));
+    rf_self_tuning_encode(&data, &contents);
+    extension = (struct rf_extension){RF_EXTENSION_SELF_TUNING_DATA, false, rf_buf_view(&contents)};
+    rf_extension_encode(&extension, out);
+}
+
 static void on_probe(void *arg, struct rf_request *request)
 {
     struct rf_overlay *o = arg;
@@ -90,11 +111,14 @@ static void on_probe(void *arg, struct rf_request *request)
     size_t count = 0;
     for (size_t i = 0; i < types.len; i++) /* in the order in which they were asked for */
         count += probe_info(o, types.p[i], &infos[count]);
-    struct rf_buf body;
-    rf_buf_init(&body, o->env.mem, o->config.conf->max_message_size);
+    struct rf_buf body, extensions;
+    uint8_t extension_bytes[32];
+    rf_buf_init(&body, o->env->mem, o->config.conf->max_message_size);
+    rf_buf_fixed(&extensions, extension_bytes, sizeof(extension_bytes));
+    exchange_tuning(o, request, &extensions);
     rf_probe_ans_encode(infos, count, &body);
     if (rf_buf_error(&body) == 0)
-        (void)rf_overlay_answer(o, request, rf_buf_view(&body), NULL, 0);
+        (void)rf_overlay_answer_ext(o, request, rf_buf_view(&body), rf_buf_view(&extensions), NULL, 0);
     else
         rf_overlay_refuse_text(o, request, RF_ERROR_INVALID_MESSAGE, "asked for too much");
     rf_buf_deinit(&body);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "base/error.h"
 #include "overlay/policy_acl.h"
+#include "overlay/policy_roster.h"
 
 /* The reference allows more; nobody needs it, and each is a hash. */
 #define POLICY_MAX_MULTIPLE 1024
@@ -82,6 +83,10 @@ int policy_check(const struct policy_question *q, char *why, size_t why_len)
         return 0;
     case RF_POLICY_USER_CHAIN_ACL:
         return policy_chain_check(q, why, why_len);
+    case RF_POLICY_ROSTER:
+        return policy_roster_check(q, why, why_len);
+    case RF_POLICY_INBOX:
+        return policy_inbox_check(q, why, why_len);
     case RF_POLICY_NONE:
         break;
     }

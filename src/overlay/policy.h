@@ -40,6 +40,9 @@ struct policy_question {
     size_t acl_count;
     bool old_there;          /* the slot holds a value */
     struct rf_view old_user; /* that this user wrote */
+    struct rf_view roster;   /* RINGFOLK-ROSTER: the resource's; empty: none is there, or no home asks */
+    bool unsettled;          /* RINGFOLK-ROSTER: that one may be behind what comes as a copy */
+    uint64_t old_time_ms;    /* RINGFOLK-INBOX: storage_time of what is in the slot; 0: nothing */
 };
 
 /*

@@ -1,4 +1,4 @@
-/* policy_acl.h - what policy.c and policy_acl.c share. Not for others. */
+/* policy_acl.h - what the policy*.c share. Not for others. */
 #ifndef RF_OVERLAY_POLICY_ACL_H
 #define RF_OVERLAY_POLICY_ACL_H
 

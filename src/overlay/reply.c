@@ -57,7 +57,7 @@ static bool exchange(struct rf_overlay *o, struct call *call, const struct rf_id
     call->error_code = error_code;
     call->error_final = true;
     bool have_it = old && call->sequence != o->config.conf->sequence;
-    (void)rf_env_timer_in(&o->env, &call->timer, have_it ? 0 : call->interval_us); /* is set: cannot fail */
+    (void)rf_env_timer_in(o->env, &call->timer, have_it ? 0 : call->interval_us); /* is set: cannot fail */
     if (new || kind)
         push_to(o, call, new ? RF_CONFIG_UPDATE_CONFIG : RF_CONFIG_UPDATE_KIND, signer);
     return true;
@@ -66,10 +66,10 @@ static bool exchange(struct rf_overlay *o, struct call *call, const struct rf_id
 static void hint(struct rf_overlay *o, struct call *call, const struct rf_message *message)
 {
     struct rf_error_body error;
-    o->counters.dropped_wrong_responder++;
+    o->counters->dropped_wrong_responder++;
     if (!rf_code_is_error(message->code) || rf_error_body_decode(message->body, &error) != 0)
         return;
-    o->counters.error_hints++;
+    o->counters->error_hints++;
     if (!call->error_final)
         call->error_code = error.code;
     overlay_log(o, DEBUG, "%s on the way of our %s", rf_error_code_name(error.code),
@@ -89,6 +89,8 @@ static void finish(struct rf_overlay *o, struct call *call, const struct arrival
         .link = a->link,
         .rtt_us = overlay_now(o) - call->sent_us,
         .transmissions = call->transmissions,
+        .hop = calls_hop(call),
+        .doubted = call->doubts > 0,
         .region = &region,
     };
     if (error != NULL) {
@@ -96,7 +98,7 @@ static void finish(struct rf_overlay *o, struct call *call, const struct arrival
         reply.error_code = error->code;
         reply.error_info = error->info;
     }
-    rf_region_init(&region, o->env.mem, OVERLAY_REGION_LEN(a->rest.len));
+    rf_region_init(&region, o->env->mem, OVERLAY_REGION_LEN(a->rest.len));
     calls_end(call, &reply);
     rf_region_deinit(&region);
 }
@@ -107,18 +109,21 @@ static void take_verified(struct rf_overlay *o, struct call *call, const struct 
     struct rf_error_body error;
     if (!may_answer(o, call, &signer->node_id, rf_code_is_error(message->code))) {
         hint(o, call, message);
+        detour_refused(call, a, &signer->node_id);
         return;
     }
+    if (detour_doubts(call, a, &signer->node_id))
+        return;
     if (!rf_code_is_error(message->code)) {
-        o->counters.delivered_responses++;
+        o->counters->delivered_responses++;
         finish(o, call, a, message, signer, NULL);
         return;
     }
     if (rf_error_body_decode(message->body, &error) != 0) {
-        o->counters.dropped_malformed++;
+        o->counters->dropped_malformed++;
         return;
     }
-    o->counters.delivered_responses++;
+    o->counters->delivered_responses++;
     if (exchange(o, call, &signer->node_id, error.code))
         return;
     if (error.code == RF_ERROR_REQUEST_TIMEOUT && call->transmissions < call->max_transmissions) {
@@ -134,15 +139,15 @@ void reply_take(struct rf_overlay *o, const struct arrival *a, const struct rf_m
     struct call *call = calls_find(o, message->header.transaction_id);
     struct rf_signer signer;
     if (call == NULL || call->state != CALL_WAITING) {
-        o->counters.dropped_unexpected++;
+        o->counters->dropped_unexpected++;
         return;
     }
     if (message->code != call->code + 1 && !rf_code_is_error(message->code)) {
-        o->counters.dropped_malformed++;
+        o->counters->dropped_malformed++;
         return;
     }
-    if (rf_verify_message(o->config.trust, message, o->env.now->wall_ms, &signer) != 0) {
-        o->counters.dropped_signature++;
+    if (conns_verify(o, a->conn, message, &signer) != 0) {
+        o->counters->dropped_signature++;
         return;
     }
     take_verified(o, call, a, message, &signer);

@@ -2,45 +2,153 @@
 #include "overlay/internal.h"
 #include "wire/method.h"
 
+#define HEADER_LENGTH_AT 16 /* of length in a message */
+
 static int count_sent(struct rf_overlay *o, int error)
 {
     if (error == RF_EAGAIN)
-        o->counters.dropped_backlog++;
+        o->counters->dropped_backlog++;
     else if (error == RF_ELIMIT)
-        o->counters.dropped_too_large++;
+        o->counters->dropped_too_large++;
     else if (error != 0)
-        o->counters.dropped_no_route++;
+        o->counters->dropped_no_route++;
     return error;
 }
 
-static int send_in_fragments(struct rf_overlay *o, uint64_t link, struct rf_view message)
+bool send_can_cut(const struct conn *conn, size_t len, size_t header_len)
 {
+    size_t max = conn->max_message;
+    return max == 0 || len <= max || header_len + 2 * RF_FRAGMENT_MIN_LEN <= max;
+}
+
+/*
+ * How long fragments may be. The via list of a request grows on the next hops: what left no room for that would be cut again by each of them (1.7). A
+ * response's does not, and what is for the other end of the link has no next hop. Of a later fragment nobody knows which it is.
+ */
+static size_t fragment_len(const struct conn *conn, uint8_t id_len, const struct rf_header *header,
+                           struct rf_view rest)
+{
+    size_t max = conn->max_message, spare = max / 8 > 32 ? max / 8 : 32;
+    struct rf_dest dest;
+    if (rf_code_is_response(forward_code(header, rest)))
+        return max;
+    if (header->dest_count == 1 && rf_dest_list_last(header->dests, id_len, &dest) == 0 &&
+        dest.type == RF_DEST_NODE && rf_id_equal(&dest.id, &conn->info.node))
+        return max;
+    return max > spare ? max - spare : max;
+}
+
+static int send_in_fragments(struct rf_overlay *o, const struct conn *conn, struct rf_view message)
+{
+    uint64_t link = conn->info.link;
     struct rf_view rest = message;
     struct rf_header header;
     struct rf_split split;
     int error = rf_header_decode(&rest, overlay_id_len(o), &header);
-    /* room for the via list to grow on the next hops, or each of them would have to split again (1.7) */
     if (error == 0)
-        error = rf_split_start(&split, &header, rest, o->config.fragment_len - o->config.fragment_len / 8);
+        error = rf_split_start(&split, &header, rest, fragment_len(conn, overlay_id_len(o), &header, rest));
+    if (error == RF_ELIMIT)
+        error = rf_split_start(&split, &header, rest, conn->max_message);
     if (error == RF_ELIMIT) /* too little data would go into each: the layers below may fragment (1.7) */
         return o->host.send(o->host.ctx, link, message);
     while (error == 0) {
-        rf_buf_reset(&o->piece);
-        if (!rf_split_next(&split, &o->piece))
+        rf_buf_reset(&o->scratch->piece);
+        if (!rf_split_next(&split, &o->scratch->piece))
             break;
-        error = rf_buf_error(&o->piece);
+        error = rf_buf_error(&o->scratch->piece);
         if (error == 0)
-            error = o->host.send(o->host.ctx, link, rf_buf_view(&o->piece));
-        o->counters.fragments_sent += error == 0;
+            error = o->host.send(o->host.ctx, link, rf_buf_view(&o->scratch->piece));
+        o->counters->fragments_sent += error == 0;
     }
     return error;
 }
 
-int send_on(struct rf_overlay *o, uint64_t link, struct rf_view message)
+int send_on(struct rf_overlay *o, const struct conn *conn, struct rf_view message)
 {
-    if (o->config.fragment_len != 0 && message.len > o->config.fragment_len)
-        return count_sent(o, send_in_fragments(o, link, message));
-    return count_sent(o, o->host.send(o->host.ctx, link, message));
+    if (conn->max_message != 0 && message.len > conn->max_message)
+        return count_sent(o, send_in_fragments(o, conn, message));
+    return count_sent(o, o->host.send(o->host.ctx, conn->info.link, message));
+}
+
+int rf_overlay_resend(struct rf_overlay *o, uint64_t link, struct rf_view message)
+{
+    struct conn *conn = conns_find(o, link);
+    return conn != NULL ? send_on(o, conn, message) : RF_ENOTFOUND;
+}
+
+/* ---- without certificates that the other end has ---- */
+
+static bool is_ours(const struct rf_cert *cert, struct rf_view der)
+{
+    if (rf_view_equal(der, cert->x509.der))
+        return true;
+    for (size_t i = 0; i < cert->chain_count; i++)
+        if (rf_view_equal(der, cert->chain[i]))
+            return true;
+    return false;
+}
+
+/* Appends to `out` what follows the header, the certificates of `cert` left out. Errors: RF_EUNSUPPORTED not for this method; others: it is no message. */
+static int put_without(struct rf_view rest, const struct rf_cert *cert, struct rf_buf *out)
+{
+    struct rf_view whole = rest, body, extensions, list, der;
+    uint16_t code;
+    uint8_t type;
+    int error = rf_view_u16(&rest, &code);
+    if (error == 0 && (code == RF_CODE_STORE_REQ || code == RF_CODE_FETCH_ANS))
+        return RF_EUNSUPPORTED; /* values inside may need it, and longer than this message */
+    if (error == 0)
+        error = rf_view_v(&rest, 4, &body);
+    if (error == 0)
+        error = rf_view_v(&rest, 4, &extensions);
+    size_t contents_len = whole.len - rest.len;
+    if (error == 0)
+        error = rf_view_v(&rest, 2, &list);
+    rf_buf_view_put(out, rf_view_of(whole.p, contents_len));
+    size_t mark = rf_buf_open(out, 2);
+    while (error == 0 && list.len > 0) {
+        error = rf_view_u8(&list, &type);
+        if (error == 0)
+            error = rf_view_v(&list, 2, &der);
+        if (error == 0 && !is_ours(cert, der)) {
+            rf_buf_u8(out, type);
+            rf_buf_v(out, 2, der);
+        }
+    }
+    rf_buf_close(out, mark, 2);
+    rf_buf_view_put(out, rest);
+    return error != 0 ? error : rf_buf_error(out);
+}
+
+/* The message for the node at the other end and nobody else, shortened into o->scratch->brief; false: it goes as it is. */
+static bool make_brief(struct rf_overlay *o, const struct conn *conn, struct rf_view message)
+{
+    struct rf_view rest = message;
+    struct rf_header header;
+    struct rf_dest dest;
+    if (conn->ours != o->config.identity->cert || conn->ours == NULL ||
+        rf_header_decode(&rest, overlay_id_len(o), &header) != 0 || header.dest_count != 1 ||
+        header.via.len != 0 || rf_dest_list_last(header.dests, overlay_id_len(o), &dest) != 0)
+        return false;
+    if (dest.type != RF_DEST_NODE || !rf_id_equal(&dest.id, &conn->info.node))
+        return false;
+    rf_buf_reset(&o->scratch->brief);
+    rf_buf_view_put(&o->scratch->brief, rf_view_of(message.p, message.len - rest.len));
+    size_t head_len = o->scratch->brief.len;
+    if (put_without(rest, conn->ours, &o->scratch->brief) != 0)
+        return false;
+    struct rf_buf length;
+    rf_buf_fixed(&length, o->scratch->brief.p + HEADER_LENGTH_AT, 4);
+    rf_buf_u32(&length, (uint32_t)o->scratch->brief.len);
+    return o->scratch->brief.len > head_len;
+}
+
+int send_own(struct rf_overlay *o, struct conn *conn, struct rf_view message)
+{
+    if (!make_brief(o, conn, message))
+        return send_on(o, conn, message);
+    o->counters->sent_brief++;
+    return send_on(o, conn, rf_buf_view(&o->scratch->brief));
 }
 
 /* ---- to ourselves ---- */
@@ -50,17 +158,17 @@ int send_loop(struct rf_overlay *o, struct rf_view message)
     struct looped *item = NULL;
     if (o->looped_count >= OVERLAY_MAX_LOOPED)
         return count_sent(o, RF_EAGAIN);
-    if (rf_timer_is_set(&o->loop_timer) || rf_env_timer_in(&o->env, &o->loop_timer, 0) == 0)
-        item = rf_alloc(o->env.mem, sizeof(*item) + message.len);
+    if (rf_timer_is_set(&o->loop_timer) || rf_env_timer_in(o->env, &o->loop_timer, 0) == 0)
+        item = rf_alloc(o->env->mem, sizeof(*item) + message.len);
     if (item == NULL) {
-        o->counters.dropped_memory++;
+        o->counters->dropped_memory++;
         return RF_ENOMEM;
     }
     item->len = message.len;
     memcpy(item->bytes, message.p, message.len);
     rf_list_push_back(&o->looped, &item->list);
     o->looped_count++;
-    o->counters.looped_back++;
+    o->counters->looped_back++;
     return 0;
 }
 
@@ -75,18 +183,18 @@ void send_loop_fired(struct rf_timer *timer, void *arg)
         rf_list_remove(&item->list);
         o->looped_count--;
         forward_arrival(o, &a);
-        rf_free(o->env.mem, item);
+        rf_free(o->env->mem, item);
     }
     if (!rf_list_empty(&o->looped) && !rf_timer_is_set(&o->loop_timer))
-        (void)rf_env_timer_in(&o->env, &o->loop_timer,
+        (void)rf_env_timer_in(o->env, &o->loop_timer,
                               0); /* if refused, the next message to ourselves sets it */
 }
 
 void send_loop_deinit(struct rf_overlay *o)
 {
-    rf_timer_stop(o->env.timers, &o->loop_timer);
+    rf_timer_stop(o->env->timers, &o->loop_timer);
     RF_LIST_EACH_SAFE(&o->looped, it)
-    rf_free(o->env.mem, RF_LIST_ENTRY(it, struct looped, list));
+    rf_free(o->env->mem, RF_LIST_ENTRY(it, struct looped, list));
     rf_list_init(&o->looped);
     o->looped_count = 0;
 }
@@ -95,7 +203,7 @@ void send_loop_deinit(struct rf_overlay *o)
 
 int send_pack(struct rf_overlay *o, const struct pack *pack, struct rf_view *rest)
 {
-    struct rf_buf *contents = &o->contents, *out = &o->rest;
+    struct rf_buf *contents = &o->scratch->contents, *out = &o->scratch->rest;
     rf_buf_reset(contents);
     rf_buf_reset(out);
     rf_contents_encode(pack->code, pack->body, pack->extensions, contents);
@@ -132,10 +240,10 @@ static void copied_options_put(const struct rf_header *header, struct rf_buf *ou
     }
 }
 
-/* Fills the response's header; its lists lie in o->lists. */
+/* Fills the response's header; its lists lie in o->scratch->lists. */
 static int response_header(struct rf_overlay *o, const struct way *way, struct rf_header *out)
 {
-    struct rf_buf *lists = &o->lists;
+    struct rf_buf *lists = &o->scratch->lists;
     rf_buf_reset(lists);
     send_way_put(o, way, lists);
     size_t dests_len = lists->len;
@@ -166,27 +274,27 @@ int send_response(struct rf_overlay *o, const struct way *way, struct rf_view re
 {
     struct rf_header header;
     int error = response_header(o, way, &header);
-    rf_buf_reset(&o->out);
+    rf_buf_reset(&o->scratch->out);
     if (error == 0) {
-        rf_header_encode(&header, rest.len, &o->out);
-        rf_buf_view_put(&o->out, rest);
-        error = rf_buf_error(&o->out);
+        rf_header_encode(&header, rest.len, &o->scratch->out);
+        rf_buf_view_put(&o->scratch->out, rest);
+        error = rf_buf_error(&o->scratch->out);
     }
     if (error != 0) {
-        o->counters.dropped_memory++;
+        o->counters->dropped_memory++;
         return error;
     }
     if (way->link == 0)
-        return send_loop(o, rf_buf_view(&o->out));
+        return send_loop(o, rf_buf_view(&o->scratch->out));
     struct rf_dest sender = rf_dest_node(&way->link_node);
     struct conn *conn = conns_find(o, way->link);
     if (conn == NULL) /* gone meanwhile: perhaps there is another way to that node */
         conn = route_next_hop(o, &sender);
     if (conn == NULL) {
-        o->counters.dropped_no_route++;
+        o->counters->dropped_no_route++;
         return RF_EUNREACHABLE;
     }
-    return send_on(o, conn->info.link, rf_buf_view(&o->out));
+    return send_own(o, conn, rf_buf_view(&o->scratch->out));
 }
 
 void send_path_error(struct rf_overlay *o, struct conn *conn, const struct rf_header *header,
@@ -198,7 +306,7 @@ void send_path_error(struct rf_overlay *o, struct conn *conn, const struct rf_he
     if (conn == NULL)
         return;
     if (!bucket_take(&conn->errors, overlay_now(o), OVERLAY_ERRORS_PER_S, OVERLAY_ERRORS_PER_S * 2)) {
-        o->counters.errors_limited++;
+        o->counters->errors_limited++;
         return;
     }
     struct rf_error_body error = {.code = error_code, .info = rf_view_str(text)};
@@ -208,5 +316,5 @@ void send_path_error(struct rf_overlay *o, struct conn *conn, const struct rf_he
         .transaction_id = header->transaction_id, .code = RF_CODE_ERROR, .body = rf_buf_view(&buf)};
     struct way way = {.link = conn->info.link, .link_node = conn->info.node, .header = header};
     if (rf_buf_error(&buf) == 0 && send_pack(o, &pack, &rest) == 0 && send_response(o, &way, rest) == 0)
-        o->counters.errors_sent++;
+        o->counters->errors_sent++;
 }

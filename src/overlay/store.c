@@ -23,7 +23,7 @@ void rf_store_config_default(struct rf_store_config *config)
 
 const struct rf_store_counters *rf_store_counters(const struct rf_store *store)
 {
-    return &store->counters;
+    return store->counters;
 }
 
 /* ---- the ring ---- */
@@ -54,8 +54,8 @@ enum rf_topology_state store_ring_state(const struct rf_store *store)
 const struct rf_usage_kind *store_usage(const struct rf_store *store, uint32_t kind)
 {
     for (size_t i = 0; i < store->kind_count; i++)
-        if (store->kinds[i].kind == kind)
-            return &store->kinds[i];
+        if (store->kinds[i]->kind == kind)
+            return store->kinds[i];
     return NULL;
 }
 
@@ -63,12 +63,12 @@ int rf_store_add_kind(struct rf_store *store, const struct rf_usage_kind *kind)
 {
     if (store_usage(store, kind->kind) != NULL)
         return RF_EEXIST;
-    struct rf_usage_kind *more =
-        rf_resize(store->env.mem, store->kinds, (store->kind_count + 1) * sizeof(*more));
+    const struct rf_usage_kind **more =
+        rf_resize(store->env->mem, store->kinds, (store->kind_count + 1) * sizeof(*more));
     if (more == NULL)
         return RF_ENOMEM;
     store->kinds = more;
-    store->kinds[store->kind_count++] = *kind;
+    store->kinds[store->kind_count++] = kind;
     return 0;
 }
 
@@ -93,7 +93,7 @@ void store_forget_flush(struct rf_store *store)
     /* a removal that the disk refuses comes back at the next start and ends there again */
     if (store->host.persist != NULL && !store->freeing &&
         store->host.persist(store->host.ctx, ++store->next_token, ops, count) != 0)
-        store->counters.persist_failed++;
+        store->counters->persist_failed++;
     for (size_t i = 0; i < count; i++)
         store_value_free(&store->index, store->dead[i].value);
 }
@@ -117,29 +117,30 @@ void store_expire(struct rf_timer *timer, void *arg)
     struct rf_store *store = arg;
     if (value->set == NULL)
         return; /* kept by a Store under way; its timer not being set tells that it ended */
-    store->counters.expired++;
+    store->counters->expired++;
     store_forget(store, value);
 }
 
 void store_expiry_arm(struct rf_store *store)
 {
-    uint64_t next_ms = rf_timers_next(&store->index.expiry);
+    const struct store_tables *tables = store->index.tables;
+    uint64_t next_ms = tables != NULL ? rf_timers_next(&tables->expiry) : RF_NEVER;
     if (next_ms == RF_NEVER) {
-        rf_timer_stop(store->env.timers, &store->expiry_timer);
+        rf_timer_stop(store->env->timers, &store->expiry_timer);
         return;
     }
     uint64_t now_ms = store_wall_ms(store);
     uint64_t left_ms = next_ms > now_ms ? next_ms - now_ms : 0;
     uint64_t delay =
         left_ms < STORE_EXPIRY_CHECK / RF_US_PER_MS ? left_ms * RF_US_PER_MS : STORE_EXPIRY_CHECK;
-    rf_env_timer_in(&store->env, &store->expiry_timer, delay); /* without memory the next Store tries again */
+    rf_env_timer_in(store->env, &store->expiry_timer, delay); /* without memory the next Store tries again */
 }
 
 static void on_expiry(struct rf_timer *timer, void *arg)
 {
     (void)timer;
     struct rf_store *store = arg;
-    rf_timers_run(&store->index.expiry, store_wall_ms(store), STORE_EXPIRY_STEP);
+    rf_timers_run(&store->index.tables->expiry, store_wall_ms(store), STORE_EXPIRY_STEP);
     store_forget_flush(store);
     store_expiry_arm(store);
 }
@@ -150,17 +151,25 @@ bool store_value_trusted(struct rf_store *store, struct store_value *value)
 {
     if (value->checked)
         return true;
-    struct rf_view list = store_value_data(value);
     const struct rf_cert *cert = value->cert->cert;
     struct rf_view bucket[1 + RF_CERT_MAX_CHAIN] = {cert->x509.der};
-    memcpy(bucket + 1, cert->chain, sizeof(cert->chain));
+    for (size_t i = 0; i < cert->chain_count; i++)
+        bucket[1 + i] = cert->chain[i];
     struct rf_stored stored;
     struct rf_stored_data data;
     struct rf_signer signer;
-    if (rf_stored_next(&list, &stored) != 0 ||
-        rf_stored_data_decode(&stored, value->set->model, &data) != 0 ||
-        store_verify(store, &value->set->resource->id, value->set->kind, &data, bucket, 1 + cert->chain_count,
-                     &signer) != 0)
+    struct rf_buf bytes;
+    rf_buf_init(&bytes, store->env->mem, value->data_len);
+    store_value_data(value, &bytes);
+    struct rf_view list = rf_buf_view(&bytes);
+    int error = rf_buf_error(&bytes);
+    error = error != 0 ? error : rf_stored_next(&list, &stored);
+    error = error != 0 ? error : rf_stored_data_decode(&stored, value->set->model, &data);
+    error = error != 0 ? error
+                       : store_verify(store, &value->set->resource->id, value->set->kind, &data, bucket,
+                                      1 + cert->chain_count, &signer);
+    rf_buf_deinit(&bytes);
+    if (error != 0)
         return false;
     value->signer = signer.node_id;
     value->checked = true;
@@ -191,19 +200,16 @@ int rf_store_configure(struct rf_store *store, struct rf_conf *conf)
     rf_conf_hold(conf);
     rf_conf_release(store->conf);
     store->conf = store->config.conf = conf;
-    struct store_tree_node *node = store_tree_first(&store->index.resources);
-    while (node != NULL) {
-        struct store_resource *resource = RF_CONTAINER(node, struct store_resource, node);
-        struct rf_id id = resource->id;
+    struct rf_id id = {.len = 0};
+    struct store_resource *resource;
+    while ((resource = store_resource_after(&store->index, &id)) != NULL) {
         struct store_value *bad;
+        id = resource->id;
         /* the resource goes with its last value */
         while (resource != NULL && (bad = first_bad(store, resource)) != NULL) {
             store_forget(store, bad);
             resource = store_index_resource(&store->index, rf_id_view(&id));
         }
-        node = store_tree_at_least(&store->index.resources, &store->index.resource_class, rf_id_view(&id));
-        if (node != NULL && rf_id_equal(&RF_CONTAINER(node, struct store_resource, node)->id, &id))
-            node = store_tree_next(node);
     }
     store_forget_flush(store);
     return 0;
@@ -229,7 +235,7 @@ static int load_value(struct rf_store *store, const struct rf_record *record, co
         .data = record->stored_data,
         .content_off = data.value.len > 0 ? (size_t)(data.value.p - record->stored_data.p) : 0,
         .content_len = data.value.len,
-        .account = store_account_of(&signer),
+        .account = rf_principal(&signer),
         .signer = signer.node_id,
         .cert = cert,
         .storage_time_ms = record->storage_time_ms,
@@ -327,6 +333,49 @@ void rf_store_stats(const struct rf_store *store, struct rf_store_stats *out)
         out->own_count += store_responsible(store, &RF_CONTAINER(n, struct store_resource, node)->id);
 }
 
+bool rf_store_peek(const struct rf_store *store, const struct rf_id *resource, uint32_t kind,
+                   struct rf_view slot, struct rf_view *value)
+{
+    const struct store_set *set = store_index_set(&store->index, rf_id_view(resource), kind);
+    const struct store_value *found = set != NULL ? store_set_value(set, slot) : NULL;
+    if (found == NULL || !found->exists || store_value_ended(found, store->env->now->wall_ms))
+        return false;
+    *value = store_value_content(found);
+    return true;
+}
+
+static void each_of(const struct rf_store *store, const struct store_set *set,
+                    void (*fn)(void *arg, const struct rf_store_held *held), void *arg)
+{
+    for (struct store_value *v = store_value_next(set, NULL); v != NULL; v = store_value_next(set, v)) {
+        if (store_value_ended(v, store->env->now->wall_ms))
+            continue;
+        struct rf_store_held held = {
+            .resource = set->resource->id,
+            .kind = set->kind,
+            .slot = store_value_slot(v),
+            .value = store_value_content(v),
+            .signer = v->signer,
+            .generation = set->generation,
+            .storage_time_ms = v->storage_time_ms,
+            .exists = v->exists,
+        };
+        fn(arg, &held);
+    }
+}
+
+void rf_store_each(const struct rf_store *store, uint32_t kind,
+                   void (*fn)(void *arg, const struct rf_store_held *held), void *arg)
+{
+    for (size_t i = 0; i < store->index.finder_count; i++) {
+        const struct store_finder *finder = &store->index.finders[i];
+        if (finder->kind != kind)
+            continue;
+        for (struct store_tree_node *n = store_tree_first(&finder->tree); n != NULL; n = store_tree_next(n))
+            each_of(store, RF_CONTAINER(n, struct store_set, find), fn, arg);
+    }
+}
+
 uint64_t rf_store_last_time(const struct rf_store *store)
 {
     return store->last_time_ms;
@@ -368,24 +417,25 @@ int rf_store_new(const struct rf_env *env, const struct rf_store_config *config,
     struct rf_store *store = rf_zalloc(env->mem, sizeof(*store));
     if (store == NULL)
         return RF_ENOMEM;
-    store->env = *env;
+    store->env = env;
     store->config = *config;
     store->conf = rf_conf_hold(config->conf);
     store->overlay = overlay;
     store->host = *host;
-    store_index_init(&store->index, env->mem, env->seed);
+    store_index_init(&store->index, env->mem, env->seed, env->values);
     store->index.resource_gone = resource_gone;
     store->index.arg = store;
     rf_timer_init(&store->expiry_timer, on_expiry, store);
     rf_list_init(&store->writes);
     rf_list_init(&store->passes);
     rf_list_init(&store->fetches);
+    rf_list_init(&store->lookups);
     rf_list_init(&store->stores);
-    store_pulls_init(store);
-    store_seen_init(store);
+    rf_list_init(&store->pulls);
     store->dead_cap = config->peer ? STORE_DEAD_BATCH : STORE_DEAD_CLIENT;
     store->dead = rf_alloc(env->mem, store->dead_cap * sizeof(*store->dead));
-    int error = store->dead != NULL ? store_sync_init(store) : RF_ENOMEM;
+    store->counters = rf_env_counters(env, rf_store_counter_descs, sizeof(*store->counters));
+    int error = store->dead != NULL && store->counters != NULL ? store_sync_init(store) : RF_ENOMEM;
     if (error == 0)
         error = add_methods(store);
     if (error != 0) {
@@ -396,22 +446,45 @@ int rf_store_new(const struct rf_env *env, const struct rf_store_config *config,
     return 0;
 }
 
+int rf_store_set_peer(struct rf_store *store, bool peer)
+{
+    size_t cap = peer ? STORE_DEAD_BATCH : STORE_DEAD_CLIENT;
+    if (peer == store->config.peer)
+        return 0;
+    store_forget_flush(store);
+    int error = store_sync_set_peer(store, peer);
+    if (error != 0)
+        return error;
+    struct store_dead *dead = rf_resize(store->env->mem, store->dead, cap * sizeof(*dead));
+    if (dead == NULL && peer)
+        return RF_ENOMEM;
+    if (dead != NULL) {
+        store->dead = dead;
+        store->dead_cap = cap;
+    }
+    store->config.peer = peer;
+    return 0;
+}
+
 void rf_store_free(struct rf_store *store)
 {
     if (store == NULL)
         return;
     store->freeing = true;
+    store_watch_free(store);
     store_passes_deinit(store);
     store_clients_deinit(store);
     store_pulls_deinit(store);
     store_writes_deinit(store);
     store_sync_deinit(store);
     store_seen_deinit(store);
-    rf_timer_stop(store->env.timers, &store->expiry_timer);
+    rf_timer_stop(store->env->timers, &store->expiry_timer);
     store_forget_flush(store);
     store_index_deinit(&store->index);
-    rf_free(store->env.mem, store->dead);
-    rf_free(store->env.mem, store->kinds);
+    rf_free(store->env->mem, store->dead);
+    rf_free(store->env->mem, store->sync);
+    rf_free(store->env->mem, store->kinds);
+    rf_env_counters_close(store->env, store->counters);
     rf_conf_release(store->conf);
-    rf_free(store->env.mem, store);
+    rf_free(store->env->mem, store);
 }

@@ -26,6 +26,8 @@
     X(replica_stores, "replica Stores accepted")                                                             \
     X(replica_confirmed, "replica Stores of ours that were confirmed")                                       \
     X(replica_failed, "replica Stores of ours that failed")                                                  \
+    X(lookups_doubted, "lookups of ours that asked a second node, because the first had nothing")            \
+    X(lookups_saved, "of these: what was looked for was found there")                                        \
     X(fetches, "Fetch requests answered")                                                                    \
     X(stats, "Stat requests answered")                                                                       \
     X(finds, "Find requests answered")                                                                       \
@@ -38,9 +40,23 @@
     X(refused_quota, "refused: the user's or the node's quota")                                              \
     X(duplicates, "byte-identical repeats answered as success")                                              \
     X(expired, "values that reached their lifetime")                                                         \
+    X(retired, "elements of full logs that went for newer ones")                                             \
     X(handed_over, "resources handed to another peer")                                                       \
     X(dropped_foreign, "copies dropped that we need not hold")                                               \
-    X(persist_failed, "writes that the disk refused")
+    X(persist_failed, "writes that the disk refused")                                                        \
+    X(watches, "places that were watched anew or again")                                                     \
+    X(watches_refused, "places that were not: no right, or a limit")                                         \
+    X(watches_ended, "leases that ended")                                                                    \
+    X(watchers_dropped, "watchers that did not answer any more")                                             \
+    X(leases_given, "leases given to replicas and new homes")                                                \
+    X(leases_taken, "leases taken from other homes")                                                         \
+    X(leases_refused, "leases not taken: by who may not give them, or a limit")                              \
+    X(leases_pushed_out, "leases taken from other homes that made room for what is asked for")               \
+    X(events, "Events sent to watchers")                                                                     \
+    X(events_failed, "Events that were not acknowledged")                                                    \
+    X(events_taken, "Events about places that we watch")                                                     \
+    X(events_doubted, "Events by others than the home, or about places that we do not watch")                \
+    X(watch_requests, "Watch requests of ours")
 RF_COUNTERS(store, RF_STORE_COUNTERS)
 
 struct rf_store;
@@ -88,6 +104,11 @@ void rf_store_joined(struct rf_store *store);
 void rf_store_neighbor_lost(struct rf_store *store, const struct rf_id *node);
 /* rf_store_handover_pending: how many resources still wait to be handed to others (a leaving node waits for 0). */
 size_t rf_store_handover_pending(const struct rf_store *store);
+/*
+ * rf_store_set_peer: the node goes on as a peer, which stores for others, or (false) as a client, which does not: what is here goes, in memory and on
+ * disk; it was handed over (rf_store_handover_pending is 0), or others have it. Errors: RF_ENOMEM, nothing changed.
+ */
+int rf_store_set_peer(struct rf_store *store, bool peer);
 
 /* For status, Probe and diagnostics. */
 struct rf_store_stats {
@@ -95,6 +116,23 @@ struct rf_store_stats {
     size_t own_count; /* resources that we are responsible for */
 };
 void rf_store_stats(const struct rf_store *store, struct rf_store_stats *out);
+/* rf_store_peek: what we hold ourselves in that slot, in charge of it or not; value: DataValue's bytes, borrowed until something changes. False:
+ * nothing, or it does not exist any more. */
+bool rf_store_peek(const struct rf_store *store, const struct rf_id *resource, uint32_t kind,
+                   struct rf_view slot, struct rf_view *value);
+/* A value that we hold, in charge of it or not; removed ones as well. Views are borrowed during the call. */
+struct rf_store_held {
+    struct rf_id resource;
+    uint32_t kind;
+    struct rf_view slot; /* as in rf_record */
+    struct rf_view value;
+    struct rf_id signer;
+    uint64_t generation, storage_time_ms;
+    bool exists;
+};
+/* rf_store_each calls fn for every value of a Kind that we hold, in the order of their Resource-IDs and slots. fn changes nothing here. */
+void rf_store_each(const struct rf_store *store, uint32_t kind,
+                   void (*fn)(void *arg, const struct rf_store_held *held), void *arg);
 
 /* The writer's and reader's side, rf_store_client_*, and rf_store_add_kind stand in overlay/usage.h. */
 

@@ -90,7 +90,7 @@ static bool from_home_nearby(struct rf_store *store, const struct rf_id *sender,
     return rf_id_between(before, resource, sender);
 }
 
-static bool may_pass_on(struct store_job *job)
+bool store_may_pass_on(struct store_job *job)
 {
     struct rf_store *store = job->store;
     struct rf_topology *t;
@@ -122,12 +122,12 @@ static int check_place(struct store_job *job)
     if (!job->copy) {
         if (store_responsible(job->store, &job->resource))
             return 0;
-        job->store->counters.refused_not_responsible++;
+        job->store->counters->refused_not_responsible++;
         return store_job_refuse(job, RF_ERROR_NOT_FOUND, "not responsible for this resource");
     }
-    if (may_pass_on(job))
+    if (store_may_pass_on(job))
         return 0;
-    job->store->counters.refused_forbidden++;
+    job->store->counters->refused_forbidden++;
     return store_job_refuse(job, RF_ERROR_FORBIDDEN, "the sender is no plausible holder of this resource");
 }
 
@@ -147,7 +147,7 @@ static int check_kinds(struct store_job *job)
     }
     if (unknown_count == 0)
         return 0;
-    job->store->counters.refused_unknown_kind++;
+    job->store->counters->refused_unknown_kind++;
     store_job_refuse(job, RF_ERROR_UNKNOWN_KIND, "");
     uint8_t *info = rf_region_alloc(job->region, 1 + 4 * unknown_count);
     if (info != NULL) {
@@ -202,7 +202,7 @@ static int check_signed(struct store_job *job)
         if (signature->identity.type != RF_IDENTITY_NONE &&
             (signature->hash_alg != 0 || signature->sig_alg != 0))
             continue;
-        job->store->counters.refused_forbidden++;
+        job->store->counters->refused_forbidden++;
         return store_job_refuse(job, RF_ERROR_FORBIDDEN, "a value is not signed");
     }
     return 0;
@@ -218,36 +218,10 @@ int store_verify(struct rf_store *store, const struct rf_id *resource, uint32_t 
                      input.part_count, store_wall_ms(store), out);
 }
 
-/* The bytes of a StoredData but for its lifetime and, in arrays, its index. */
-static bool same_bytes(const struct store_value *old, const struct rf_stored_data *data)
-{
-    struct rf_view have = store_value_data(old);
-    size_t skip = data->model == RF_MODEL_ARRAY ? 4 : 0;
-    size_t value_len = data->value_raw.len - skip;
-    if (old->storage_time_ms != data->storage_time_ms ||
-        have.len != 16 + skip + value_len + data->signature_raw.len)
-        return false;
-    const uint8_t *p = have.p + 16 + skip;
-    return memcmp(p, data->value_raw.p + skip, value_len) == 0 &&
-           memcmp(p + value_len, data->signature_raw.p, data->signature_raw.len) == 0;
-}
-
-/* An appended element that is repeated has got its index already: it is looked for among the newest ones. */
-static struct store_value *find_appended(const struct store_set *set, const struct rf_stored_data *data)
-{
-    struct store_tree_node *node = store_tree_last(&set->values);
-    for (size_t looked = 0; node != NULL && looked < 4096; looked++, node = store_tree_prev(node)) {
-        struct store_value *value = RF_CONTAINER(node, struct store_value, node);
-        if (same_bytes(value, data))
-            return value;
-    }
-    return NULL;
-}
-
 /* Gives an element the index after the last one, and after those that this very request appends. */
 static int append_item(struct store_job *job, struct store_item *item, const struct store_set *set)
 {
-    item->old = set != NULL ? find_appended(set, &item->data) : NULL;
+    item->old = set != NULL ? store_log_find(set, &item->data) : NULL;
     uint32_t end = set != NULL ? store_set_end(set) : 0;
     for (const struct store_item *other = job->items; other < item; other++)
         end += other->kind == item->kind && other->relabel && !other->same;
@@ -262,15 +236,14 @@ static int append_item(struct store_job *job, struct store_item *item, const str
 
 static bool is_log(const struct store_job *job, const struct store_item *item)
 {
-    const struct rf_usage_kind *usage = store_usage(job->store, item->kind->id);
-    return usage != NULL && usage->append_only && item->kind->model == RF_MODEL_ARRAY;
+    return item->kind->model == RF_MODEL_ARRAY && store_log(job->store, item->kind->id);
 }
 
 /* Another element of a log stands at the index: two homes gave it away while they were apart. */
 static int log_conflict(struct store_job *job, struct store_item *item, const struct store_set *set)
 {
     if (!job->copy) {
-        job->store->counters.refused_forbidden++;
+        job->store->counters->refused_forbidden++;
         return store_job_refuse(job, RF_ERROR_FORBIDDEN, "elements of a log are not replaced");
     }
     if (store_responsible(job->store, &job->resource))
@@ -280,8 +253,18 @@ static int log_conflict(struct store_job *job, struct store_item *item, const st
     bool known_home = job->writer != NULL && rf_id_equal(&resource->home, &job->writer->node_id);
     if (!resource->own && resource->duty == STORE_DUTY_NONE && known_home)
         return 0;
-    job->store->counters.refused_too_old++;
+    job->store->counters->refused_too_old++;
     return store_job_refuse(job, RF_ERROR_DATA_TOO_OLD, "another element stands there, fetch it first");
+}
+
+/* Nothing stands at the index, but the element may be here at another one: its way led over a home that gave it that index. */
+static void find_moved(struct store_item *item, const struct store_set *set)
+{
+    struct store_value *moved = item->data.exists ? store_log_find(set, &item->data) : NULL;
+    if (moved == NULL)
+        return;
+    item->old = moved;
+    item->slot = store_value_slot(moved);
 }
 
 static int find_slot(struct store_job *job, struct store_item *item)
@@ -293,15 +276,18 @@ static int find_slot(struct store_job *job, struct store_item *item)
     if (item->kind->model == RF_MODEL_ARRAY && item->data.index == RF_ARRAY_APPEND)
         error = append_item(job, item, set);
     else if (set != NULL)
-        item->old = store_set_value(&store->index, set, item->slot);
+        item->old = store_set_value(set, item->slot);
     if (item->old != NULL && store_value_ended(item->old, store_wall_ms(store)))
         item->old = NULL;
-    item->same = item->old != NULL && same_bytes(item->old, &item->data);
+    if (item->old == NULL && job->copy && set != NULL && is_log(job, item) &&
+        store_responsible(store, &job->resource))
+        find_moved(item, set);
+    item->same = item->old != NULL && store_same_bytes(item->old, &item->data);
     if (error != 0 || item->same || item->old == NULL || !item->old->exists || !item->data.exists ||
         !is_log(job, item))
         return error;
     error = log_conflict(job, item, set);
-    item->same = error == 0 && item->old != NULL && same_bytes(item->old, &item->data);
+    item->same = error == 0 && item->old != NULL && store_same_bytes(item->old, &item->data);
     return error;
 }
 
@@ -313,6 +299,9 @@ static int find_slots(struct store_job *job)
         int error = find_slot(job, item);
         if (error != 0)
             return error;
+        /* A replica that has an element at an index that another home gave it follows the one that it has now. */
+        item->follows = job->copy && !job->merge && item->data.exists && is_log(job, item) &&
+                        !store_responsible(job->store, &job->resource);
         for (size_t j = 0; j < i; j++)
             if (job->items[j].kind == item->kind && rf_view_equal(job->items[j].slot, item->slot))
                 return store_job_refuse(job, RF_ERROR_INVALID_MESSAGE, "two values for one place");
@@ -349,6 +338,29 @@ int store_acl_load(struct rf_store *store, const struct rf_id *resource, struct 
     return 0;
 }
 
+struct rf_view store_roster(struct rf_store *store, struct rf_view resource)
+{
+    struct store_set *set = store_index_set(&store->index, resource, RF_KIND_ROSTER);
+    struct store_value *value = set != NULL ? store_value_next(set, NULL) : NULL;
+    if (value == NULL || !value->exists || store_value_ended(value, store_wall_ms(store)) ||
+        !store_value_trusted(store, value))
+        return rf_view_of(NULL, 0);
+    return store_value_content(value);
+}
+
+/* What the policies of conversations look at. Copies are asked for by the roster of their home only. */
+static int fill_roster(struct store_job *job, const struct store_item *item, struct policy_question *q)
+{
+    if (item->kind->policy != RF_POLICY_ROSTER ||
+        (job->copy && (item->same || !store_responsible(job->store, &job->resource))))
+        return 0;
+    q->roster = store_roster(job->store, job->req.resource);
+    q->unsettled = store_unsettled(job->store);
+    if (job->copy || q->roster.len > 0 || item->kind->id == RF_KIND_ROSTER || !q->unsettled)
+        return 0;
+    return store_job_refuse(job, RF_ERROR_REQUEST_TIMEOUT, "the roster may be on its way here");
+}
+
 static int check_policy(struct store_job *job, const struct store_item *item, const struct rf_signer *signer,
                         enum policy_role role)
 {
@@ -372,12 +384,16 @@ static int check_policy(struct store_job *job, const struct store_item *item, co
         if (q.old_there)
             q.old_user = item->old->cert->cert->user;
     }
+    if (item->old != NULL && item->old->exists && !item->same)
+        q.old_time_ms = item->old->storage_time_ms;
+    if (fill_roster(job, item, &q) != 0)
+        return RF_EREMOTE;
     int error = policy_check(&q, job->why, sizeof(job->why));
     if (error == 0)
         return 0;
     if (error != RF_EFORBIDDEN)
         return job_nomem(job);
-    job->store->counters.refused_forbidden++;
+    job->store->counters->refused_forbidden++;
     return store_job_refuse(job, RF_ERROR_FORBIDDEN, job->why);
 }
 
@@ -398,7 +414,7 @@ static int check_usage(struct store_job *job, const struct store_item *item)
     int error = usage->check(usage->arg, &value, job->why, sizeof(job->why));
     if (error == 0)
         return 0;
-    job->store->counters.refused_forbidden += error == RF_EFORBIDDEN;
+    job->store->counters->refused_forbidden += error == RF_EFORBIDDEN;
     return store_job_refuse(job, error == RF_EFORBIDDEN ? RF_ERROR_FORBIDDEN : RF_ERROR_INVALID_MESSAGE,
                             job->why);
 }
@@ -419,7 +435,7 @@ static int check_signer(struct store_job *job, struct store_item *item)
     if (error == RF_ENOMEM)
         return job_nomem(job);
     item->signer.cert = NULL;
-    job->store->counters.refused_forbidden++;
+    job->store->counters->refused_forbidden++;
     snprintf(job->why, sizeof(job->why), "a value's signature: %s", rf_error_text(error));
     return store_job_refuse(job, RF_ERROR_FORBIDDEN, job->why);
 }
@@ -443,16 +459,9 @@ static int check_rights(struct store_job *job)
 
 /* ---- 6: size, count, quotas ---- */
 
-struct rf_view store_account_of(const struct rf_signer *signer)
-{
-    /* a self-signed certificate's name is only a claim: everybody could fill everybody's quota */
-    const struct rf_x509 *x = &signer->cert->x509;
-    return rf_view_equal(x->issuer, x->subject) ? rf_id_view(&signer->node_id) : signer->cert->user;
-}
-
 static int too_large(struct store_job *job, const char *why)
 {
-    job->store->counters.refused_too_large++;
+    job->store->counters->refused_too_large++;
     return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, why);
 }
 
@@ -469,6 +478,8 @@ static int check_count(struct store_job *job, size_t kind_at)
         after += item->data.exists;
         after -= item->old != NULL && item->old->exists;
     }
+    if (store_log_retains(job->store, job->req.kinds[kind_at].kind))
+        return 0;
     return after > before && after > job->kinds[kind_at]->max_count
                ? too_large(job, "more values than max-count")
                : 0;
@@ -485,12 +496,11 @@ static int check_quota(struct store_job *job)
         const struct store_item *item = &job->items[i];
         if (item->same || !item->data.exists)
             continue; /* what is removed can always be removed */
-        struct rf_view account = store_account_of(&item->signer);
+        struct rf_view account = rf_principal(&item->signer);
         size_t user = 0;
         for (size_t j = 0; j <= i; j++) {
             const struct store_item *other = &job->items[j];
-            if (!other->same && other->data.exists &&
-                rf_view_equal(store_account_of(&other->signer), account))
+            if (!other->same && other->data.exists && rf_view_equal(rf_principal(&other->signer), account))
                 user += store_cost(other->slot.len, other->stored.raw.len) -
                         (other->old != NULL && rf_view_equal(rf_view_of(other->old->account->name,
                                                                         other->old->account->name_len),
@@ -503,7 +513,7 @@ static int check_quota(struct store_job *job)
         if (((ptrdiff_t)user > 0 &&
              store_index_account_bytes(&job->store->index, account) + user > user_max) ||
             job->store->index.bytes + total > node_max) {
-            job->store->counters.refused_quota++;
+            job->store->counters->refused_quota++;
             return store_job_refuse(job, RF_ERROR_DATA_TOO_LARGE, "the quota is used up");
         }
     }
@@ -548,7 +558,7 @@ static int generation_error(struct store_job *job)
     struct rf_buf buf;
     rf_buf_fixed(&buf, info, len);
     rf_store_ans_encode(&ans, &buf);
-    job->store->counters.refused_generation++;
+    job->store->counters->refused_generation++;
     store_job_refuse(job, RF_ERROR_GENERATION_COUNTER_TOO_LOW, "");
     job->info = rf_buf_view(&buf);
     return RF_EREMOTE;
@@ -571,12 +581,13 @@ static int check_generation(struct store_job *job)
 /* Two values of one moment: on both sides of a former partition the same one must win. The larger bytes do. */
 static bool wins_tie(const struct store_job *job, const struct store_item *item)
 {
-    struct rf_view old = store_value_data(item->old), new = item->stored.raw;
+    struct rf_view new = item->stored.raw;
     if (!job->copy || item->data.storage_time_ms != item->old->storage_time_ms)
         return false;
-    if (old.len != new.len)
-        return new.len > old.len;
-    return memcmp(new.p + 16, old.p + 16, new.len - 16) > 0; /* without the lifetime */
+    if (item->old->data_len != new.len)
+        return new.len > item->old->data_len;
+    return store_value_compare(item->old, 16, rf_view_of(new.p + 16, new.len - 16)) <
+           0; /* without the lifetime */
 }
 
 static int check_time(struct store_job *job)
@@ -589,7 +600,7 @@ static int check_time(struct store_job *job)
             continue;
         if (job->copy && is_log(job, item) && !store_responsible(job->store, &job->resource))
             continue; /* the home decides what stands at which index */
-        job->store->counters.refused_too_old++;
+        job->store->counters->refused_too_old++;
         return store_job_refuse(job, RF_ERROR_DATA_TOO_OLD, "storage_time is not newer than what is stored");
     }
     return 0;
@@ -601,7 +612,11 @@ static void set_expiry(struct store_job *job)
     uint64_t now = store_wall_ms(job->store);
     for (size_t i = 0; i < job->item_count; i++) {
         struct store_item *item = &job->items[i];
-        uint64_t max_ms = (uint64_t)job->store->config.max_lifetime_s * RF_MS_PER_S;
+        const struct rf_usage_kind *usage = store_usage(job->store, item->kind->id);
+        uint64_t max_s = job->store->config.max_lifetime_s;
+        if (usage != NULL && usage->max_lifetime_s != 0 && usage->max_lifetime_s < max_s)
+            max_s = usage->max_lifetime_s;
+        uint64_t max_ms = max_s * RF_MS_PER_S;
         uint64_t left_ms = (uint64_t)item->data.lifetime_s * RF_MS_PER_S;
         item->expires_ms = now + (left_ms < max_ms ? left_ms : max_ms);
         if (!item->data.exists && item->old != NULL && item->old->expires_ms > item->expires_ms)

@@ -2,7 +2,7 @@
  * store_client.c - the reader's side on any node: Fetch, with everything verified (reload.md 4.4). Storing stands in store_put.c.
  *
  * A fetch is a stack of pieces: all of a Kind, a range of an array, some keys of a dictionary. A piece whose answer would be too large is
- * cut: a range in halves (its end is looked up first), all of a dictionary into its keys (told by Stat), keys in halves.
+ * cut: a range in halves (its end is looked up first) until a piece fits, which tells how large the others may be; all of a dictionary into its keys (told by Stat), keys in halves.
  * States: ASKING (a call for the piece on top is under way) -> ... -> the Kind needs the access control list: LISTING (a fetch of its own)
  * -> checked, told, gone. No timers of its own: calls end by themselves.
  *
@@ -41,6 +41,7 @@ struct store_fetch {
     struct rf_view *keys; /* PIECE_KEYS */
     size_t key_count;
     size_t calls;
+    uint32_t page; /* so many indexes of an array most likely fit into one answer; 0: not known */
     rf_call_id call;
     bool listing;
     struct rf_fetched_value *values;
@@ -49,7 +50,8 @@ struct store_fetch {
     size_t value_count, value_cap;
     size_t dropped_count;
     uint64_t generation;
-    struct rf_id responder;
+    struct rf_id responder, hop;
+    bool doubted;
     uint16_t error_code;
 };
 
@@ -64,7 +66,7 @@ static void fetch_free(struct store_fetch *fetch)
     rf_list_remove(&fetch->list);
     rf_region_deinit(&fetch->region);
     rf_conf_release(fetch->conf);
-    rf_free(fetch->store->env.mem, fetch);
+    rf_free(fetch->store->env->mem, fetch);
 }
 
 static void fetch_end(struct store_fetch *fetch, int error)
@@ -77,6 +79,8 @@ static void fetch_end(struct store_fetch *fetch, int error)
         .value_count = error == 0 ? fetch->value_count : 0,
         .dropped_count = fetch->dropped_count,
         .responder = fetch->responder,
+        .hop = fetch->hop,
+        .doubted = fetch->doubted,
     };
     rf_list_remove(&fetch->list); /* it can not be cancelled any more */
     fetch->spec.done(fetch->spec.arg, &result);
@@ -195,6 +199,8 @@ static void fetch_done(struct store_fetch *fetch)
             .kind = RF_KIND_ACL,
             .to_node = fetch->spec.to_node,
             .node = fetch->spec.node,
+            .aside = fetch->spec.aside,
+            .at = fetch->spec.at,
             .signatures_only = true,
             .done = on_listed,
             .arg = fetch,
@@ -223,8 +229,9 @@ static bool asked_for(const struct store_fetch *fetch, const struct piece *piece
                       const struct rf_stored_data *data)
 {
     switch (piece->type) {
-    case PIECE_RANGE:
-        return data->index >= piece->first && data->index <= piece->last;
+    case PIECE_RANGE: /* as it was sent to be appended, it has no place yet; nothing is kept so */
+        return data->index >= piece->first && data->index <= piece->last &&
+               !(data->exists && data->index == RF_ARRAY_LAST);
     case PIECE_KEYS:
         for (size_t i = piece->from; i < piece->to; i++)
             if (rf_view_equal(fetch->keys[i], data->slot))
@@ -395,7 +402,6 @@ static int take_answer(struct store_fetch *fetch, const struct piece *piece, con
         return RF_EFORMAT;
     struct rf_view list = ans.kinds[0].values;
     fetch->generation = ans.kinds[0].generation;
-    fetch->responder = reply->signer->node_id;
     if (piece->type == PIECE_STAT)
         return take_keys(fetch, list);
     if (piece->type == PIECE_END)
@@ -430,6 +436,20 @@ static int cut(struct store_fetch *fetch, const struct piece *piece)
     return error != 0 ? error : push(fetch, low);
 }
 
+/* A range fitted: how many indexes would have? An eighth is left for larger elements. */
+static void learn_page(struct store_fetch *fetch, const struct piece *piece, const struct rf_reply *reply)
+{
+    if (piece->type != PIECE_RANGE || piece->last == RF_ARRAY_LAST)
+        return;
+    uint64_t count = (uint64_t)piece->last - piece->first + 1, len = reply->body.len + 1;
+    uint64_t room = store_room(fetch->store);
+    for (size_t i = 0; i < reply->message->security.cert_count; i++) /* the same for more */
+        room -= reply->message->security.certs[i].len < room ? reply->message->security.certs[i].len : room;
+    uint64_t page = count * (room - room / 8) / len;
+    page = page < 4 * count ? page : 4 * count; /* there may be gaps */
+    fetch->page = page < 1 ? 1 : page < INT32_MAX ? (uint32_t)page : INT32_MAX;
+}
+
 static void on_reply(void *arg, const struct rf_reply *reply)
 {
     struct store_fetch *fetch = arg;
@@ -437,10 +457,16 @@ static void on_reply(void *arg, const struct rf_reply *reply)
     struct piece piece = fetch->stack[--fetch->depth];
     int error = reply->error;
     fetch->error_code = reply->error_code;
-    if (error == 0)
+    fetch->hop = reply->hop;
+    fetch->doubted = fetch->doubted || reply->doubted;
+    if (reply->signer != NULL)
+        fetch->responder = reply->signer->node_id;
+    if (error == 0) {
+        learn_page(fetch, &piece, reply);
         error = take_answer(fetch, &piece, reply);
-    else if (error == RF_EREMOTE && reply->error_code == RF_ERROR_RESPONSE_TOO_LARGE)
+    } else if (error == RF_EREMOTE && reply->error_code == RF_ERROR_RESPONSE_TOO_LARGE) {
         error = cut(fetch, &piece);
+    }
     if (error != 0)
         fetch_end(fetch, error);
     else
@@ -466,8 +492,8 @@ static int call(struct store_fetch *fetch, const struct piece *piece)
 {
     struct rf_store *store = fetch->store;
     struct rf_buf selection, body;
-    rf_buf_init(&selection, store->env.mem, UINT16_MAX);
-    rf_buf_init(&body, store->env.mem, UINT16_MAX * 2);
+    rf_buf_init(&selection, store->env->mem, UINT16_MAX);
+    rf_buf_init(&body, store->env->mem, UINT16_MAX * 2);
     int error = ++fetch->calls > FETCH_MAX_CALLS ? RF_ELIMIT : select_piece(fetch, piece, &selection);
     struct rf_specifier specifier = {.kind = fetch->kind->id, .model_specifier = rf_buf_view(&selection)};
     struct rf_fetch_req req = {
@@ -483,14 +509,31 @@ static int call(struct store_fetch *fetch, const struct piece *piece)
         .done = on_reply,
         .arg = fetch,
     };
+    memcpy(out.avoid, fetch->spec.avoid, sizeof(out.avoid));
+    out.avoid_count = fetch->spec.avoid_count;
+    memcpy(out.distrust, fetch->spec.distrust, sizeof(out.distrust));
+    if (fetch->spec.via.len > 0)
+        rf_call_to_node(&out, &fetch->spec.via);
     if (fetch->spec.to_node)
         rf_call_to_node(&out, &fetch->spec.node);
     else
-        rf_call_to_resource(&out, &fetch->spec.resource);
+        rf_call_to_resource(&out, fetch->spec.aside ? &fetch->spec.at : &fetch->spec.resource);
     error = error != 0 ? error : rf_overlay_call(store->overlay, &out, &fetch->call);
     rf_buf_deinit(&selection);
     rf_buf_deinit(&body);
     return error;
+}
+
+/* Of a range on top that is too long only a page is asked for. */
+static void cut_page(struct store_fetch *fetch)
+{
+    struct piece *top = &fetch->stack[fetch->depth - 1], low = *top;
+    if (fetch->page == 0 || top->type != PIECE_RANGE || top->last == RF_ARRAY_LAST ||
+        top->last - top->first < fetch->page || fetch->depth == FETCH_MAX_STACK)
+        return;
+    low.last = top->first + fetch->page - 1;
+    top->first = low.last + 1;
+    fetch->stack[fetch->depth++] = low;
 }
 
 static void fetch_next(struct store_fetch *fetch)
@@ -499,6 +542,7 @@ static void fetch_next(struct store_fetch *fetch)
         fetch_done(fetch);
         return;
     }
+    cut_page(fetch);
     int error = call(fetch, &fetch->stack[fetch->depth - 1]);
     if (error != 0)
         fetch_end(fetch, error);
@@ -556,14 +600,14 @@ int store_fetch_start(struct rf_store *store, const struct store_fetch_spec *spe
         return RF_EUNKNOWN;
     if (spec->ranged && (kind->model != RF_MODEL_ARRAY || spec->first > spec->last))
         return RF_EINVAL;
-    struct store_fetch *fetch = rf_zalloc(store->env.mem, sizeof(*fetch));
+    struct store_fetch *fetch = rf_zalloc(store->env->mem, sizeof(*fetch));
     if (fetch == NULL)
         return RF_ENOMEM;
     fetch->store = store;
     fetch->spec = *spec;
     fetch->conf = rf_conf_hold(store->conf);
     fetch->kind = kind;
-    rf_region_init(&fetch->region, store->env.mem, FETCH_MAX_LEN);
+    rf_region_init(&fetch->region, store->env->mem, FETCH_MAX_LEN);
     rf_list_init(&fetch->list);
     int error = first_pieces(fetch);
     fetch->spec.slots = NULL;
@@ -621,6 +665,7 @@ static bool cancel_one(struct rf_store *store, const void *arg)
 
 void rf_store_client_cancel(struct rf_store *store, const void *arg)
 {
+    store_lookups_cancel(store, arg);
     while (cancel_one(store, arg))
         ;
     store_puts_cancel(store, arg);
@@ -628,6 +673,7 @@ void rf_store_client_cancel(struct rf_store *store, const void *arg)
 
 void store_clients_deinit(struct rf_store *store)
 {
+    store_lookups_cancel(store, NULL);
     while (cancel_one(store, NULL))
         ;
     store_puts_cancel(store, NULL);

@@ -8,6 +8,7 @@
 #ifndef RF_OVERLAY_STORE_INDEX_H
 #define RF_OVERLAY_STORE_INDEX_H
 
+#include "base/intern.h"
 #include "base/list.h"
 #include "base/timer.h"
 #include "ident/ident.h"
@@ -40,7 +41,10 @@ struct store_resource {
         confirmed[2]; /* numbers of the replicas that have everything that is here (store_sync.c); 0 = none */
     struct rf_id home; /* not ours: who was responsible when last looked at; len 0 = not known */
     bool own;          /* we answered for it when last looked at */
-    bool loaded;       /* from disk: who else has it is not known yet */
+    uint64_t own_us;   /* since when, then */
+    bool twins;        /* ours: a log may have an element twice (store_log.c) */
+    bool loaded;       /* from disk, or just become ours: who else has it is not known yet */
+    bool parting;      /* not ours to hold any more: it was offered to its home, or is going to be */
     uint8_t duty;      /* not ours: must the home get it from us? enum store_duty */
     bool busy;         /* store_sync.c is passing it on */
     bool touched;      /* changed in a way that the pass under way may have missed */
@@ -59,6 +63,7 @@ struct store_set {
     uint64_t generation; /* >= 1 */
     struct store_tree values;
     size_t existing_count; /* values with exists = true */
+    size_t bytes;          /* of all StoredData */
 };
 
 struct store_change;
@@ -80,7 +85,11 @@ struct store_value {
     uint32_t data_len;    /* of the whole StoredData */
     uint32_t content_off; /* of DataValue's bytes within the StoredData; they reach content_len far */
     uint32_t content_len;
-    uint8_t bytes[]; /* slot, then StoredData */
+    bool
+        is_cert; /* DataValue's bytes are the signer's certificate, which `cert` holds: they are left out of `bytes` */
+    struct rf_interned *shared; /* one reference; NULL: the bytes are `own` */
+    const uint8_t *bytes;       /* slot, then StoredData */
+    uint8_t own[];
 };
 
 /* The resources that hold one Kind, in order. */
@@ -89,21 +98,29 @@ struct store_finder {
     struct store_tree tree;
 };
 
+/* What the first value needs; most clients never hold one. */
+struct store_tables {
+    struct rf_map certs, accounts;
+    struct rf_timers expiry;
+};
+
 struct store_index {
     struct rf_mem *mem;
+    struct rf_intern *shared; /* borrowed; NULL: each value has its own bytes */
     struct store_tree resources;
-    struct store_tree_class resource_class, set_class, value_class, find_class;
-    struct rf_map certs, accounts;
+    uint64_t seed[2];
+    struct store_tables *tables; /* owned; NULL: there was no value yet */
     struct store_finder *finders;
     size_t finder_count;
-    struct rf_timers expiry;
     size_t set_count, value_count;
     size_t bytes; /* of values and certificates, with an estimate of what surrounds them */
     void (*resource_gone)(void *arg, struct store_resource *resource); /* before it is freed; may be NULL */
     void *arg;
 };
 
-void store_index_init(struct store_index *index, struct rf_mem *mem, const uint64_t seed[2]);
+/* shared: where bytes of values are that others hold, too; borrowed, NULL: each value has its own. */
+void store_index_init(struct store_index *index, struct rf_mem *mem, const uint64_t seed[2],
+                      struct rf_intern *shared);
 void store_index_deinit(struct store_index *index); /* all values that are in; detached ones must be gone */
 
 /* What a new value is made of; everything is copied, the certificate held. */
@@ -126,7 +143,9 @@ int store_value_new(struct store_index *index, const struct store_value_spec *sp
 void store_value_free(struct store_index *index,
                       struct store_value *value); /* a detached one; NULL allowed */
 struct rf_view store_value_slot(const struct store_value *value);
-struct rf_view store_value_data(const struct store_value *value);
+/* The StoredData: appended to `out`; compared, from `off` on, with as many bytes as `bytes` has (as memcmp; off + bytes.len within data_len). */
+void store_value_data(const struct store_value *value, struct rf_buf *out);
+int store_value_compare(const struct store_value *value, size_t off, struct rf_view bytes);
 struct rf_view store_value_content(const struct store_value *value);
 /* What it counts against quotas. */
 size_t store_value_cost(const struct store_value *value);
@@ -139,17 +158,16 @@ void store_value_put(const struct store_value *value, uint64_t wall_ms, struct r
 bool store_value_ended(const struct store_value *value, uint64_t wall_ms);
 
 struct store_resource *store_index_resource(const struct store_index *index, struct rf_view id);
+/* The first resource behind `id`, which need not be there; len 0: the first of all. NULL: there is none. */
+struct store_resource *store_resource_after(const struct store_index *index, const struct rf_id *id);
 struct store_set *store_index_set(const struct store_index *index, struct rf_view id, uint32_t kind);
-struct store_set *store_resource_set(const struct store_index *index, const struct store_resource *resource,
-                                     uint32_t kind);
-struct store_value *store_set_value(const struct store_index *index, const struct store_set *set,
-                                    struct rf_view slot);
+struct store_set *store_resource_set(const struct store_resource *resource, uint32_t kind);
+struct store_value *store_set_value(const struct store_set *set, struct rf_view slot);
 /* In order, NULL starts and ends. */
 struct store_set *store_set_next(const struct store_resource *resource, const struct store_set *set);
 struct store_value *store_value_next(const struct store_set *set, const struct store_value *value);
 /* The first value of the set whose slot is not before `slot`. */
-struct store_value *store_value_at_least(const struct store_index *index, const struct store_set *set,
-                                         struct rf_view slot);
+struct store_value *store_value_at_least(const struct store_set *set, struct rf_view slot);
 /* store_set_end: the index after an array's last element. */
 uint32_t store_set_end(const struct store_set *set);
 

@@ -7,8 +7,8 @@
  *   store_write.c  applied -> disk and replicas -> acknowledged, or taken back
  *   store_read.c   Fetch, Stat, Find              store_pull.c   a new home looks at the former one first
  *   store_pass.c   values to one other peer, piece by piece
- *   store_sync.c   who needs what when the ring changes
- *   store_client.c, store_put.c  fetching and storing, for any node   store_seen.c  rollback detection
+ *   store_sync.c   who needs what when the ring changes   store_log.c  elements of logs that stand at two indexes
+ *   store_client.c, store_put.c  fetching and storing, for any node   store_lookup.c  asking more than one   store_seen.c  rollback detection
  */
 #ifndef RF_OVERLAY_STORE_INTERNAL_H
 #define RF_OVERLAY_STORE_INTERNAL_H
@@ -42,8 +42,10 @@ struct store_item {
     uint8_t index_bytes[4];
     struct rf_view slot;     /* the real one, also of appended elements */
     struct store_value *old; /* that lives in the slot, or (same) holds these very bytes; NULL */
-    bool same;               /* byte-identical to old (D9): nothing to do */
-    bool relabel;            /* the index in its bytes is not its real one */
+    bool
+        follows; /* a replica's: an element of a log at its home's index; where else it stands here, it goes */
+    bool same;   /* byte-identical to old (D9): nothing to do */
+    bool relabel; /* the index in its bytes is not its real one */
     uint64_t expires_ms;
 };
 
@@ -74,6 +76,8 @@ struct store_job {
 
 /* store_check runs the checks 2-8 of 4.3 on job->req. 0, or RF_EREMOTE with error_code and info in the job. */
 int store_check(struct store_job *job);
+/* store_may_pass_on: may job->writer, as far as we can see, pass on what is at job->resource? */
+bool store_may_pass_on(struct store_job *job);
 void store_job_deinit(struct store_job *job);
 int store_job_refuse(struct store_job *job, uint16_t error_code, const char *why); /* RF_EREMOTE */
 /* store_acl_load lists the resource's access control list for policies. */
@@ -85,8 +89,8 @@ int store_verify(struct rf_store *store, const struct rf_id *resource, uint32_t 
                  struct rf_signer *out);
 /* store_value_trusted checks a loaded value's signature at its first use; false: it is bad (the caller forgets it). */
 bool store_value_trusted(struct rf_store *store, struct store_value *value);
-/* Whom a value is charged to. */
-struct rf_view store_account_of(const struct rf_signer *signer);
+/* store_roster: the roster at a resource, verified; empty: none. Borrowed until something changes. */
+struct rf_view store_roster(struct rf_store *store, struct rf_view resource);
 
 /* ---- applied Stores (store_write.c) ---- */
 
@@ -137,6 +141,7 @@ struct store_write {
     bool original; /* needs a replica */
     bool fresh;    /* nothing was at the resource before */
     bool disk_done, replica_done, gave_up;
+    bool told; /* who watches was */
     int error; /* of the disk */
     struct store_copy copies[STORE_MAX_SUCCESSORS];
     size_t copy_count, sent_count; /* tried; under way */
@@ -185,6 +190,7 @@ struct store_target { /* a peer that holds copies of ours, and its number in sto
     struct rf_id node;
     uint32_t number;
     bool replica;           /* one of the two, now */
+    bool returning;         /* it was lost before, and may have kept what it had */
     uint64_t held_until_us; /* replaced a failed one: wait that long */
 };
 enum store_queue { STORE_QUEUE_NONE, STORE_QUEUE_TODO, STORE_QUEUE_LATER, STORE_QUEUE_OFFERS }; /* .queue */
@@ -194,22 +200,29 @@ struct store_sync {
     struct rf_list later;  /* failed: after the pause */
     struct rf_list offers; /* after the ring has been quiet for a while */
     size_t todo_count, handover_count;
-    size_t running;        /* passes */
+    size_t running;       /* passes */
+    size_t window, quick; /* so many of them at most; quick answers since it changed */
+    uint64_t slow_us;     /* the last slow answer */
+    uint64_t rest_until_us;
     bool sweeping;         /* the index is being looked through */
     struct rf_id cursor;   /* the last resource looked at; len 0 = start */
     struct rf_timer timer; /* next piece of work */
     struct rf_timer retry; /* later -> todo */
     struct rf_timer hold;  /* held targets are due: sweep */
     struct rf_timer offer; /* offers -> todo */
+    struct rf_timer stray; /* what came though we need not hold it is due: sweep */
     uint64_t retry_pause_us;
-    struct store_target *targets; /* owned; room for STORE_SYNC_TARGETS; clients have none */
+    struct store_target *targets; /* owned; room for STORE_SYNC_TARGETS; who is a client again has none */
     size_t target_count;
     uint32_t next_number;
-    uint64_t hold_until_us;   /* after the loss of a neighbor */
-    uint64_t settle_until_us; /* after joining: store_pull.c */
+    uint64_t joined_us, settle_until_us; /* after joining: store_pull.c */
+    uint64_t lost_us;                    /* when a neighbor was lost last; 0: never */
+    struct rf_map pulled;                /* places looked for at the former home (store_pull.c) */
 };
 int store_sync_init(struct rf_store *store); /* RF_ENOMEM */
 void store_sync_deinit(struct rf_store *store);
+/* store_sync_set_peer: see rf_store_set_peer. */
+int store_sync_set_peer(struct rf_store *store, bool peer);
 void store_sync_ring_changed(struct rf_store *store);
 /* The resource changed other than by a Store that replicates itself: see to it. */
 void store_sync_touch(struct rf_store *store, struct store_resource *resource);
@@ -217,11 +230,50 @@ void store_sync_forget(struct rf_store *store, struct store_resource *resource);
 /* `node` has (or has not) everything that is at the resource now. */
 void store_sync_confirm(struct rf_store *store, struct store_resource *resource, const struct rf_id *node,
                         bool has);
+/* We are in charge of it now; who else has it we do not know, unless we were before. */
+void store_sync_own(struct rf_store *store, struct store_resource *resource);
+/* A change goes to these peers only: what we take for our other replicas (one is held to be lost, and may be back in a moment) lacks it. */
+void store_sync_sent(struct rf_store *store, struct store_resource *resource, const struct store_copy *copies,
+                     size_t count);
 bool store_sync_has(struct rf_store *store, const struct store_resource *resource, const struct rf_id *node);
 bool store_sync_confirmed(struct rf_store *store,
                           const struct store_resource *resource); /* by one of our replicas */
 /* Our successors, replicas first; returns how many. */
 size_t store_successors(struct rf_store *store, struct rf_id *out, size_t max);
+
+/* store_sync_stray: something came that we need not hold, most likely because a replica did not answer. It stays for a while, then it is offered
+ * to its home and goes. */
+void store_sync_stray(struct rf_store *store, const struct store_resource *resource);
+
+/* store_sync_answered: an answer within a pass of ours took so long. */
+void store_sync_answered(struct rf_store *store, uint64_t took_us);
+
+/* ---- logs (store_log.c) ---- */
+
+bool store_log(const struct rf_store *store, uint32_t kind); /* is it one? */
+/* The bytes of a StoredData but for its lifetime and, in arrays, its index. */
+bool store_same_bytes(const struct store_value *old, const struct rf_stored_data *data);
+/* store_log_find: the array's element of these bytes, whatever its index, the last one if there are several; NULL: none among the newest 4096. */
+struct store_value *store_log_find(const struct store_set *set, const struct rf_stored_data *data);
+/* store_log_retains: does the Kind let its oldest elements go for new ones? store_log_retain lets them go. */
+bool store_log_retains(const struct rf_store *store, uint32_t kind);
+void store_log_retain(struct rf_store *store, const struct rf_id *resource, uint32_t kind);
+/* store_log_follow: a replica has the item, which its home sent, in its slot; at other indexes it is forgotten. */
+void store_log_follow(struct rf_store *store, const struct rf_id *resource, const struct store_item *item);
+/*
+ * store_log_untwin: we are the home: of elements that stand twice in a log the first stays, and our replicas count as lacking something if any went.
+ * False: a first one is not on disk yet (or memory is short); try again later.
+ */
+bool store_log_untwin(struct rf_store *store, struct store_resource *resource);
+
+/* ---- who watches (watch*.c) ---- */
+
+struct store_watch;
+struct watch_client;
+/* store_watch_changed: what was acknowledged, or came from another holder, is to be told. store_watch_ring: the ring changed. */
+void store_watch_changed(struct rf_store *store, const struct rf_id *resource, uint32_t kind);
+void store_watch_ring(struct rf_store *store);
+void store_watch_free(struct rf_store *store);
 
 /* ---- requests (store_read.c, store_pull.c) ---- */
 
@@ -233,11 +285,18 @@ void store_refuse(struct rf_store *store, struct rf_request *request, uint16_t e
 
 /*
  * store_pull_first: shortly after joining, what the request is about may still be at the former home. True: the request was deferred
- * (or refused) and `again` is called with it when that home was asked. kinds: what the request is about.
+ * (or refused) and `again` is called with it when that home was asked. kinds: what the request is about. deferred: it was already; what was
+ * looked for then may have been forgotten since, because the ring changed.
  */
-bool store_pull_first(struct rf_store *store, struct rf_request *request, const struct rf_id *resource,
-                      const uint32_t *kinds, size_t kind_count,
+bool store_pull_first(struct rf_store *store, struct rf_request *request, bool deferred,
+                      const struct rf_id *resource, const uint32_t *kinds, size_t kind_count,
                       void (*again)(struct rf_store *store, struct rf_request *request));
+/* store_settle_on: something that we lacked was handed to us, so that we may lack more. */
+void store_settle_on(struct rf_store *store);
+/* store_unsettled: the ring changed a moment ago, so that copies that we should hold may not have come yet. */
+bool store_unsettled(const struct rf_store *store);
+/* store_pulls_forget: what was looked for elsewhere is looked for again. */
+void store_pulls_forget(struct rf_store *store);
 void store_pulls_init(struct rf_store *store);
 void store_pulls_deinit(struct rf_store *store);
 
@@ -252,6 +311,12 @@ struct store_fetch_spec {
     uint32_t first, last;
     bool to_node; /* ask this node, whoever is in charge */
     struct rf_id node;
+    bool aside; /* send it to whoever is in charge of `at`, who may hold a copy */
+    struct rf_id at;
+    struct rf_id avoid[RF_CALL_MAX_AVOID]; /* as in rf_call */
+    size_t avoid_count;
+    struct rf_id distrust[RF_CALL_MAX_AVOID]; /* likewise */
+    struct rf_id via;                         /* source-routed through that node; len 0: not */
     unsigned max_transmissions;
     bool merge;           /* put what is newer than ours into our storage; values are not told */
     bool signatures_only; /* do not ask policy and usage */
@@ -260,7 +325,8 @@ struct store_fetch_spec {
 };
 int store_fetch_start(struct rf_store *store, const struct store_fetch_spec *spec);
 void store_clients_deinit(struct rf_store *store);
-void store_puts_cancel(struct rf_store *store, const void *arg); /* arg NULL: all (store_put.c) */
+void store_lookups_cancel(struct rf_store *store, const void *arg); /* arg NULL: all (store_lookup.c) */
+void store_puts_cancel(struct rf_store *store, const void *arg);    /* arg NULL: all (store_put.c) */
 
 /* ---- rollback detection (store_seen.c): the newest storage_time seen per place, of the places read last ---- */
 
@@ -270,7 +336,6 @@ struct store_seen {
     struct rf_list order; /* newest first */
     size_t count;
 };
-void store_seen_init(struct rf_store *store);
 void store_seen_deinit(struct rf_store *store);
 /* Notes it; true: an older one than seen before. */
 bool store_seen_older(struct rf_store *store, const struct rf_id *resource, uint32_t kind,
@@ -285,13 +350,13 @@ struct store_dead {
 };
 
 struct rf_store {
-    struct rf_env env;
+    const struct rf_env *env; /* borrowed */
     struct rf_store_config config;
     struct rf_conf *conf; /* held */
     struct rf_overlay *overlay;
     struct rf_store_host host;
-    struct rf_store_counters counters;
-    struct rf_usage_kind *kinds;
+    struct rf_store_counters *counters;
+    const struct rf_usage_kind **kinds; /* owned, of borrowed ones */
     size_t kind_count;
     struct store_index index;
     struct rf_timer expiry_timer;
@@ -300,18 +365,23 @@ struct rf_store {
     struct rf_list writes;
     uint64_t next_token;
     struct rf_list passes;
-    struct store_sync sync;
+    struct store_sync *sync; /* owned; NULL: it was no peer yet */
     struct rf_list pulls;
-    struct rf_map pulled;           /* places looked for at the former home */
     struct rf_list fetches, stores; /* of store_client.c */
-    struct store_seen seen;
+    struct rf_list lookups;
+    uint64_t wary_until_us;  /* a lie was seen not long before */
+    struct store_seen *seen; /* owned; NULL: nothing was read yet */
     uint64_t last_time_ms;
+    struct store_watch *watch;   /* owned; NULL: nobody ever watched something here */
+    struct watch_client *places; /* owned; what we watch; NULL: nothing yet */
+    bool online;                 /* rf_watch_online */
+    struct rf_watch_way way;     /* rf_watch_set_way */
     bool freeing;
 };
 
 static inline uint64_t store_wall_ms(const struct rf_store *store)
 {
-    return store->env.now->wall_ms;
+    return store->env->now->wall_ms;
 }
 /* Our own message limit for values and certificates. */
 static inline size_t store_room(const struct rf_store *store)

@@ -25,6 +25,7 @@
 struct known {
     struct rf_view slot;
     uint64_t storage_time_ms;
+    bool extra; /* we have nothing there, or (in a log) another element */
 };
 
 struct store_pass {
@@ -46,9 +47,10 @@ struct store_pass {
     size_t refused_count, refused_row;
     unsigned merges;
     rf_call_id call;
+    uint64_t sent_us;
     bool fetching;
     struct known *known; /* probe: of probed_kind, in the region */
-    size_t known_count;
+    size_t known_count, extra_count;
     bool probed;
     uint32_t probed_kind;
 };
@@ -61,7 +63,7 @@ static void pass_end(struct store_pass *pass, int error)
     size_t refused = pass->refused_count;
     rf_list_remove(&pass->list);
     rf_region_deinit(&pass->region);
-    rf_free(pass->store->env.mem, pass);
+    rf_free(pass->store->env->mem, pass);
     spec.done(spec.arg, error, refused);
 }
 
@@ -107,7 +109,7 @@ static void fill_from_refs(struct store_pass *pass, struct piece *piece)
     for (; i < pass->spec.ref_count; i++) {
         const struct store_ref *ref = &pass->spec.refs[i];
         struct store_set *set = store_index_set(index, rf_id_view(&pass->spec.resource), ref->kind);
-        struct store_value *value = set != NULL ? store_set_value(index, set, ref->slot) : NULL;
+        struct store_value *value = set != NULL ? store_set_value(set, ref->slot) : NULL;
         if (value == NULL || !usable(pass->store, value))
             continue;
         if (piece->count > 0 && ref->kind != pass->piece_kind)
@@ -138,10 +140,15 @@ static int compare_known(const void *a, const void *b)
     return c != 0 ? c : (x.len > y.len) - (x.len < y.len);
 }
 
-static bool is_log(const struct store_pass *pass, uint32_t kind)
+/* An element of a log that the other side has at another index: it must hear of ours to give that up. */
+static bool is_elsewhere(const struct store_pass *pass, const struct store_value *value)
 {
-    const struct rf_usage_kind *usage = store_usage(pass->store, kind);
-    return usage != NULL && usage->append_only;
+    for (size_t i = 0, left = pass->extra_count; left > 0 && i < pass->known_count; i++) {
+        if (pass->known[i].extra && pass->known[i].storage_time_ms == value->storage_time_ms)
+            return true;
+        left -= pass->known[i].extra;
+    }
+    return false;
 }
 
 /* Does the other side have this, as far as it said? */
@@ -154,8 +161,9 @@ static bool has_already(const struct store_pass *pass, const struct store_value 
     if (known == NULL)
         return false;
     /* in a log another element may stand there, be it newer */
-    return is_log(pass, value->set->kind) ? known->storage_time_ms == value->storage_time_ms
-                                          : known->storage_time_ms >= value->storage_time_ms;
+    return store_log(pass->store, value->set->kind)
+               ? known->storage_time_ms == value->storage_time_ms && !is_elsewhere(pass, value)
+               : known->storage_time_ms >= value->storage_time_ms;
 }
 
 /* The Kind where the walk stands; the order brings the access control list (0x4) before what it guards. NULL: the walk is over. */
@@ -174,11 +182,12 @@ static void fill_from_walk(struct store_pass *pass, struct store_set *set, struc
 {
     uint32_t kind = set->kind;
     struct rf_view from = rf_view_of(pass->slot, kind == pass->kind ? pass->slot_len : 0);
-    struct store_value *value = store_value_at_least(&pass->store->index, set, from);
+    struct store_value *value = store_value_at_least(set, from);
     pass->piece_kind = kind;
     while (value != NULL) {
         struct store_value *next = store_value_next(set, value);
-        if (usable(pass->store, value) && !has_already(pass, value) && !piece_add(pass, piece, value)) {
+        /* a value from disk is verified only if it goes out */
+        if (!has_already(pass, value) && usable(pass->store, value) && !piece_add(pass, piece, value)) {
             mark_after(pass, kind, store_value_slot(value));
             return;
         }
@@ -241,6 +250,13 @@ static void merge(struct store_pass *pass)
     }
 }
 
+/* What follows the ring goes at the pace of its answers; a writer's Store waits for nobody. */
+static void note_pace(const struct store_pass *pass)
+{
+    if (pass->spec.refs == NULL && !pass->store->freeing)
+        store_sync_answered(pass->store, pass->store->env->now->mono_us - pass->sent_us);
+}
+
 static void on_values_refused(struct store_pass *pass)
 {
     if (pass->piece_count > 1) {
@@ -267,6 +283,18 @@ static void on_kind_refused(struct store_pass *pass)
 
 /* ---- probing ---- */
 
+/* Which of a log's slots, as the other side has them, are others than here. */
+static void mark_extras(struct store_pass *pass, const struct store_set *set)
+{
+    pass->extra_count = 0;
+    for (size_t i = 0; i < pass->known_count && store_log(pass->store, set->kind); i++) {
+        struct known *known = &pass->known[i];
+        const struct store_value *ours = store_set_value(set, known->slot);
+        known->extra = ours == NULL || ours->storage_time_ms != known->storage_time_ms;
+        pass->extra_count += known->extra;
+    }
+}
+
 static int keep_metas(struct store_pass *pass, const struct rf_reply *reply, struct store_set *set)
 {
     struct rf_fetch_ans ans;
@@ -285,18 +313,19 @@ static int keep_metas(struct store_pass *pass, const struct rf_reply *reply, str
         struct rf_view slot = error == 0 ? rf_region_copy(&pass->region, meta.slot) : rf_view_of(NULL, 0);
         if (error != 0 || (slot.p == NULL && meta.slot.len > 0))
             return error != 0 ? error : RF_ENOMEM;
-        pass->known[pass->known_count++] = (struct known){slot, meta.storage_time_ms};
+        pass->known[pass->known_count++] = (struct known){slot, meta.storage_time_ms, false};
     }
     qsort(pass->known, pass->known_count, sizeof(*pass->known), compare_known);
+    mark_extras(pass, set);
     return 0;
 }
 
 /* Is something newer there than here, or another element of a log? Then it is fetched before ours goes out. */
 static bool they_are_newer(const struct store_pass *pass, const struct store_set *set)
 {
-    bool log = is_log(pass, set->kind);
+    bool log = store_log(pass->store, set->kind);
     for (size_t i = 0; i < pass->known_count; i++) {
-        struct store_value *ours = store_set_value(&pass->store->index, set, pass->known[i].slot);
+        struct store_value *ours = store_set_value(set, pass->known[i].slot);
         uint64_t theirs_ms = pass->known[i].storage_time_ms;
         if (ours != NULL && (log ? theirs_ms != ours->storage_time_ms : theirs_ms > ours->storage_time_ms))
             return true;
@@ -309,6 +338,7 @@ static void on_probed(void *arg, const struct rf_reply *reply)
     struct store_pass *pass = arg;
     struct store_set *set = walk_set(pass, pass->probed_kind);
     pass->call = 0;
+    note_pace(pass);
     bool too_large = reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_RESPONSE_TOO_LARGE;
     if (reply->error != 0 && !too_large) {
         pass_end(pass, reply->error);
@@ -340,6 +370,7 @@ static int send_request(struct store_pass *pass, uint16_t code, struct rf_view b
         rf_call_to_node(&out, &pass->spec.node);
     else
         rf_call_to_resource(&out, &pass->spec.resource);
+    pass->sent_us = pass->store->env->now->mono_us;
     return rf_overlay_call(pass->store->overlay, &out, &pass->call);
 }
 
@@ -356,7 +387,7 @@ static int probe(struct store_pass *pass, const struct store_set *set)
     struct rf_fetch_req req = {rf_id_view(&pass->spec.resource), &specifier, 1};
     rf_fetch_req_encode(&req, &body);
     pass->known = NULL;
-    pass->known_count = 0;
+    pass->known_count = pass->extra_count = 0;
     pass->probed = true;
     pass->probed_kind = pass->piece_kind = set->kind;
     pass->piece_count = 0;
@@ -368,6 +399,7 @@ static void on_reply(void *arg, const struct rf_reply *reply)
 {
     struct store_pass *pass = arg;
     pass->call = 0;
+    note_pace(pass);
     if (reply->error == 0) {
         pass->refused_row = 0;
         advance(pass);
@@ -409,7 +441,7 @@ static int call(struct store_pass *pass, const struct piece *piece)
         .kind_count = 1,
     };
     struct rf_buf body;
-    rf_buf_init(&body, store->env.mem, store->conf->max_message_size);
+    rf_buf_init(&body, store->env->mem, store->conf->max_message_size);
     rf_store_req_encode(&req, &body);
     int error = rf_buf_error(&body);
     if (error == 0)
@@ -443,7 +475,7 @@ static int send_piece(struct store_pass *pass)
     int error;
     do {
         struct piece piece = {.count = 0};
-        rf_buf_init(&piece.values, pass->store->env.mem, pass->store->conf->max_message_size);
+        rf_buf_init(&piece.values, pass->store->env->mem, pass->store->conf->max_message_size);
         error = fill(pass, &piece);
         store_forget_flush(pass->store);
         if (error == 0) {
@@ -471,13 +503,13 @@ static void pass_send(struct store_pass *pass)
  * not made is told by the return value. */
 int store_pass_start(struct rf_store *store, const struct store_pass_spec *spec)
 {
-    struct store_pass *pass = rf_zalloc(store->env.mem, sizeof(*pass));
+    struct store_pass *pass = rf_zalloc(store->env->mem, sizeof(*pass));
     if (pass == NULL)
         return RF_ENOMEM;
     pass->store = store;
     pass->spec = *spec;
     pass->max_values = SIZE_MAX;
-    rf_region_init(&pass->region, store->env.mem, (size_t)1 << 20);
+    rf_region_init(&pass->region, store->env->mem, (size_t)1 << 20);
     rf_list_init(&pass->list);
     int error = 0;
     if (spec->refs != NULL) {
@@ -498,7 +530,7 @@ int store_pass_start(struct rf_store *store, const struct store_pass_spec *spec)
     }
     if (error != 0) {
         rf_region_deinit(&pass->region);
-        rf_free(store->env.mem, pass);
+        rf_free(store->env->mem, pass);
         return error == PASS_OVER ? RF_ENOTFOUND : error;
     }
     rf_list_push_back(&store->passes, &pass->list);

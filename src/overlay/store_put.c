@@ -56,7 +56,7 @@ static void put_free(struct store_put *put)
     rf_list_remove(&put->list);
     rf_region_deinit(&put->region);
     rf_conf_release(put->conf);
-    rf_free(put->store->env.mem, put);
+    rf_free(put->store->env->mem, put);
 }
 
 static void put_end(struct store_put *put, const struct rf_store_result *result)
@@ -150,8 +150,8 @@ static int put_call(struct store_put *put)
 {
     struct rf_store *store = put->store;
     struct rf_buf value, body;
-    rf_buf_init(&value, store->env.mem, store->conf->max_message_size);
-    rf_buf_init(&body, store->env.mem, store->conf->max_message_size);
+    rf_buf_init(&value, store->env->mem, store->conf->max_message_size);
+    rf_buf_init(&body, store->env->mem, store->conf->max_message_size);
     int error = rf_stored_value_put(put->identity, &put->resource, put->kind, put->slot, put->exists,
                                     put->value, put->storage_time_ms, put->lifetime_s, &value);
     struct rf_kind_values values = {.kind = put->kind->id, .values = rf_buf_view(&value)};
@@ -176,7 +176,7 @@ int rf_store_client_store(struct rf_store *store, struct rf_identity *identity, 
     const struct rf_kind_def *def = rf_conf_kind(store->conf, kind);
     if (def == NULL)
         return RF_EUNKNOWN;
-    struct store_put *put = rf_zalloc(store->env.mem, sizeof(*put));
+    struct store_put *put = rf_zalloc(store->env->mem, sizeof(*put));
     if (put == NULL)
         return RF_ENOMEM;
     put->store = store;
@@ -189,7 +189,7 @@ int rf_store_client_store(struct rf_store *store, struct rf_identity *identity, 
     put->done = done;
     put->arg = arg;
     rf_list_init(&put->list);
-    rf_region_init(&put->region, store->env.mem, slot.len + value.len + 64);
+    rf_region_init(&put->region, store->env->mem, slot.len + value.len + 64);
     put->slot = rf_region_copy(&put->region, slot);
     put->value = rf_region_copy(&put->region, value);
     uint64_t now = store_wall_ms(store);

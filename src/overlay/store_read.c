@@ -61,7 +61,7 @@ int store_bucket_add(struct store_bucket *bucket, const struct store_cert *cert)
 
 static void refuse_job(struct rf_store *store, struct rf_request *request, const struct store_job *job)
 {
-    store->counters.stores_refused++;
+    store->counters->stores_refused++;
     if (job->unknown_variant)
         rf_overlay_refuse_malformed(store->overlay, request, RF_EUNKNOWN, job->why);
     else if (job->info.len > 0)
@@ -80,11 +80,11 @@ static void store_run(struct store_job *job, struct rf_request *request, bool de
     struct rf_request *deferred = deferred_already ? request : rf_overlay_defer(store->overlay, request);
     if (deferred == NULL)
         return;
-    store->counters.stores += !job->copy;
-    store->counters.replica_stores += job->copy;
+    store->counters->stores += !job->copy;
+    store->counters->replica_stores += job->copy;
     int error = store_apply(job, deferred);
     if (error != 0) {
-        store->counters.stores_refused++;
+        store->counters->stores_refused++;
         store_refuse(store, deferred, RF_ERROR_REQUEST_TIMEOUT,
                      error == RF_ENOMEM ? "out of memory at the moment"
                                         : "the storage's disk refused to write");
@@ -98,7 +98,7 @@ static void run_job(struct store_job *job, struct rf_request *request, bool defe
     struct rf_store *store = job->store;
     int error = rf_store_req_decode(request->message->body, job->region, &job->req);
     if (error != 0) {
-        store->counters.stores_refused++;
+        store->counters->stores_refused++;
         refuse_decode(store, request, error);
         return;
     }
@@ -106,10 +106,14 @@ static void run_job(struct store_job *job, struct rf_request *request, bool defe
     job->copy = job->req.replica_number > 0;
     uint32_t kinds[RF_STORE_MAX_KINDS];
     struct rf_id resource;
-    for (size_t i = 0; i < job->req.kind_count; i++)
+    size_t kind_count = job->req.kind_count;
+    for (size_t i = 0; i < kind_count; i++)
         kinds[i] = job->req.kinds[i].kind;
+    for (size_t i = 0; i < job->req.kind_count && kind_count < RF_COUNT(kinds); i++)
+        if (kinds[i] == RF_KIND_LOG) /* who may write says the roster */
+            kinds[kind_count++] = RF_KIND_ROSTER;
     if (!job->copy && rf_id_from(job->req.resource, &resource) == 0 && store_responsible(store, &resource) &&
-        store_pull_first(store, request, &resource, kinds, job->req.kind_count, store_again))
+        store_pull_first(store, request, deferred, &resource, kinds, kind_count, store_again))
         return;
     store_run(job, request, deferred);
 }
@@ -122,7 +126,7 @@ static void on_store(struct rf_store *store, struct rf_request *request, bool de
     }
     /* a region of its own: that of a deferred request goes with its answer */
     struct rf_region region;
-    rf_region_init(&region, store->env.mem, STORE_JOB_LEN);
+    rf_region_init(&region, store->env->mem, STORE_JOB_LEN);
     struct store_job job = {
         .store = store,
         .region = &region,
@@ -236,7 +240,7 @@ static struct store_set *reading_set(const struct reading *r)
 static int put_slot(struct reading *r, struct rf_view slot)
 {
     struct store_set *set = reading_set(r);
-    struct store_value *value = set != NULL ? store_set_value(&r->store->index, set, slot) : NULL;
+    struct store_value *value = set != NULL ? store_set_value(set, slot) : NULL;
     bool there = false;
     int error = value != NULL ? put_value(r, value, &there) : 0;
     if (error == 0 && !there)
@@ -248,7 +252,7 @@ static int put_slot(struct reading *r, struct rf_view slot)
 static int put_slots(struct reading *r, struct rf_view from, struct rf_view to, size_t *count)
 {
     struct store_set *set = reading_set(r);
-    struct store_value *value = set != NULL ? store_value_at_least(&r->store->index, set, from) : NULL;
+    struct store_value *value = set != NULL ? store_value_at_least(set, from) : NULL;
     int error = 0;
     *count = 0;
     while (value != NULL && error == 0) {
@@ -366,10 +370,10 @@ static void answer_read(struct reading *r)
     struct rf_store *store = r->store;
     struct rf_fetch_ans ans;
     r->room = rf_overlay_room(store->overlay, r->request);
-    rf_buf_init(&r->values, store->env.mem, r->room + 1); /* no more than can be answered */
+    rf_buf_init(&r->values, store->env->mem, r->room + 1); /* no more than can be answered */
     int error = read_all(r, &ans);
     struct rf_buf body;
-    rf_buf_init(&body, store->env.mem, r->room);
+    rf_buf_init(&body, store->env->mem, r->room);
     if (error == 0) {
         rf_fetch_ans_encode(&ans, &body);
         error = rf_buf_error(&body);
@@ -377,8 +381,8 @@ static void answer_read(struct reading *r)
     if (error == 0 && body.len + r->bucket.bytes > r->room)
         error = RF_ELIMIT;
     if (error == 0) {
-        store->counters.fetches += !r->stat;
-        store->counters.stats += r->stat;
+        store->counters->fetches += !r->stat;
+        store->counters->stats += r->stat;
         rf_overlay_answer(store->overlay, r->request, rf_buf_view(&body), r->bucket.certs, r->bucket.count);
     } else if (error == RF_ELIMIT) {
         store_refuse(store, r->request, RF_ERROR_RESPONSE_TOO_LARGE,
@@ -397,7 +401,14 @@ static void answer_read(struct reading *r)
 static void fetch_again(struct rf_store *store, struct rf_request *request);
 static void stat_again(struct rf_store *store, struct rf_request *request);
 
-static void on_read(struct rf_store *store, struct rf_request *request, bool stat)
+static bool should_hold(const struct rf_store *store, const struct rf_id *resource)
+{
+    struct rf_topology *t;
+    const struct rf_topology_ops *topology = rf_overlay_topology(store->overlay, &t);
+    return t != NULL && topology->should_hold(t, resource);
+}
+
+static void on_read(struct rf_store *store, struct rf_request *request, bool stat, bool deferred)
 {
     struct reading r = {.store = store, .request = request, .stat = stat};
     if (!store->config.peer) {
@@ -411,9 +422,11 @@ static void on_read(struct rf_store *store, struct rf_request *request, bool sta
         refuse_decode(store, request, error);
         return;
     }
-    /* whoever asks us by Node-ID wants to know what we hold, be it a copy */
-    if (request->to_resource && !store_responsible(store, &resource)) {
-        store->counters.refused_not_responsible++;
+    /* whoever asks us by Node-ID wants to know what we hold, be it a copy; who comes by another Resource-ID, a copy that we should hold */
+    bool aside = request->to_resource && !rf_id_equal(&request->resource, &resource);
+    if (aside ? !should_hold(store, &resource)
+              : request->to_resource && !store_responsible(store, &resource)) {
+        store->counters->refused_not_responsible++;
         store_refuse(store, request, RF_ERROR_NOT_FOUND, "not responsible for this resource");
         return;
     }
@@ -422,30 +435,36 @@ static void on_read(struct rf_store *store, struct rf_request *request, bool sta
     uint32_t kinds[RF_STORE_MAX_KINDS];
     for (size_t i = 0; i < r.req.specifier_count; i++)
         kinds[i] = r.req.specifiers[i].kind;
-    if (request->to_resource && store_pull_first(store, request, &resource, kinds, r.req.specifier_count,
-                                                 stat ? stat_again : fetch_again))
+    bool ours = request->to_resource && (!aside || store_responsible(store, &resource));
+    if (aside && !ours && store_unsettled(store)) { /* what we hold may be old, or nothing */
+        store_refuse(store, request, RF_ERROR_REQUEST_TIMEOUT,
+                     "the ring has changed: copies may be on their way");
+        return;
+    }
+    if (ours && store_pull_first(store, request, deferred, &resource, kinds, r.req.specifier_count,
+                                 stat ? stat_again : fetch_again))
         return;
     answer_read(&r);
 }
 
 static void fetch_again(struct rf_store *store, struct rf_request *request)
 {
-    on_read(store, request, false);
+    on_read(store, request, false, true);
 }
 
 static void stat_again(struct rf_store *store, struct rf_request *request)
 {
-    on_read(store, request, true);
+    on_read(store, request, true, true);
 }
 
 void store_on_fetch(void *arg, struct rf_request *request)
 {
-    on_read(arg, request, false);
+    on_read(arg, request, false, false);
 }
 
 void store_on_stat(void *arg, struct rf_request *request)
 {
-    on_read(arg, request, true);
+    on_read(arg, request, true, false);
 }
 
 /* ---- Find ---- */
@@ -472,7 +491,7 @@ void store_on_find(void *arg, struct rf_request *request)
         return;
     }
     if (!store_responsible(store, &resource)) {
-        store->counters.refused_not_responsible++;
+        store->counters->refused_not_responsible++;
         store_refuse(store, request, RF_ERROR_NOT_FOUND, "not responsible for this resource");
         return;
     }
@@ -491,9 +510,9 @@ void store_on_find(void *arg, struct rf_request *request)
         ans.kinds[ans.kind_count++] = (struct rf_find_kind){.kind = req.kinds[i], .closest = rf_id_view(at)};
     }
     struct rf_buf body;
-    rf_buf_init(&body, store->env.mem, UINT16_MAX);
+    rf_buf_init(&body, store->env->mem, UINT16_MAX);
     rf_find_ans_encode(&ans, &body);
-    store->counters.finds++;
+    store->counters->finds++;
     rf_overlay_answer(store->overlay, request, rf_buf_view(&body), NULL, 0);
     rf_buf_deinit(&body);
 }

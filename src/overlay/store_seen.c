@@ -15,30 +15,37 @@ static struct rf_view seen_key(const struct rf_map_node *node)
     return rf_view_of(seen->key, sizeof(seen->key));
 }
 
-void store_seen_init(struct rf_store *store)
+static struct store_seen *seen_new(struct rf_store *store)
 {
-    rf_map_init(&store->seen.map, store->env.mem, store->env.seed, seen_key);
-    rf_list_init(&store->seen.order);
+    struct store_seen *all = rf_zalloc(store->env->mem, sizeof(*all));
+    if (all == NULL)
+        return NULL;
+    rf_map_init(&all->map, store->env->mem, store->env->seed, seen_key);
+    rf_list_init(&all->order);
+    return all;
 }
 
 void store_seen_deinit(struct rf_store *store)
 {
     struct rf_map_node *node;
-    while ((node = rf_map_drain(&store->seen.map)) != NULL)
-        rf_free(store->env.mem, RF_CONTAINER(node, struct seen, node));
-    rf_map_deinit(&store->seen.map);
+    if (store->seen == NULL)
+        return;
+    while ((node = rf_map_drain(&store->seen->map)) != NULL)
+        rf_free(store->env->mem, RF_CONTAINER(node, struct seen, node));
+    rf_map_deinit(&store->seen->map);
+    rf_free(store->env->mem, store->seen);
 }
 
 static int place(struct rf_store *store, const struct rf_id *resource, uint32_t kind, struct rf_view slot,
                  uint64_t out[2])
 {
     struct rf_buf buf;
-    rf_buf_init(&buf, store->env.mem, RF_ID_MAX_LEN + 4 + UINT16_MAX);
+    rf_buf_init(&buf, store->env->mem, RF_ID_MAX_LEN + 4 + UINT16_MAX);
     rf_buf_u32(&buf, kind);
     rf_buf_view_put(&buf, rf_id_view(resource));
     rf_buf_view_put(&buf, slot);
-    uint64_t other[2] = {store->env.seed[0] ^ 0x5eed, store->env.seed[1]};
-    out[0] = rf_hash64(store->env.seed, rf_buf_view(&buf));
+    uint64_t other[2] = {store->env->seed[0] ^ 0x5eed, store->env->seed[1]};
+    out[0] = rf_hash64(store->env->seed, rf_buf_view(&buf));
     out[1] = rf_hash64(other, rf_buf_view(&buf));
     int error = rf_buf_error(&buf);
     rf_buf_deinit(&buf);
@@ -48,9 +55,11 @@ static int place(struct rf_store *store, const struct rf_id *resource, uint32_t 
 bool store_seen_older(struct rf_store *store, const struct rf_id *resource, uint32_t kind,
                       struct rf_view slot, uint64_t storage_time_ms)
 {
-    struct store_seen *all = &store->seen;
     uint64_t key[2];
-    if (place(store, resource, kind, slot, key) != 0)
+    if (store->seen == NULL)
+        store->seen = seen_new(store);
+    struct store_seen *all = store->seen;
+    if (all == NULL || place(store, resource, kind, slot, key) != 0)
         return false;
     struct rf_map_node *node = rf_map_find(&all->map, rf_view_of(key, sizeof(key)));
     if (node != NULL) {
@@ -66,17 +75,17 @@ bool store_seen_older(struct rf_store *store, const struct rf_id *resource, uint
         struct seen *oldest = RF_LIST_ENTRY(all->order.prev, struct seen, order);
         rf_list_remove(&oldest->order);
         rf_map_remove(&all->map, &oldest->node);
-        rf_free(store->env.mem, oldest);
+        rf_free(store->env->mem, oldest);
         all->count--;
     }
-    struct seen *seen = rf_zalloc(store->env.mem, sizeof(*seen));
+    struct seen *seen = rf_zalloc(store->env->mem, sizeof(*seen));
     if (seen == NULL)
         return false;
     seen->key[0] = key[0];
     seen->key[1] = key[1];
     seen->storage_time_ms = storage_time_ms;
     if (rf_map_insert(&all->map, &seen->node) != 0) {
-        rf_free(store->env.mem, seen);
+        rf_free(store->env->mem, seen);
         return false;
     }
     rf_list_push_front(&all->order, &seen->order);

@@ -1,7 +1,15 @@
 /* store_tree.c - the ordered tree of store_tree.h. */
 #include "overlay/store_tree.h"
 #include "base/error.h"
-#include "base/map.h"
+
+/* The finalizer of SplitMix64: a bit of the address changes half of the bits. */
+uint64_t store_tree_priority(const struct store_tree_node *node)
+{
+    uint64_t v = (uint64_t)(uintptr_t)node * UINT64_C(0x9e3779b97f4a7c15);
+    v = (v ^ v >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    v = (v ^ v >> 27) * UINT64_C(0x94d049bb133111eb);
+    return v ^ v >> 31;
+}
 
 static int compare(struct rf_view a, struct rf_view b)
 {
@@ -70,10 +78,9 @@ int store_tree_insert(struct store_tree *tree, const struct store_tree_class *cl
     }
     node->left = node->right = NULL;
     node->up = parent;
-    node->priority = rf_hash64(class->seed, key);
     *at = node;
     tree->count++;
-    while (node->up != NULL && node->up->priority < node->priority)
+    while (node->up != NULL && store_tree_priority(node->up) < store_tree_priority(node))
         rotate_up(tree, node);
     return 0;
 }
@@ -81,7 +88,8 @@ int store_tree_insert(struct store_tree *tree, const struct store_tree_class *cl
 void store_tree_remove(struct store_tree *tree, struct store_tree_node *node)
 {
     while (node->left != NULL && node->right != NULL)
-        rotate_up(tree, node->left->priority > node->right->priority ? node->left : node->right);
+        rotate_up(tree, store_tree_priority(node->left) > store_tree_priority(node->right) ? node->left
+                                                                                           : node->right);
     replace(tree, node, node->left != NULL ? node->left : node->right);
     node->left = node->right = node->up = NULL;
     tree->count--;

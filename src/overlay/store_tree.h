@@ -1,6 +1,7 @@
 /*
- * store_tree.h - an ordered tree of byte strings with intrusive nodes: a treap whose priorities are keyed hashes of the keys, so that
- * nobody outside can make it deep. Order: byte by byte, a prefix before what it begins. Used for resources, Kinds, slots and Find.
+ * store_tree.h - an ordered tree of byte strings with intrusive nodes: a treap whose priorities are made of the nodes' addresses, which nobody outside
+ * knows or chooses, so that nobody can make it deep; they need no memory. Order: byte by byte, a prefix before what it begins. Used for
+ * resources, Kinds, slots and Find.
  */
 #ifndef RF_OVERLAY_STORE_TREE_H
 #define RF_OVERLAY_STORE_TREE_H
@@ -9,13 +10,11 @@
 
 struct store_tree_node {
     struct store_tree_node *left, *right, *up;
-    uint64_t priority; /* no smaller than the children's */
 };
 
 /* What all trees of one sort share. */
 struct store_tree_class {
     struct rf_view (*key)(const struct store_tree_node *node);
-    uint64_t seed[2];
 };
 
 struct store_tree {
@@ -28,6 +27,8 @@ struct store_tree_node *store_tree_find(const struct store_tree *tree, const str
 /* store_tree_insert puts a node in, borrowed until removed; its key must not change meanwhile. RF_EEXIST. */
 int store_tree_insert(struct store_tree *tree, const struct store_tree_class *class,
                       struct store_tree_node *node);
+/* store_tree_priority: of no node smaller than its children's. */
+uint64_t store_tree_priority(const struct store_tree_node *node);
 void store_tree_remove(struct store_tree *tree, struct store_tree_node *node);
 /* In order: NULL at the end. at_least: the first whose key is not before `key`; before: the last whose key is. */
 struct store_tree_node *store_tree_first(const struct store_tree *tree);

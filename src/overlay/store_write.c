@@ -32,14 +32,14 @@ static void answer(struct store_write *write, struct store_waiter *waiter)
     }
     struct rf_store_ans ans = {waiter->kinds, waiter->kind_count};
     struct rf_buf buf;
-    rf_buf_init(&buf, store->env.mem, UINT16_MAX);
+    rf_buf_init(&buf, store->env->mem, UINT16_MAX);
     rf_store_ans_encode(&ans, &buf);
     struct rf_request *request = waiter->request;
     waiter->request = NULL;
     if (rf_buf_error(&buf) != 0) {
         store_refuse(store, request, RF_ERROR_REQUEST_TIMEOUT, "out of memory at the moment");
     } else {
-        store->counters.stores_acknowledged += !waiter->copy;
+        store->counters->stores_acknowledged += !waiter->copy;
         rf_overlay_answer(store->overlay, request, rf_buf_view(&buf), NULL, 0);
     }
     rf_buf_deinit(&buf);
@@ -59,10 +59,22 @@ static void refuse_all(struct store_write *write, bool copies_too, const char *w
 
 static void write_free(struct store_write *write)
 {
-    rf_timer_stop(write->store->env.timers, &write->timer);
+    rf_timer_stop(write->store->env->timers, &write->timer);
     rf_list_remove(&write->list);
     rf_region_deinit(&write->region);
-    rf_free(write->store->env.mem, write);
+    rf_free(write->store->env->mem, write);
+}
+
+/* Tells who watches, when it can not be lost any more. Once for each Kind: the values of one stand together. */
+static void tell(struct store_write *write)
+{
+    if (write->told || write->error != 0 || write->change_count == 0 ||
+        (write->original && !write->replica_done && !write->gave_up))
+        return;
+    write->told = true;
+    for (size_t i = 0; i < write->ref_count; i++)
+        if (i == 0 || write->refs[i].kind != write->refs[i - 1].kind)
+            store_watch_changed(write->store, &write->resource, write->refs[i].kind);
 }
 
 /* Answers whoever can be answered, and frees the write when nothing is under way any more. */
@@ -70,6 +82,7 @@ static void write_progress(struct store_write *write)
 {
     if (!write->disk_done)
         return;
+    tell(write);
     if (write->error != 0)
         refuse_all(write, true, "the storage's disk refused to write");
     for (size_t i = 0; i < write->waiter_count; i++) {
@@ -101,8 +114,8 @@ static void on_copy(void *arg, int error, size_t refused_count)
     bool ok = error == 0 && refused_count == 0;
     copy->state = ok ? STORE_COPY_CONFIRMED : STORE_COPY_FAILED;
     write->sent_count--;
-    store->counters.replica_confirmed += ok;
-    store->counters.replica_failed += !ok;
+    store->counters->replica_confirmed += ok;
+    store->counters->replica_failed += !ok;
     if (store->freeing)
         return;
     struct store_resource *resource = store_index_resource(&store->index, rf_id_view(&write->resource));
@@ -171,7 +184,7 @@ static void on_timer(struct rf_timer *timer, void *arg)
     struct rf_store *store = write->store;
     if (write->replica_done || write->error != 0)
         return;
-    if (store->env.now->mono_us >= write->deadline_us) {
+    if (store->env->now->mono_us >= write->deadline_us) {
         write->gave_up = true;
         write_progress(write);
         return;
@@ -179,7 +192,7 @@ static void on_timer(struct rf_timer *timer, void *arg)
     if (write->sent_count == 0)
         write->copy_count = 0;
     write_replicate(write);
-    if (rf_env_timer_in(&store->env, &write->timer, WRITE_RETRY_US) != 0)
+    if (rf_env_timer_in(store->env, &write->timer, WRITE_RETRY_US) != 0)
         write->gave_up = true;
     write_progress(write);
 }
@@ -260,7 +273,7 @@ void store_write_persisted(struct rf_store *store, uint64_t token, int error)
         if (error == 0) {
             settle(write);
         } else {
-            store->counters.persist_failed++;
+            store->counters->persist_failed++;
             for (size_t i = write->change_count; i > 0; i--)
                 undo(&store->index, &write->changes[i - 1]);
         }
@@ -300,8 +313,17 @@ static int fill_record(struct store_write *write, const struct store_value *valu
         .storage_time_ms = value->storage_time_ms,
         .expires_ms = value->expires_ms,
         .replica_number = value->replica_number,
-        .stored_data = store_value_data(value),
+        .stored_data = rf_view_of(value->bytes + value->slot_len, value->data_len), /* unless is_cert */
     };
+    struct rf_buf data;
+    if (value->is_cert) {
+        uint8_t *bytes = rf_region_alloc(&write->region, value->data_len);
+        if (bytes == NULL)
+            return RF_ENOMEM;
+        rf_buf_fixed(&data, bytes, value->data_len);
+        store_value_data(value, &data);
+        record->stored_data = rf_buf_view(&data);
+    }
     return record_cert(write, value->cert->cert, &record->cert);
 }
 
@@ -335,7 +357,7 @@ static int new_value(struct store_job *job, const struct store_item *item, struc
         .data = item->stored.raw,
         .content_off = item->data.value.len > 0 ? (size_t)(item->data.value.p - item->stored.raw.p) : 0,
         .content_len = item->data.value.len,
-        .account = store_account_of(&item->signer),
+        .account = rf_principal(&item->signer),
         .signer = item->signer.node_id,
         .cert = item->signer.cert,
         .storage_time_ms = item->data.storage_time_ms,
@@ -347,7 +369,7 @@ static int new_value(struct store_job *job, const struct store_item *item, struc
         .arg = store,
     };
     struct rf_buf buf;
-    rf_buf_init(&buf, store->env.mem, item->stored.raw.len);
+    rf_buf_init(&buf, store->env->mem, item->stored.raw.len);
     int error = 0;
     if (item->relabel) {
         struct rf_view slot = item->slot;
@@ -365,13 +387,13 @@ static int new_value(struct store_job *job, const struct store_item *item, struc
 static struct store_write *write_new(struct store_job *job)
 {
     struct rf_store *store = job->store;
-    struct store_write *write = rf_zalloc(store->env.mem, sizeof(*write));
+    struct store_write *write = rf_zalloc(store->env->mem, sizeof(*write));
     if (write == NULL)
         return NULL;
     write->store = store;
     write->token = ++store->next_token;
     write->resource = job->resource;
-    rf_region_init(&write->region, store->env.mem, WRITE_MAX_LEN);
+    rf_region_init(&write->region, store->env->mem, WRITE_MAX_LEN);
     rf_list_init(&write->list);
     rf_timer_init(&write->timer, on_timer, write);
     write->changes = rf_region_array(&write->region, job->item_count, sizeof(*write->changes));
@@ -385,7 +407,7 @@ static struct store_write *write_new(struct store_job *job)
     if (ok)
         return write;
     rf_region_deinit(&write->region);
-    rf_free(store->env.mem, write);
+    rf_free(store->env->mem, write);
     return NULL;
 }
 
@@ -480,12 +502,26 @@ static struct store_write *pending_same(const struct store_job *job)
     return write;
 }
 
+/* Counts what is here already; its bytes were verified just now, if not before. */
 static size_t count_same(const struct store_job *job)
 {
     size_t count = 0;
     for (size_t i = 0; i < job->item_count; i++)
-        count += job->items[i].same;
+        if (job->items[i].same) {
+            job->items[i].old->checked = true;
+            job->items[i].old->signer = job->items[i].signer.node_id;
+            count++;
+        }
     return count;
+}
+
+/* Has who sent this an element of a log at another index than we? Then it lacks what we have. */
+static bool elsewhere(const struct store_job *job)
+{
+    for (size_t i = 0; i < job->item_count && job->copy; i++)
+        if (!rf_view_equal(job->items[i].slot, job->items[i].data.slot))
+            return true;
+    return false;
 }
 
 /* What the change means for the replicas. fresh: nothing was there before. */
@@ -493,15 +529,26 @@ static void note_change(struct store_job *job, struct store_write *write, bool f
 {
     struct rf_store *store = job->store;
     struct store_resource *resource = store_index_resource(&store->index, job->req.resource);
+    const struct rf_id *giver = job->writer != NULL ? &job->writer->node_id : NULL;
+    if (resource != NULL && resource->own && giver != NULL && elsewhere(job)) {
+        store_sync_confirm(store, resource, giver, false);
+        store_sync_touch(store, resource);
+    }
     if (resource == NULL || write->change_count == 0)
         return;
-    resource->own = store_responsible(store, &job->resource);
+    if (!store_responsible(store, &job->resource)) {
+        resource->own = false;
+        store_sync_stray(store, resource);
+    } else {
+        store_sync_own(store, resource);
+        resource->twins = resource->twins || job->copy;
+    }
     if (fresh && !resource->own && job->writer != NULL)
         resource->home = job->writer->node_id;
     if (!job->copy || !resource->own)
         return; /* this Store brings it to the replicas itself, or its home does */
+    store_settle_on(store);
     /* handed over or merged: our replicas need it as well, but for one that it comes from */
-    const struct rf_id *giver = job->writer != NULL ? &job->writer->node_id : NULL;
     bool giver_has = giver != NULL && (fresh || store_sync_has(store, resource, giver));
     resource->confirmed[0] = resource->confirmed[1] = 0;
     if (giver_has)
@@ -512,7 +559,7 @@ static void note_change(struct store_job *job, struct store_write *write, bool f
 int store_apply(struct store_job *job, struct rf_request *request)
 {
     struct rf_store *store = job->store;
-    store->counters.duplicates += count_same(job);
+    store->counters->duplicates += count_same(job);
     struct store_write *write = pending_same(job);
     if (write != NULL && request != NULL && add_waiter(job, write, request)) {
         write_progress(write);
@@ -533,12 +580,18 @@ int store_apply(struct store_job *job, struct rf_request *request)
             undo(&store->index, &write->changes[i - 1]);
     }
     if (error != 0) {
-        store->counters.persist_failed += error == RF_EDATABASE;
+        store->counters->persist_failed += error == RF_EDATABASE;
         rf_region_deinit(&write->region);
-        rf_free(store->env.mem, write);
+        rf_free(store->env->mem, write);
         return error;
     }
     rf_list_push_back(&store->writes, &write->list);
+    for (size_t i = 0; i < job->item_count; i++)
+        if (job->items[i].follows)
+            store_log_follow(store, &job->resource, &job->items[i]);
+    for (size_t i = 0; i < job->req.kind_count; i++)
+        store_log_retain(store, &job->resource, job->req.kinds[i].kind);
+    store_forget_flush(store);
     store_expiry_arm(store);
     write->fresh = fresh;
     note_change(job, write, fresh);
@@ -547,9 +600,11 @@ int store_apply(struct store_job *job, struct rf_request *request)
     write->replica_done = !write->original || (write->change_count == 0 && resource != NULL &&
                                                store_sync_confirmed(store, resource));
     write->deadline_us =
-        store->env.now->mono_us + (uint64_t)store->conf->reliability_timer_ms * 4500; /* 4.5 of them */
+        store->env->now->mono_us + (uint64_t)store->conf->reliability_timer_ms * 4500; /* 4.5 of them */
     write_replicate(write);
-    if (!write->replica_done && rf_env_timer_in(&store->env, &write->timer, WRITE_RETRY_US) != 0)
+    if (write->original && write->change_count > 0 && resource != NULL)
+        store_sync_sent(store, resource, write->copies, write->copy_count);
+    if (!write->replica_done && rf_env_timer_in(store->env, &write->timer, WRITE_RETRY_US) != 0)
         write->gave_up = true;
     write_progress(write);
     return 0;

@@ -33,9 +33,9 @@ static void trace_end(struct trace *trace, int error)
     struct rf_overlay *o = trace->overlay;
     void (*done)(void *arg, int error) = trace->done;
     void *arg = trace->arg;
-    rf_timer_stop(o->env.timers, &trace->timer);
+    rf_timer_stop(o->env->timers, &trace->timer);
     rf_list_remove(&trace->list);
-    rf_free(o->env.mem, trace);
+    rf_free(o->env->mem, trace);
     if (done != NULL)
         done(arg, error);
 }
@@ -117,7 +117,7 @@ static void trace_replied(void *arg, const struct rf_reply *reply)
 static void trace_ask(struct trace *trace)
 {
     struct rf_overlay *o = trace->overlay;
-    uint64_t now_ms = o->env.now->wall_ms;
+    uint64_t now_ms = o->env->now->wall_ms;
     struct rf_path_track_req req = {
         .destination = trace->target,
         .request = {.expiration_ms = now_ms + EXPIRES_MS,
@@ -161,7 +161,7 @@ static void trace_start(struct rf_timer *timer, void *arg)
     route_find(o, rf_buf_view(&list), 1, true, &route);
     if (route.type == ROUTE_DELIVER) {
         struct rf_trace_hop hop = {
-            .hop = 1, .node = o->self, .received_ms = o->env.now->wall_ms, .responsible = true};
+            .hop = 1, .node = o->self, .received_ms = o->env->now->wall_ms, .responsible = true};
         hop.uptime_s = (uint32_t)((overlay_now(o) - o->start_us) / RF_US_PER_S);
         tell_hop(trace, &hop);
         trace_end(trace, 0);
@@ -186,7 +186,7 @@ int rf_overlay_trace(struct rf_overlay *o, const struct rf_id *target, bool reso
     count++;
     if (count >= MAX_TRACES)
         return RF_ELIMIT;
-    struct trace *trace = rf_zalloc(o->env.mem, sizeof(*trace));
+    struct trace *trace = rf_zalloc(o->env->mem, sizeof(*trace));
     if (trace == NULL)
         return RF_ENOMEM;
     trace->overlay = o;
@@ -195,9 +195,9 @@ int rf_overlay_trace(struct rf_overlay *o, const struct rf_id *target, bool reso
     trace->done = done;
     trace->arg = arg;
     rf_timer_init(&trace->timer, trace_start, trace);
-    int error = rf_env_timer_in(&o->env, &trace->timer, 0);
+    int error = rf_env_timer_in(o->env, &trace->timer, 0);
     if (error != 0) {
-        rf_free(o->env.mem, trace);
+        rf_free(o->env->mem, trace);
         return error;
     }
     rf_list_push_back(&o->traces, &trace->list);

@@ -44,7 +44,7 @@ static void admit(struct rf_topology *t, struct chord_conn *conn)
 
 static void refuse(struct rf_topology *t, struct rf_request *request, uint16_t code, const char *why)
 {
-    t->counters.joins_refused++;
+    t->counters->joins_refused++;
     rf_overlay_refuse_text(t->host.overlay, request, code, why);
 }
 
@@ -82,6 +82,6 @@ void chord_on_join(void *arg, struct rf_request *request)
     rf_join_ans_encode(rf_view_of(NULL, 0), &buf);
     if (rf_overlay_answer(t->host.overlay, request, rf_buf_view(&buf), NULL, 0))
         return;
-    t->counters.joins_accepted++;
+    t->counters->joins_accepted++;
     admit(t, conn);
 }

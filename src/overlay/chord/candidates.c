@@ -1,5 +1,7 @@
-/* candidates.c - nodes that others named: a small table without order. */
+/* candidates.c - nodes that others named: a small table in the order of their distance. */
 #include "overlay/chord/candidates.h"
+
+#include <string.h>
 
 void candidates_init(struct candidates *c, struct rf_mem *mem, const struct rf_id *self, size_t max)
 {
@@ -13,12 +15,19 @@ void candidates_deinit(struct candidates *c)
     c->count = c->cap = 0;
 }
 
+/* The first index whose distance is at least `distance`. */
+static size_t lower_bound(const struct candidates *c, const struct rf_id *distance)
+{
+    return c->count == 0 ? 0 : rf_id_lower_bound(&c->list->distance, c->count, sizeof(c->list[0]), distance);
+}
+
 static struct candidate *find(struct candidates *c, const struct rf_id *node)
 {
-    for (size_t i = 0; i < c->count; i++)
-        if (rf_id_equal(&c->list[i].node, node))
-            return &c->list[i];
-    return NULL;
+    if (node->len != c->self.len)
+        return NULL;
+    struct rf_id distance = rf_id_sub(node, &c->self);
+    size_t i = lower_bound(c, &distance);
+    return i < c->count && rf_id_equal(&c->list[i].node, node) ? &c->list[i] : NULL;
 }
 
 const struct candidate *candidates_find(const struct candidates *c, const struct rf_id *node)
@@ -29,8 +38,10 @@ const struct candidate *candidates_find(const struct candidates *c, const struct
 uint64_t candidate_usable_at(const struct candidate *candidate, uint64_t now_us)
 {
     bool hopeless = candidate->failures >= CANDIDATE_FAILURES && candidate->seen_us <= candidate->failed_us;
-    return hopeless || now_us - candidate->seen_us > CANDIDATE_KEEP_US ? UINT64_MAX
-                                                                       : candidate->rest_until_us;
+    return hopeless || candidate->seen_us < candidate->lost_us ||
+                   now_us - candidate->seen_us > CANDIDATE_KEEP_US
+               ? UINT64_MAX
+               : candidate->rest_until_us;
 }
 
 bool candidate_usable(const struct candidate *candidate, uint64_t now_us)
@@ -38,26 +49,18 @@ bool candidate_usable(const struct candidate *candidate, uint64_t now_us)
     return candidate_usable_at(candidate, now_us) <= now_us;
 }
 
-/* Is it one of those nearest to us on one side, among all in the table? */
-static bool is_near(const struct candidates *c, const struct candidate *candidate)
+/* The one to give up: outdated before far before near; among equals the one named longest ago. There is at least one. */
+static size_t victim(const struct candidates *c, uint64_t now_us)
 {
-    size_t below = 0;
-    for (size_t i = 0; i < c->count; i++)
-        below += rf_id_compare(&c->list[i].distance, &candidate->distance) < 0;
-    return below < CANDIDATES_NEAR || below + CANDIDATES_NEAR >= c->count;
-}
-
-/* The one to give up: outdated before far before near; among equals the one named longest ago. */
-static struct candidate *victim(struct candidates *c, uint64_t now_us)
-{
-    struct candidate *worst = NULL;
+    size_t worst = 0;
     unsigned worst_class = 0;
     for (size_t i = 0; i < c->count; i++) {
-        struct candidate *it = &c->list[i];
+        const struct candidate *it = &c->list[i];
         bool stale = now_us - it->seen_us > CANDIDATE_KEEP_US;
-        unsigned class = stale ? 3 : is_near(c, it) ? 1 : 2;
-        if (!worst || class > worst_class || (class == worst_class && it->seen_us < worst->seen_us)) {
-            worst = it;
+        bool near = i < CANDIDATES_NEAR || i + CANDIDATES_NEAR >= c->count;
+        unsigned class = stale ? 3 : near ? 1 : 2;
+        if (class > worst_class || (class == worst_class && it->seen_us < c->list[worst].seen_us)) {
+            worst = i;
             worst_class = class;
         }
     }
@@ -68,7 +71,7 @@ static bool has_room(struct candidates *c)
 {
     if (c->count < c->cap)
         return true;
-    size_t cap = c->cap ? 2 * c->cap : 8;
+    size_t cap = c->cap ? 2 * c->cap : 2;
     if (cap > c->max)
         cap = c->max;
     struct candidate *list = cap > c->cap ? rf_resize(c->mem, c->list, cap * sizeof(list[0])) : NULL;
@@ -84,22 +87,37 @@ static struct candidate *add(struct candidates *c, const struct rf_id *node, uin
     if (node->len != c->self.len || rf_id_equal(node, &c->self) || rf_id_is_zero(node) ||
         rf_id_is_wildcard(node))
         return NULL;
-    struct candidate *slot = has_room(c) ? &c->list[c->count++] : victim(c, now_us);
-    if (slot)
-        *slot = (struct candidate){.node = *node, .distance = rf_id_sub(node, &c->self), .seen_us = now_us};
-    return slot;
+    struct candidate *list = c->list;
+    if (!has_room(c)) {
+        if (c->count == 0)
+            return NULL;
+        size_t gone = victim(c, now_us);
+        c->count--;
+        memmove(&list[gone], &list[gone + 1], (c->count - gone) * sizeof(list[0]));
+    }
+    struct candidate new = {.node = *node, .distance = rf_id_sub(node, &c->self), .seen_us = now_us};
+    size_t at = lower_bound(c, &new.distance);
+    list = c->list;
+    memmove(&list[at + 1], &list[at], (c->count - at) * sizeof(list[0]));
+    c->count++;
+    list[at] = new;
+    return &list[at];
 }
 
 void candidates_note(struct candidates *c, const struct rf_id *node, const struct rf_id *informer,
                      uint64_t now_us)
 {
     struct candidate *it = find(c, node);
-    if (!it)
+    if (!it && !c->failed_only)
         it = add(c, node, now_us);
     if (!it)
         return;
     it->informer = *informer;
     it->seen_us = now_us;
+    if (c->woken_us && it->failed_us < c->woken_us) {
+        it->failures = 0;
+        it->rest_until_us = 0;
+    }
 }
 
 void candidates_failed(struct candidates *c, const struct rf_id *node, uint64_t now_us)
@@ -115,6 +133,25 @@ void candidates_failed(struct candidates *c, const struct rf_id *node, uint64_t 
         it->failures++;
 }
 
+void candidates_lost(struct candidates *c, const struct rf_id *node, uint64_t now_us, uint64_t from_us)
+{
+    struct candidate *it = find(c, node);
+    if (!it)
+        it = add(c, node, now_us);
+    if (it)
+        it->lost_us = it->rest_until_us = from_us;
+}
+
+uint64_t candidates_wanted(struct candidates *c, const struct rf_id *node, uint64_t now_us)
+{
+    struct candidate *it = find(c, node);
+    if (!it)
+        return UINT64_MAX;
+    if (now_us - it->wanted_us > CANDIDATE_WANTED_US)
+        it->wanted_us = now_us;
+    return now_us - it->wanted_us;
+}
+
 void candidates_rest(struct candidates *c, const struct rf_id *node, uint64_t now_us, uint64_t until_us)
 {
     struct candidate *it = find(c, node);
@@ -124,11 +161,16 @@ void candidates_rest(struct candidates *c, const struct rf_id *node, uint64_t no
         it->rest_until_us = until_us;
 }
 
+void candidates_wake(struct candidates *c, uint64_t now_us)
+{
+    c->woken_us = now_us;
+}
+
 void candidates_alive(struct candidates *c, const struct rf_id *node)
 {
     struct candidate *it = find(c, node);
     if (it) {
         it->failures = 0;
-        it->rest_until_us = 0;
+        it->rest_until_us = it->lost_us = it->wanted_us = 0;
     }
 }

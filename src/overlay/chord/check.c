@@ -16,7 +16,7 @@ enum { ASK_ALIVE, ASK_SUCCESSOR, ASK_PREDECESSOR };
 
 static void disagree(struct rf_topology *t, struct chord_conn *conn, const struct rf_id *named)
 {
-    t->counters.checks_disagreed++;
+    t->counters->checks_disagreed++;
     if (!rf_id_equal(named, &t->params.self) && !ring_find(&t->ring, named))
         candidates_note(&t->candidates, named, &conn->node, chord_now(t));
     chord_owe(t, conn, OWE_NEIGHBORS);
@@ -28,8 +28,12 @@ static void check_answered(struct rf_topology *t, struct chord_conn *conn, int a
                            const struct rf_reply *reply)
 {
     struct rf_id named;
+    struct chord_conn *informer = conn->missed_by.len ? chord_conn_find(t, &conn->missed_by) : NULL;
     conn->heard_us = chord_now(t);
     conn->failed_checks = 0;
+    conn->missed_by = (struct rf_id){0};
+    if (informer && reply->error == 0)
+        chord_owe_within(t, informer, OWE_NEIGHBORS, CHORD_NEXT_ROUND_US);
     if (reply->error == RF_EREMOTE) {
         if (reply->error_code == RF_ERROR_NOT_FOUND && conn->peer && !conn->handover)
             chord_peer_lost(t, conn, LOST_DEMOTED); /* it is not in the ring (any more) */
@@ -61,7 +65,7 @@ static void check_done(struct chord_call *call, const struct rf_reply *reply)
         check_answered(t, conn, call->kind, reply);
         return;
     }
-    t->counters.checks_failed++;
+    t->counters->checks_failed++;
     conn->failed_checks++;
     if (conn->suspect || conn->failed_checks >= 2)
         chord_peer_lost(t, conn, LOST_DEAD);
@@ -90,7 +94,7 @@ void chord_check(struct rf_topology *t, struct chord_conn *conn)
     conn->check = chord_call_route_query(t, conn, &dest, false, CHORD_CHECK_TRIES, check_done);
     if (conn->check)
         conn->check->kind = asked;
-    t->counters.checks++;
+    t->counters->checks++;
 }
 
 static void check_if_quiet(struct rf_topology *t, const struct rf_id *node, uint64_t quiet_us)
@@ -98,6 +102,15 @@ static void check_if_quiet(struct rf_topology *t, const struct rf_id *node, uint
     struct chord_conn *conn = chord_conn_find(t, node);
     if (conn && chord_now(t) - conn->heard_us >= quiet_us)
         chord_check(t, conn);
+}
+
+/* Has it shown by an Update since our tables changed that it sees us beside it? Then there is nothing to ask. */
+static void ask_agreement(struct rf_topology *t, const struct rf_id *node, uint64_t quiet_us)
+{
+    const struct chord_conn *conn = chord_conn_find(t, node);
+    if (conn && quiet_us == 0 && conn->agreed_us > t->changed_us)
+        return;
+    check_if_quiet(t, node, quiet_us);
 }
 
 static void keep_alive(struct rf_topology *t, const struct rf_id *node)
@@ -111,12 +124,12 @@ static void keep_alive(struct rf_topology *t, const struct rf_id *node)
 
 void chord_check_round(struct rf_topology *t)
 {
-    chord_alarm_in(t, ALARM_CHECK, rf_rng_between(t->env.jitter, CHORD_CHECK_LOW_US, CHORD_CHECK_HIGH_US));
+    chord_alarm_in(t, ALARM_CHECK, rf_rng_between(t->env->jitter, CHORD_CHECK_LOW_US, CHORD_CHECK_HIGH_US));
     if (t->params.role == RF_ROLE_CLIENT) {
         chord_client_check(t);
         return;
     }
-    struct chord_tables tables = t->tables; /* a check may change them */
+    struct chord_tables tables = *t->tables; /* a check may change them */
     for (size_t i = 0; i < CHORD_WATCHED; i++) {
         if (i < tables.succ_count)
             keep_alive(t, &tables.succ[i]);
@@ -129,12 +142,12 @@ void chord_agree_round(struct rf_topology *t)
 {
     uint64_t quiet_us = t->agree_soon ? 0 : CHORD_AGREE_QUIET_US;
     t->agree_soon = false;
-    chord_alarm_in(t, ALARM_AGREE, rf_rng_between(t->env.jitter, CHORD_AGREE_LOW_US, CHORD_AGREE_HIGH_US));
-    if (t->tables.succ_count == 0)
+    chord_alarm_in(t, ALARM_AGREE, rf_rng_between(t->env->jitter, CHORD_AGREE_LOW_US, CHORD_AGREE_HIGH_US));
+    if (t->tables->succ_count == 0)
         return;
-    struct rf_id succ = t->tables.succ[0], pred = t->tables.pred[0], next;
-    check_if_quiet(t, &succ, quiet_us);
-    check_if_quiet(t, &pred, quiet_us);
+    struct rf_id succ = t->tables->succ[0], pred = t->tables->pred[0], next;
+    ask_agreement(t, &succ, quiet_us);
+    ask_agreement(t, &pred, quiet_us);
     if (t->ring.count > 2) { /* and the others in turn */
         next = t->ring.peers[t->check_turn++ % t->ring.count].node;
         check_if_quiet(t, &next, CHORD_AGREE_QUIET_US);
@@ -151,5 +164,6 @@ void chord_agree_soon(struct rf_topology *t)
 {
     uint64_t soon_us = chord_hectic(t) ? CHORD_AGREE_SOON_US / 5 : CHORD_AGREE_SOON_US;
     t->agree_soon = true;
-    chord_alarm_soon(t, ALARM_AGREE, soon_us / 2 + rf_rng_below(t->env.jitter, soon_us));
+    t->changed_us = chord_now(t);
+    chord_alarm_soon(t, ALARM_AGREE, soon_us / 2 + rf_rng_below(t->env->jitter, soon_us));
 }

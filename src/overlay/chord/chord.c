@@ -13,7 +13,7 @@ static void arm(struct rf_topology *t)
         if (t->alarm_us[i] < next)
             next = t->alarm_us[i];
     if (!rf_timer_is_set(&t->timer) || t->timer.at_us != next)
-        rf_timer_set(t->env.timers, &t->timer, next); /* set since create: cannot fail */
+        rf_timer_set(t->env->timers, &t->timer, next); /* set since create: cannot fail */
 }
 
 void chord_alarm_in(struct rf_topology *t, enum chord_alarm alarm, uint64_t delay_us)
@@ -35,14 +35,18 @@ void chord_alarm_stop(struct rf_topology *t, enum chord_alarm alarm)
 
 uint64_t chord_about(struct rf_topology *t, uint64_t us)
 {
-    return rf_rng_between(t->env.jitter, us - us / 4, us + us / 4);
+    return rf_rng_between(t->env->jitter, us - us / 4, us + us / 4);
+}
+
+uint64_t chord_wait(struct rf_topology *t, uint64_t us)
+{
+    uint64_t most_us = t->params.backoff_max_us ? t->params.backoff_max_us : CHORD_BACKOFF_MAX_US;
+    return rf_rng_below(t->env->jitter, us < most_us ? us : most_us);
 }
 
 uint64_t chord_backoff(struct rf_topology *t, unsigned attempts)
 {
-    uint64_t cap = attempts < 6 ? CHORD_BACKOFF_US << attempts : CHORD_BACKOFF_MAX_US;
-    return 50 * CHORD_MS +
-           rf_rng_below(t->env.jitter, cap < CHORD_BACKOFF_MAX_US ? cap : CHORD_BACKOFF_MAX_US);
+    return 50 * CHORD_MS + chord_wait(t, attempts < 6 ? CHORD_BACKOFF_US << attempts : CHORD_BACKOFF_MAX_US);
 }
 
 static void pursue_alarm(struct rf_topology *t)
@@ -80,6 +84,7 @@ static void fire(struct rf_timer *timer, void *arg)
         [ALARM_FINGERS] = chord_fingers_search,
         [ALARM_NEARER] = chord_fingers_nearer,
         [ALARM_PARTITION] = chord_partition_check,
+        [ALARM_LOST] = chord_lost_look,
         [ALARM_SWEEP] = chord_sweep,
         [ALARM_JOIN] = join_alarm,
         [ALARM_HOLD] = hold_alarm,
@@ -87,7 +92,7 @@ static void fire(struct rf_timer *timer, void *arg)
         [ALARM_LEAVE] = chord_leave_done,
     };
     struct rf_topology *t = arg;
-    rf_timer_set(t->env.timers, timer, RF_NEVER); /* takes its old place again, so it needs no memory */
+    rf_timer_set(t->env->timers, timer, RF_NEVER); /* takes its old place again, so it needs no memory */
     for (size_t i = 0; i < ALARM_COUNT; i++) {
         if (t->alarm_us[i] > chord_now(t))
             continue;
@@ -119,6 +124,8 @@ static int handle_all(struct rf_topology *t)
 static void take_params(struct rf_topology *t, const struct rf_topology_params *params)
 {
     t->params = *params;
+    if (t->params.self_tuning)
+        t->params.reactive = false;
     if (t->params.update_interval_us < CHORD_S)
         t->params.update_interval_us = params->update_interval_us ? CHORD_S : 600 * CHORD_S;
     if (t->params.ping_interval_us < CHORD_S)
@@ -131,10 +138,11 @@ static int chord_create(const struct rf_env *env, const struct rf_topology_param
     struct rf_topology *t = rf_zalloc(env->mem, sizeof(*t));
     if (!t)
         return RF_ENOMEM;
-    t->env = *env;
+    t->env = env;
     t->host = *host;
     take_params(t, params);
     t->state = RF_TOPOLOGY_IDLE;
+    t->tables_count = 1;
     t->tokens = CHORD_ATTACH_BURST;
     t->token_us = chord_now(t);
     for (size_t i = 0; i < ALARM_COUNT; i++)
@@ -143,14 +151,21 @@ static int chord_create(const struct rf_env *env, const struct rf_topology_param
     ring_init(&t->ring, env->mem, &params->self, params->successor_count ? params->successor_count : 3,
               params->predecessor_count ? params->predecessor_count : 3,
               params->finger_count ? params->finger_count : 16);
+    t->ring.waits = true;
     candidates_init(&t->candidates, env->mem, &params->self,
                     params->role == RF_ROLE_CLIENT ? CANDIDATES_NEAR : CANDIDATES_MAX);
+    t->candidates.failed_only = params->role == RF_ROLE_CLIENT;
     rf_timer_init(&t->timer, fire, t);
-    int error = rf_timer_set(env->timers, &t->timer, RF_NEVER);
+    t->counters = rf_env_counters(env, rf_chord_counter_descs, sizeof(*t->counters));
+    int error = t->counters ? rf_timer_set(env->timers, &t->timer, RF_NEVER) : RF_ENOMEM;
+    if (!error)
+        error = chord_tables_set(t, params->role == RF_ROLE_PEER);
     if (!error)
         error = handle_all(t);
     if (error) {
         rf_timer_stop(env->timers, &t->timer);
+        (void)chord_tables_set(t, false); /* which does not fail */
+        rf_env_counters_close(env, t->counters);
         rf_free(env->mem, t);
         return error;
     }
@@ -163,12 +178,16 @@ static void chord_destroy(struct rf_topology *t)
     if (!t)
         return;
     t->closing = true;
-    rf_timer_stop(t->env.timers, &t->timer);
+    rf_timer_stop(t->env->timers, &t->timer);
     chord_conns_deinit(t);
+    chord_lost_deinit(t);
     candidates_deinit(&t->candidates);
     ring_deinit(&t->ring);
-    rf_free(t->env.mem, t->client.list);
-    rf_free(t->env.mem, t);
+    rf_free(t->env->mem, t->client.list);
+    rf_free(t->env->mem, t->tuning);
+    (void)chord_tables_set(t, false); /* which does not fail */
+    rf_env_counters_close(t->env, t->counters);
+    rf_free(t->env->mem, t);
 }
 
 static void chord_configure(struct rf_topology *t, const struct rf_topology_params *params)
@@ -224,7 +243,7 @@ static const void *chord_counters(const struct rf_topology *t, const struct rf_c
 {
     *descs = rf_chord_counter_descs;
     *count = rf_chord_counter_count;
-    return &t->counters;
+    return t->counters;
 }
 
 /* ---- links ---- */
@@ -239,8 +258,10 @@ static void replace_link(struct rf_topology *t, struct chord_conn *conn, uint64_
     conn->link = link;
     conn->up_us = chord_now(t);
     conn->left = conn->told = false;
+    conn->told_tables = 0;
     conn->failed_checks = 0;
     if (conn->peer) {
+        chord_peer_anew(t, &conn->node);
         chord_owe(t, conn, OWE_READY);
         chord_check(t, conn);
     }
@@ -271,7 +292,10 @@ static void chord_link_up(struct rf_topology *t, const struct rf_conn *info, boo
     conn->suspect = info->suspect;
     conn->heard_us = chord_now(t);
     candidates_alive(&t->candidates, &info->node);
-    conn->attached = chord_attach_claim(t, &info->node, &conn->admitted);
+    bool lost = false;
+    conn->attached = chord_attach_claim(t, conn, &lost);
+    if (lost)
+        chord_lost_found(t, conn);
     if (conn->attached || (bootstrap && conn->up_us == chord_now(t)))
         conn->wanted = true;
     if (t->params.role == RF_ROLE_CLIENT)
@@ -285,9 +309,8 @@ static void chord_link_up(struct rf_topology *t, const struct rf_conn *info, boo
 static void chord_link_down(struct rf_topology *t, const struct rf_conn *info, int reason)
 {
     struct chord_conn *conn = chord_conn_find(t, &info->node);
-    (void)reason;
     if (conn && conn->link == info->link)
-        chord_peer_lost(t, conn, LOST_LINK);
+        chord_peer_lost(t, conn, reason == RF_EGOODBYE ? LOST_RELEASED : LOST_LINK);
 }
 
 static void chord_link_suspect(struct rf_topology *t, const struct rf_conn *info)
@@ -315,6 +338,7 @@ static void chord_update_wanted(struct rf_topology *t, const struct rf_id *node)
     struct chord_conn *conn = chord_conn_find(t, node);
     if (!conn || t->params.role != RF_ROLE_PEER)
         return;
+    conn->left = false; /* a peer that left and is a client now */
     chord_owe(t, conn, OWE_FULL);
     if (t->state == RF_TOPOLOGY_JOINED && !conn->handover)
         chord_update_send(t, conn, OWE_FULL);
@@ -335,6 +359,11 @@ const struct rf_topology_ops rf_topology_chord = {
     .configure = chord_configure,
     .start = chord_start,
     .leave = chord_leave,
+    .retire = chord_retire,
+    .become = chord_become,
+    .asked_away = chord_client_asked_away,
+    .moved = chord_client_moved,
+    .size = chord_size,
     .link_up = chord_link_up,
     .link_down = chord_link_down,
     .link_suspect = chord_link_suspect,
@@ -346,6 +375,7 @@ const struct rf_topology_ops rf_topology_chord = {
     .responsible = chord_responsible,
     .in_range = chord_in_range,
     .next_hop = chord_next_hop,
+    .other_hop = chord_other_hop,
     .as_close = chord_as_close,
     .replicas = chord_replicas,
     .ring_is_single = chord_ring_is_single,
@@ -356,5 +386,7 @@ const struct rf_topology_ops rf_topology_chord = {
     .state = chord_state,
     .status = chord_status,
     .share = chord_share,
+    .tuning = chord_tuning_tell,
+    .tuned = chord_tuning_hear,
     .counters = chord_counters,
 };

@@ -8,8 +8,9 @@ static struct rf_view conn_key(const struct rf_map_node *node)
 
 void chord_conns_init(struct rf_topology *t)
 {
-    rf_map_init(&t->conns, t->env.mem, t->env.seed, conn_key);
+    rf_map_init(&t->conns, t->env->mem, t->env->seed, conn_key);
     rf_list_init(&t->conn_list);
+    rf_list_init(&t->owed_list);
     rf_list_init(&t->calls);
 }
 
@@ -26,7 +27,7 @@ void chord_conns_deinit(struct rf_topology *t)
     while (!rf_list_empty(&t->conn_list))
         chord_conn_free(t, RF_LIST_ENTRY(t->conn_list.next, struct chord_conn, list));
     rf_map_deinit(&t->conns);
-    rf_free(t->env.mem, t->attaches);
+    rf_free(t->env->mem, t->attaches);
 }
 
 struct chord_conn *chord_conn_find(const struct rf_topology *t, const struct rf_id *node)
@@ -42,20 +43,21 @@ struct chord_conn *chord_conn_touch(struct rf_topology *t, const struct rf_id *n
         return conn;
     if (node->len != t->params.self.len || rf_id_equal(node, &t->params.self))
         return NULL;
-    conn = rf_zalloc(t->env.mem, sizeof(*conn));
+    conn = rf_zalloc(t->env->mem, sizeof(*conn));
     if (!conn) {
-        t->counters.no_memory++;
+        t->counters->no_memory++;
         return NULL;
     }
     conn->node = *node;
     conn->link = link;
     conn->up_us = conn->heard_us = conn->needed_us = chord_now(t);
     if (rf_map_insert(&t->conns, &conn->by_node)) {
-        rf_free(t->env.mem, conn);
-        t->counters.no_memory++;
+        rf_free(t->env->mem, conn);
+        t->counters->no_memory++;
         return NULL;
     }
     rf_list_push_back(&t->conn_list, &conn->list);
+    rf_list_init(&conn->owed);
     return conn;
 }
 
@@ -69,7 +71,8 @@ void chord_conn_free(struct rf_topology *t, struct chord_conn *conn)
         t->handover_count--;
     rf_map_remove(&t->conns, &conn->by_node);
     rf_list_remove(&conn->list);
-    rf_free(t->env.mem, conn);
+    rf_list_remove(&conn->owed);
+    rf_free(t->env->mem, conn);
 }
 
 void chord_conn_release(struct rf_topology *t, struct chord_conn *conn)
@@ -82,15 +85,17 @@ void chord_conn_release(struct rf_topology *t, struct chord_conn *conn)
 /* ---- calls ---- */
 
 /*
- * The first transmission of a call over a link was answered: so long a round trip takes, with what the peer needs to sign. The shortest counts most:
- * what is longer had to wait somewhere.
+ * The first transmission of a call over a link was answered: so long a round trip takes, with what the peer needs to sign. If no answer was needed, the
+ * acknowledgement of its frame shows it. The shortest counts most: what is longer had to wait somewhere.
  */
-static void measure(struct chord_call *call)
+static void measure(struct chord_call *call, bool answered)
 {
     struct rf_topology *t = call->t;
     struct chord_conn *conn = chord_conn_find(t, &call->node);
-    uint64_t took_us = chord_now(t) - call->sent_us;
-    if (!conn || !call->link || conn->link != call->link || took_us >= CHORD_CHECK_TRY_US)
+    if (!conn || !call->link || conn->link != call->link)
+        return;
+    uint64_t took_us = answered ? chord_now(t) - call->sent_us : t->host.rtt(t->host.ctx, call->link);
+    if (took_us >= CHORD_CHECK_TRY_US || (took_us == 0 && !answered))
         return;
     uint32_t rtt_us = took_us ? (uint32_t)took_us : 1;
     conn->rtt_us =
@@ -104,18 +109,18 @@ static void call_done(void *arg, const struct rf_reply *reply)
     struct rf_topology *t = call->t;
     rf_list_remove(&call->list);
     if (!t->closing && reply->error == 0)
-        measure(call);
+        measure(call, reply->message != NULL);
     if (!t->closing)
         call->done(call, reply);
-    rf_free(t->env.mem, call);
+    rf_free(t->env->mem, call);
 }
 
 struct chord_call *chord_call(struct rf_topology *t, struct rf_call *proto,
                               void (*done)(struct chord_call *call, const struct rf_reply *reply))
 {
-    struct chord_call *call = rf_zalloc(t->env.mem, sizeof(*call));
+    struct chord_call *call = rf_zalloc(t->env->mem, sizeof(*call));
     if (!call) {
-        t->counters.no_memory++;
+        t->counters->no_memory++;
         return NULL;
     }
     const struct rf_dest *last = &proto->dests[proto->dest_count - 1];
@@ -129,8 +134,8 @@ struct chord_call *chord_call(struct rf_topology *t, struct rf_call *proto,
     proto->done = call_done;
     proto->arg = call;
     if (rf_overlay_call(t->host.overlay, proto, &call->id)) {
-        rf_free(t->env.mem, call);
-        t->counters.no_memory++;
+        rf_free(t->env->mem, call);
+        t->counters->no_memory++;
         return NULL;
     }
     rf_list_push_back(&t->calls, &call->list);
@@ -189,6 +194,11 @@ static struct chord_attach *attach_find(struct rf_topology *t, const struct rf_i
 static void attach_remove(struct rf_topology *t, struct chord_attach *attach)
 {
     *attach = t->attaches[--t->attach_count];
+    if (t->attach_count > 0)
+        return;
+    rf_free(t->env->mem, t->attaches);
+    t->attaches = NULL;
+    t->attach_cap = 0;
 }
 
 void chord_attaches_lost(struct rf_topology *t, const struct rf_id *informer)
@@ -239,9 +249,9 @@ static bool attach_room(struct rf_topology *t)
     if (t->attach_count < t->attach_cap)
         return true;
     size_t cap = t->attach_cap ? 2 * t->attach_cap : 4;
-    struct chord_attach *attaches = rf_resize(t->env.mem, t->attaches, cap * sizeof(attaches[0]));
+    struct chord_attach *attaches = rf_resize(t->env->mem, t->attaches, cap * sizeof(attaches[0]));
     if (!attaches) {
-        t->counters.no_memory++;
+        t->counters->no_memory++;
         return false;
     }
     t->attaches = attaches;
@@ -256,7 +266,7 @@ bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resour
     if (attach)
         return true;
     if (t->attach_count == CHORD_MAX_ATTACHES || (rated && !take_token(t))) {
-        t->counters.attaches_limited++;
+        t->counters->attaches_limited++;
         return false;
     }
     if (!attach_room(t))
@@ -269,7 +279,7 @@ bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resour
     if (informer)
         attach->informer = *informer;
     attach->routed = via != NULL;
-    t->counters.attaches++;
+    t->counters->attaches++;
     /* the record may move while the host works: it is not used after this */
     uint64_t over = via && !link ? via->link : link;
     const struct rf_id *through = via ? &via->node : NULL;
@@ -280,9 +290,26 @@ bool chord_attach(struct rf_topology *t, const struct rf_id *target, bool resour
     return true;
 }
 
+bool chord_redial(struct rf_topology *t, const struct rf_id *node)
+{
+    if (attach_find(t, node))
+        return true;
+    if (!t->host.redial || t->attach_count == CHORD_MAX_ATTACHES || !attach_room(t))
+        return false;
+    struct chord_attach *attach = &t->attaches[t->attach_count++];
+    *attach = (struct chord_attach){.target = *node, .purpose = FOR_LOST, .start_us = chord_now(t)};
+    attach->deadline_us = attach->start_us + CHORD_ATTACH_US;
+    if (t->host.redial(t->host.ctx, node) == 0)
+        return true;
+    chord_attach_forget(t, node);
+    return false;
+}
+
 static void attach_failed(struct rf_topology *t, const struct chord_attach *attach, int error)
 {
-    t->counters.attaches_failed++;
+    if (attach->purpose == FOR_LOST)
+        return; /* no news of it */
+    t->counters->attaches_failed++;
     if (attach->resource)
         return;
     if (error == RF_EUNREACHABLE) { /* our way there broke: says nothing about the target */
@@ -327,6 +354,8 @@ void chord_on_attached(struct rf_topology *t, const struct rf_id *target, const 
         return;
     }
     struct chord_conn *conn = chord_conn_find(t, node);
+    if (attach.purpose == FOR_FINGER)
+        t->finger_wait_us = CHORD_FINGER_LOW_US;
     if (conn) {
         attach_remove(t, found);
         conn->admitted = admitted_by(&attach);
@@ -352,16 +381,17 @@ void chord_on_refused(struct rf_topology *t, const struct rf_id *target, const s
         return;
     }
     attach_remove(t, found);
-    t->counters.refusals++;
+    t->counters->refusals++;
     chord_client_refused(t, redirect, purpose);
 }
 
-bool chord_attach_claim(struct rf_topology *t, const struct rf_id *node, enum chord_admitted *admitted)
+bool chord_attach_claim(struct rf_topology *t, struct chord_conn *conn, bool *lost)
 {
-    struct chord_attach *attach = attach_find(t, node);
+    struct chord_attach *attach = attach_find(t, &conn->node);
     if (!attach)
         return false;
-    *admitted = admitted_by(attach);
+    conn->admitted = admitted_by(attach);
+    *lost = attach->purpose == FOR_LOST;
     if (attach->answered)
         attach_remove(t, attach);
     return true;

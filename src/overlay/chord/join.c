@@ -21,6 +21,10 @@
 #define SETTLE_US    (4 * CHORD_S)
 #define CHAIN_COUNT  3
 
+/* A bootstrap node that is not in the ring: the next one is asked at a random moment until then; when there is none, after a back-off that doubles so often. */
+#define OUTSIDE_NEXT_US   (100 * CHORD_MS)
+#define OUTSIDE_DOUBLINGS 3
+
 static void go(struct rf_topology *t, enum chord_step step, uint64_t timeout_us)
 {
     t->join.step = step;
@@ -36,13 +40,28 @@ static void drop_call(struct rf_topology *t)
         chord_call_cancel(call);
 }
 
-static void retry(struct rf_topology *t)
+static void retry_after(struct rf_topology *t, uint64_t wait_us)
 {
     struct rf_id after = rf_id_add_small(&t->params.self, 1);
     drop_call(t);
     chord_attach_forget(t, &after);
-    t->counters.join_retries++;
-    go(t, STEP_WAIT, chord_backoff(t, t->join.attempts++));
+    t->counters->join_retries++;
+    go(t, STEP_WAIT, wait_us);
+}
+
+static void retry(struct rf_topology *t)
+{
+    retry_after(t, chord_backoff(t, t->join.attempts++));
+}
+
+/* The bootstrap node is not in the ring either. Somebody is about to begin it, so that it is looked for more often than one that cannot be reached. */
+static void retry_outside(struct rf_topology *t)
+{
+    if (t->host.outside && t->host.outside(t->host.ctx))
+        retry_after(t, rf_rng_below(t->env->jitter, OUTSIDE_NEXT_US));
+    else
+        retry_after(
+            t, chord_backoff(t, t->join.outside < OUTSIDE_DOUBLINGS ? t->join.outside++ : OUTSIDE_DOUBLINGS));
 }
 
 static void begin(struct rf_topology *t)
@@ -92,8 +111,17 @@ static void boot_answered(struct chord_call *call, const struct rf_reply *reply)
     t->join.call = NULL;
     if (t->join.step != STEP_LOCATE)
         return;
+    struct chord_conn *mute = reply->error == RF_ETIMEOUT ? chord_conn_find(t, &call->node) : NULL;
+    if (mute &&
+        !mute->peer) { /* it took our link and says nothing: the next round makes a new one, here or elsewhere */
+        t->join.boot = (struct rf_id){0};
+        t->join.boot_link = 0;
+        chord_conn_release(t, mute);
+    }
     bool outside = reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_NOT_FOUND;
-    if (outside || (reply->error && reply->error != RF_EREMOTE))
+    if (outside)
+        retry_outside(t);
+    else if (reply->error && reply->error != RF_EREMOTE)
         retry(t);
     else if (reply->error == 0 && rf_route_query_ans_decode(reply->body, t->params.self.len, &next) == 0 &&
              rf_id_equal(&next, &t->join.boot))
@@ -112,6 +140,13 @@ static void locate(struct rf_topology *t)
     t->join.call = boot ? chord_call_route_query(t, boot, &place, false, 3, boot_answered) : NULL;
     if (!t->join.call)
         retry(t);
+}
+
+void chord_join_through(struct rf_topology *t, const struct chord_conn *through)
+{
+    drop_call(t);
+    t->join = (struct chord_join){.boot = through->node, .boot_link = through->link};
+    locate(t);
 }
 
 void chord_join_bootstrap(struct rf_topology *t, struct chord_conn *boot)
@@ -215,7 +250,7 @@ static void join_answered(struct chord_call *call, const struct rf_reply *reply)
     else if (reply->error == RF_EREMOTE && ++t->join.refused <= CHORD_REFUSED_MAX &&
              chord_conn_find(t, &t->join.boot))
         go(t, STEP_LOCATE,
-           rf_rng_between(t->env.jitter, 50 * CHORD_MS, 400 * CHORD_MS)); /* the alarm locates */
+           rf_rng_between(t->env->jitter, 50 * CHORD_MS, 400 * CHORD_MS)); /* the alarm locates */
     else
         retry(t);
 }

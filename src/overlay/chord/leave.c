@@ -24,8 +24,8 @@ static void send_leave(struct rf_topology *t, const struct rf_id *node, uint8_t 
     struct rf_buf inner, outer;
     if (!conn)
         return;
-    leave.nodes = type == RF_LEAVE_FROM_SUCC ? (struct rf_id_list){t->tables.succ, t->tables.succ_count}
-                                             : (struct rf_id_list){t->tables.pred, t->tables.pred_count};
+    leave.nodes = type == RF_LEAVE_FROM_SUCC ? (struct rf_id_list){t->tables->succ, t->tables->succ_count}
+                                             : (struct rf_id_list){t->tables->pred, t->tables->pred_count};
     rf_buf_fixed(&inner, data, sizeof(data));
     rf_chord_leave_encode(&leave, &inner);
     rf_buf_fixed(&outer, body, sizeof(body));
@@ -55,10 +55,10 @@ void chord_leave(struct rf_topology *t)
             chord_call_cancel(conn->update);
     }
     if (was_in) {
-        for (size_t i = 0; i < t->tables.pred_count; i++)
-            send_leave(t, &t->tables.pred[i], RF_LEAVE_FROM_SUCC);
-        for (size_t i = 0; i < t->tables.succ_count; i++)
-            send_leave(t, &t->tables.succ[i], RF_LEAVE_FROM_PRED);
+        for (size_t i = 0; i < t->tables->pred_count; i++)
+            send_leave(t, &t->tables->pred[i], RF_LEAVE_FROM_SUCC);
+        for (size_t i = 0; i < t->tables->succ_count; i++)
+            send_leave(t, &t->tables->succ[i], RF_LEAVE_FROM_PRED);
     }
     chord_alarm_in(t, ALARM_LEAVE, t->leaves ? CHORD_LEAVE_US : 0);
     t->host.state(t->host.ctx, RF_TOPOLOGY_LEAVING);
@@ -68,7 +68,9 @@ void chord_leave(struct rf_topology *t)
 
 void chord_leave_done(struct rf_topology *t)
 {
-    if (t->state == RF_TOPOLOGY_LEAVING)
+    if (chord_retire_waits(t))
+        chord_alarm_in(t, ALARM_LEAVE, CHORD_RETIRE_TRY_US);
+    else if (t->state == RF_TOPOLOGY_LEAVING)
         chord_set_state(t, RF_TOPOLOGY_IDLE);
 }
 
@@ -95,7 +97,7 @@ void chord_on_leave(void *arg, struct rf_request *request)
     struct chord_conn *conn = chord_conn_find(t, &from);
     if (!conn)
         return;
-    t->counters.leaves_received++;
+    t->counters->leaves_received++;
     conn->heard_us = chord_now(t);
     for (size_t i = 0; i < leave.nodes.count && i < RING_MAX_NEIGHBORS; i++)
         if (!ring_find(&t->ring, &leave.nodes.ids[i]))

@@ -7,13 +7,17 @@
 /* Every neighbor gets an Update once in update_interval_us; one after the other, so that they are spread. */
 void chord_stabilize(struct rf_topology *t)
 {
-    size_t count = t->tables.succ_count + t->tables.pred_count;
+    if (t->params.self_tuning) {
+        chord_selftune(t);
+        return;
+    }
+    size_t count = t->tables->succ_count + t->tables->pred_count;
     chord_alarm_in(t, ALARM_STABILIZE, chord_about(t, t->params.update_interval_us / (count ? count : 1)));
     if (count == 0)
         return;
     size_t turn = t->stabilize_turn++ % count;
-    const struct rf_id *node =
-        turn < t->tables.succ_count ? &t->tables.succ[turn] : &t->tables.pred[turn - t->tables.succ_count];
+    const struct rf_id *node = turn < t->tables->succ_count ? &t->tables->succ[turn]
+                                                            : &t->tables->pred[turn - t->tables->succ_count];
     struct chord_conn *conn = chord_conn_find(t, node);
     if (conn)
         chord_owe(t, conn, OWE_NEIGHBORS);
@@ -58,6 +62,17 @@ static const struct candidate *candidate_in(const struct rf_topology *t, size_t 
     return best;
 }
 
+/* Somebody is in charge of the key, and if the slot is no small one it is somebody in the slot. */
+static void search_slot(struct rf_topology *t, size_t slot, const struct rf_id *key)
+{
+    if (ring_slot_peers(&t->ring, slot) >= CHORD_FINGER_SURE) {
+        chord_attach(t, key, true, NULL, 0, FOR_FINGER, true);
+        return;
+    }
+    t->counters->finger_pings++;
+    chord_call_ping(t, key, NULL, 0, finger_pinged);
+}
+
 void chord_fingers_search(struct rf_topology *t)
 {
     size_t slots = ring_slots(&t->ring), pings = 0, missing = 0;
@@ -72,11 +87,10 @@ void chord_fingers_search(struct rf_topology *t)
             struct rf_id node = candidate->node, informer = candidate->informer;
             t->finger_wait_us = CHORD_FINGER_LOW_US;
             want_finger(t, &node, informer.len ? &informer : NULL);
-        } else if (!candidate && pings < CHORD_FINGER_PINGS && rf_rng_below(t->env.jitter, 2)) {
-            struct rf_id key = ring_slot_random(&t->ring, slot, t->env.jitter);
+        } else if (!candidate && pings < CHORD_FINGER_PINGS && rf_rng_below(t->env->jitter, 2)) {
+            struct rf_id key = ring_slot_random(&t->ring, slot, t->env->jitter);
             pings++;
-            t->counters.finger_pings++;
-            chord_call_ping(t, &key, NULL, 0, finger_pinged);
+            search_slot(t, slot, &key);
         }
     }
     chord_alarm_in(t, ALARM_FINGERS,
@@ -94,7 +108,7 @@ void chord_fingers_search(struct rf_topology *t)
 
 static void try_finger(struct rf_topology *t, const struct rf_id *node, const struct rf_id *informer)
 {
-    t->counters.fingers_tried++;
+    t->counters->fingers_tried++;
     chord_attach(t, node, false, informer, 0, FOR_FINGER, true);
 }
 
@@ -116,12 +130,14 @@ void chord_fingers_nearer(struct rf_topology *t)
     bool rare = wait_us >= t->params.update_interval_us;
     t->nearer_tries += !rare;
     chord_alarm_in(t, ALARM_NEARER, chord_about(t, rare ? t->params.update_interval_us : wait_us));
-    rf_rng_fill(t->env.jitter, key.b, key.len);
+    if (chord_life_s(t) < CHORD_NEARER_LIFE_S)
+        return;
+    rf_rng_fill(t->env->jitter, key.b, key.len);
     size_t slot = ring_slot_of(&t->ring, &key);
     if (ring_is_whole(&t->ring) || !ring_slot_far_finger(&t->ring, slot))
         return;
     const struct candidate *candidate = candidate_in(t, slot);
-    if (candidate && !chord_conn_find(t, &candidate->node) && rf_rng_below(t->env.jitter, 2)) {
+    if (candidate && !chord_conn_find(t, &candidate->node) && rf_rng_below(t->env->jitter, 2)) {
         struct rf_id node = candidate->node, informer = candidate->informer;
         try_finger(t, &node, informer.len ? &informer : NULL);
         return;
@@ -138,10 +154,10 @@ static void partition_answered(struct chord_call *call, const struct rf_reply *r
         return;
     struct rf_id found = reply->signer->node_id;
     bool same_ring = rf_id_equal(&found, &t->params.self) ||
-                     (t->tables.succ_count > 0 && rf_id_equal(&found, &t->tables.succ[0]));
+                     (t->tables->succ_count > 0 && rf_id_equal(&found, &t->tables->succ[0]));
     if (same_ring)
         return;
-    t->counters.partitions_found++;
+    t->counters->partitions_found++;
     chord_log(t, WARN, "a bootstrap node knows another peer in our place: merging");
     struct chord_conn *conn = chord_conn_find(t, &found);
     if (conn) {
@@ -151,17 +167,29 @@ static void partition_answered(struct chord_call *call, const struct rf_reply *r
         chord_attach(t, &found, false, &call->key, call->link, FOR_PARTITION, false);
 }
 
+/*
+ * All peers together make about CHORD_PARTITION_COUNT checks in CHORD_PARTITION_US, however many they are: each one's turn is drawn. So a large ring
+ * does not drown the bootstrap nodes, and a ring that has a twin hears of it within a minute or so.
+ */
+static bool has_turn(struct rf_topology *t)
+{
+    double chance = CHORD_PARTITION_COUNT / t->ring.size;
+    return t->ring.count == 0 || chance >= 1 || rf_rng_below(t->env->jitter, 1000000) < chance * 1e6;
+}
+
 void chord_partition_check(struct rf_topology *t)
 {
-    uint64_t wait = t->params.update_interval_us;
-    if (t->ring.count == 0) {
-        if (t->alone_wait_us < wait) {
-            wait = t->alone_wait_us;
-            t->alone_wait_us *= 2;
-        }
+    uint64_t most = t->params.update_interval_us, wait;
+    most = most < CHORD_PARTITION_US ? most : CHORD_PARTITION_US;
+    wait = most;
+    if (t->ring.count == 0 && t->alone_wait_us < most) {
+        wait = t->alone_wait_us;
+        t->alone_wait_us *= 2;
     }
-    chord_alarm_in(t, ALARM_PARTITION, rf_rng_between(t->env.jitter, wait / 2, wait + wait / 2));
-    t->counters.partition_checks++;
+    chord_alarm_in(t, ALARM_PARTITION, rf_rng_between(t->env->jitter, wait / 2, wait + wait / 2));
+    if (!has_turn(t))
+        return;
+    t->counters->partition_checks++;
     t->partition_waiting = true;
     t->host.bootstrap(t->host.ctx);
 }
@@ -181,9 +209,9 @@ static bool is_needed(const struct rf_topology *t, const struct chord_conn *conn
 {
     if (t->state == RF_TOPOLOGY_JOINING && rf_id_equal(&conn->node, &t->join.boot))
         return true;
-    if (t->params.role == RF_ROLE_CLIENT)
-        return rf_id_equal(&conn->node, &t->client.home) || rf_id_equal(&conn->node, &t->client.reserve) ||
-               rf_id_equal(&conn->node, &t->client.target);
+    /* the other side's tables may be larger than ours: it repeats what it needs once in update_interval_us */
+    if (conn->named_us && chord_now(t) - conn->named_us < 2 * t->params.update_interval_us)
+        return true;
     const struct ring_peer *peer = ring_find(&t->ring, &conn->node);
     return peer && (peer->finger || ring_is_neighbor(&t->ring, &conn->node));
 }
@@ -191,19 +219,25 @@ static bool is_needed(const struct rf_topology *t, const struct chord_conn *conn
 void chord_sweep(struct rf_topology *t)
 {
     uint64_t now = chord_now(t);
-    uint64_t grace_us = t->params.role == RF_ROLE_CLIENT ? CHORD_CLIENT_GRACE_US : CHORD_GRACE_US;
+    if (t->params.role == RF_ROLE_CLIENT) {
+        chord_client_sweep(t);
+        return;
+    }
     chord_alarm_in(t, ALARM_SWEEP, chord_about(t, CHORD_SWEEP_US));
     chord_attaches_expire(t);
-    ring_elect(&t->ring);
+    if (t->params.role == RF_ROLE_PEER) { /* lives get longer or shorter: so may the tables */
+        chord_settle(t, NO_LOSS);
+        chord_pursue(t);
+    }
     RF_LIST_EACH_SAFE(&t->conn_list, it)
     {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
         conn->bad_hints /= 2;
         if (is_needed(t, conn) || conn->handover)
             conn->needed_us = now;
-        if (!conn->wanted || conn->check || now - conn->needed_us < grace_us)
+        if (!conn->wanted || conn->check || now - conn->needed_us < CHORD_GRACE_US)
             continue;
-        t->counters.links_released++;
+        t->counters->links_released++;
         ring_remove(&t->ring, &conn->node); /* in no table: nothing else changes */
         chord_conn_release(t, conn);
     }

@@ -5,8 +5,6 @@
  * A candidate without a link gets an Attach, source-routed through who named it. One with a link that has not shown to be a
  * peer is a joiner that will announce itself, a client, or its Update was lost: after a moment it is asked for one, a few times.
  */
-#include <stdlib.h>
-
 #include "overlay/chord/chord.h"
 
 #define PULLS         3
@@ -15,14 +13,15 @@
 #define SLOW_US (2 * CHORD_S) /* a candidate that takes longer does not keep the next one waiting */
 
 struct wish {
-    struct rf_id distance, node, informer;
-    bool wanted, slow;
+    const struct candidate *candidate;
+    bool wanted;
+    bool behind; /* wanted as predecessor, and not as successor */
 };
 
-static int compare_wishes(const void *a, const void *b)
-{
-    return rf_id_compare(&((const struct wish *)a)->distance, &((const struct wish *)b)->distance);
-}
+struct wanted {
+    struct candidate candidate;
+    bool behind;
+};
 
 static bool is_slow(const struct rf_topology *t, const struct rf_id *node)
 {
@@ -30,43 +29,54 @@ static bool is_slow(const struct rf_topology *t, const struct rf_id *node)
     return chord_attach_age(t, node) > SLOW_US || (conn && conn->pulls > 0);
 }
 
+/* Those that may be tried now, by ascending distance; there may be peers of the ring among them. */
 static size_t usable(const struct rf_topology *t, struct wish out[CANDIDATES_MAX])
 {
     size_t n = 0;
-    for (size_t i = 0; i < t->candidates.count; i++) {
-        const struct candidate *it = &t->candidates.list[i];
-        if (candidate_usable(it, chord_now(t)) && !ring_find(&t->ring, &it->node))
-            out[n++] = (struct wish){it->distance, it->node, it->informer, false, is_slow(t, &it->node)};
-    }
-    qsort(out, n, sizeof(out[0]), compare_wishes);
+    for (size_t i = 0; i < t->candidates.count; i++)
+        if (candidate_usable(&t->candidates.list[i], chord_now(t)))
+            out[n++] = (struct wish){.candidate = &t->candidates.list[i]};
     return n;
 }
 
 /* Marks the candidates that are among the nearest when both are put in one order. */
-static void mark_successors(const struct ring *ring, struct wish *wishes, size_t count)
+static void mark_successors(const struct rf_topology *t, struct wish *wishes, size_t count)
 {
+    const struct ring *ring = &t->ring;
     size_t i = 0, j = 0;
-    for (size_t taken = 0; taken < ring->successor_count && j < count;) {
-        if (i < ring->count && rf_id_compare(&ring->peers[i].distance, &wishes[j].distance) < 0) {
+    size_t most = ring->successor_goal > ring->successor_count ? ring->successor_goal : ring->successor_count;
+    for (size_t taken = 0; taken < most && j < count;) {
+        int order =
+            i < ring->count ? rf_id_compare(&ring->peers[i].distance, &wishes[j].candidate->distance) : 1;
+        j += order == 0; /* is in the ring */
+        if (order <= 0) {
             i++;
             taken++;
         } else {
             wishes[j].wanted = true;
-            taken += !wishes[j++].slow;
+            taken += !is_slow(t, &wishes[j++].candidate->node);
         }
     }
 }
 
-static void mark_predecessors(const struct ring *ring, struct wish *wishes, size_t count)
+static void mark_predecessors(const struct rf_topology *t, struct wish *wishes, size_t count)
 {
+    const struct ring *ring = &t->ring;
     size_t i = ring->count, j = count;
-    for (size_t taken = 0; taken < ring->predecessor_count && j > 0;) {
-        if (i > 0 && rf_id_compare(&ring->peers[i - 1].distance, &wishes[j - 1].distance) > 0) {
+    size_t most =
+        ring->predecessor_goal > ring->predecessor_count ? ring->predecessor_goal : ring->predecessor_count;
+    for (size_t taken = 0; taken < most && j > 0;) {
+        int order =
+            i > 0 ? rf_id_compare(&ring->peers[i - 1].distance, &wishes[j - 1].candidate->distance) : -1;
+        j -= order == 0;
+        if (order >= 0) {
             i--;
             taken++;
         } else {
-            wishes[--j].wanted = true;
-            taken += !wishes[j].slow;
+            struct wish *wish = &wishes[--j];
+            wish->behind = !wish->wanted;
+            wish->wanted = true;
+            taken += !is_slow(t, &wish->candidate->node);
         }
     }
 }
@@ -94,6 +104,20 @@ static bool await_update(struct rf_topology *t, struct chord_conn *conn)
     return true;
 }
 
+/*
+ * When a peer goes, others move up at the ends of two tables: to each new successor belongs a new predecessor, and both want the same link. The one below
+ * attaches; the one above waits a moment for it, but for its very first predecessor.
+ */
+static bool yields(struct rf_topology *t, const struct wanted *wish)
+{
+    if (t->state != RF_TOPOLOGY_JOINED || !wish->behind)
+        return false;
+    const struct ring_peer *first = t->ring.count ? &t->ring.peers[t->ring.count - 1] : NULL;
+    if (!first || rf_id_compare(&wish->candidate.distance, &first->distance) > 0)
+        return false;
+    return candidates_wanted(&t->candidates, &wish->candidate.node, chord_now(t)) < CHORD_YIELD_US;
+}
+
 /* Wakes when the rest of a candidate ends that we would want. */
 static void wake_for_resting(struct rf_topology *t)
 {
@@ -109,23 +133,34 @@ static void wake_for_resting(struct rf_topology *t)
         chord_alarm_soon(t, ALARM_PURSUE, first - now);
 }
 
-size_t chord_pursue(struct rf_topology *t)
+/* The candidates that belong into our tables, copied: trying one may change the table. */
+static size_t wanted(const struct rf_topology *t, struct wanted out[CANDIDATES_MAX])
 {
     struct wish wishes[CANDIDATES_MAX];
+    size_t count = usable(t, wishes), n = 0;
+    mark_successors(t, wishes, count);
+    mark_predecessors(t, wishes, count);
+    for (size_t i = 0; i < count; i++)
+        if (wishes[i].wanted)
+            out[n++] = (struct wanted){*wishes[i].candidate, wishes[i].behind};
+    return n;
+}
+
+size_t chord_pursue(struct rf_topology *t)
+{
+    struct wanted list[CANDIDATES_MAX];
     size_t pending = 0;
     bool joining = t->state == RF_TOPOLOGY_JOINING && t->join.step >= STEP_INFORM && t->ring.count > 0;
     if (t->params.role != RF_ROLE_PEER || (t->state != RF_TOPOLOGY_JOINED && !joining))
         return 0;
-    size_t count = usable(t, wishes);
-    mark_successors(&t->ring, wishes, count);
-    mark_predecessors(&t->ring, wishes, count);
+    size_t count = wanted(t, list);
     for (size_t i = 0; i < count; i++) {
-        struct wish *wish = &wishes[i];
-        if (!wish->wanted)
-            continue;
+        const struct candidate *wish = &list[i].candidate;
         struct chord_conn *conn = chord_conn_find(t, &wish->node);
         if (conn)
             pending += await_update(t, conn);
+        else if (yields(t, &list[i]))
+            pending++;
         else {
             chord_attach(t, &wish->node, false, wish->informer.len ? &wish->informer : NULL, 0, FOR_NEIGHBOR,
                          true);
@@ -136,5 +171,7 @@ size_t chord_pursue(struct rf_topology *t)
         chord_alarm_soon(t, ALARM_PURSUE, CHORD_PURSUE_US);
     else
         wake_for_resting(t);
+    if (pending == 0 && ring_grown(&t->ring))
+        chord_settle(t, NO_LOSS);
     return pending;
 }

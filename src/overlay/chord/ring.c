@@ -16,6 +16,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 void ring_init(struct ring *ring, struct rf_mem *mem, const struct rf_id *self, size_t successor_min,
                size_t predecessor_min, size_t finger_wanted)
 {
@@ -38,15 +43,9 @@ void ring_deinit(struct ring *ring)
 /* The first index whose distance is at least `distance`. */
 static size_t lower_bound(const struct ring *ring, const struct rf_id *distance)
 {
-    size_t low = 0, high = ring->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (rf_id_compare(&ring->peers[middle].distance, distance) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return ring->count == 0
+               ? 0
+               : rf_id_lower_bound(&ring->peers->distance, ring->count, sizeof(ring->peers[0]), distance);
 }
 
 /* A key's distance from us; false: it is no ID of this ring. */
@@ -103,7 +102,7 @@ static int make_room(struct ring *ring, size_t *i)
     }
     if (ring->count < ring->cap)
         return 0;
-    size_t cap = ring->cap ? 2 * ring->cap : 4;
+    size_t cap = ring->cap ? 2 * ring->cap : 2;
     struct ring_peer *peers = rf_resize(ring->mem, ring->peers, cap * sizeof(peers[0]));
     if (!peers)
         return RF_ENOMEM;
@@ -195,7 +194,8 @@ bool ring_wants_neighbor(const struct ring *ring, const struct rf_id *node)
     if (!distance_of(ring, node, &distance) || rf_id_is_zero(&distance))
         return false;
     size_t i = lower_bound(ring, &distance);
-    return i < ring->successor_count || i + ring->predecessor_count > ring->count;
+    return i < larger(ring->successor_count, ring->successor_goal) ||
+           i + larger(ring->predecessor_count, ring->predecessor_goal) > ring->count;
 }
 
 bool ring_is_whole(const struct ring *ring)
@@ -453,9 +453,14 @@ unsigned ring_slot_entry(const struct ring *ring, size_t slot)
     return (unsigned)(slot >> ring->split_bits) + 1;
 }
 
+static bool slot_wanted(const struct ring *ring, size_t slot)
+{
+    return slot < ring_slots(ring) && (slot >> ring->split_bits) % (ring->stride ? ring->stride : 1) == 0;
+}
+
 bool ring_slot_missing(const struct ring *ring, size_t slot)
 {
-    if (ring_is_whole(ring) || slot >= ring_slots(ring))
+    if (ring_is_whole(ring) || !slot_wanted(ring, slot))
         return false;
     unsigned size_bit;
     struct rf_id low = slot_low(ring, slot, &size_bit);
@@ -480,6 +485,13 @@ bool ring_slot_far_finger(const struct ring *ring, size_t slot)
     return false;
 }
 
+double ring_slot_peers(const struct ring *ring, size_t slot)
+{
+    unsigned size_bit;
+    slot_low(ring, slot, &size_bit);
+    return ldexp(ring->size, -(int)(id_bits(ring) - size_bit));
+}
+
 struct rf_id ring_slot_start(const struct ring *ring, size_t slot)
 {
     unsigned size_bit;
@@ -499,9 +511,25 @@ struct rf_id ring_slot_random(const struct ring *ring, size_t slot, struct rf_rn
     return rf_id_add(&ring->self, &low);
 }
 
-static size_t tuned(size_t now, size_t least, double log2_size)
+/* Fewer fingers than there are entries, if links are to be few: half of what neighbors leave, since the other half come from others. */
+static void thin_out(struct ring *ring, double log2_size)
 {
-    size_t wanted = within((size_t)ceil(log2_size), least, RING_MAX_NEIGHBORS);
+    double room = (ring->links - (double)(ring->successor_count + ring->predecessor_count)) / 2;
+    double entries = log2_size - log2((double)ring->successor_count); /* nearer ones are neighbors */
+    ring->stride = 1;
+    if (ring->links == 0)
+        return;
+    while (ring->split_bits > 0 && entries * (1u << ring->split_bits) > room)
+        ring->split_bits--;
+    while (ring->stride < RING_MAX_STRIDE && entries / ring->stride > room)
+        ring->stride++;
+}
+
+static size_t tuned(size_t now, size_t least, double neighbors, size_t shown)
+{
+    size_t wanted = within((size_t)ceil(neighbors), least, RING_MAX_NEIGHBORS);
+    if (shown && wanted > shown + 1)
+        return within(shown + 1, least, RING_MAX_NEIGHBORS);
     if (wanted > now)
         return wanted;
     return wanted + 1 < now ? wanted + 1
@@ -542,7 +570,7 @@ static double finger_cost(const struct ring *ring, size_t i, double mean)
 
 void ring_elect(struct ring *ring)
 {
-    size_t slots = ring_slots(ring), i = 0;
+    size_t i = 0;
     double mean = ring->rtt_count ? (double)ring->rtt_sum_us / (double)ring->rtt_count : 1;
     while (i < ring->count) {
         size_t slot = slot_of_distance(ring, &ring->peers[i].distance), best = i, end = i;
@@ -550,26 +578,53 @@ void ring_elect(struct ring *ring)
             if (finger_cost(ring, end, mean) < finger_cost(ring, best, mean))
                 best = end;
         for (; i < end; i++)
-            ring->peers[i].finger = slot < slots && i == best;
+            ring->peers[i].finger = slot_wanted(ring, slot) && i == best;
     }
+}
+
+bool ring_grows(const struct ring *ring)
+{
+    return ring->successor_goal > ring->successor_count || ring->predecessor_goal > ring->predecessor_count;
+}
+
+bool ring_grown(struct ring *ring)
+{
+    ring->successor_ready = ring->successor_goal;
+    ring->predecessor_ready = ring->predecessor_goal;
+    return ring_grows(ring);
+}
+
+/* The finger slots that a ring of that many entries is worth. */
+static size_t slots_for(unsigned levels)
+{
+    if (levels < RING_LARGE_LEVELS)
+        return 0;
+    return (size_t)levels << (levels < RING_HUGE_LEVELS ? RING_LARGE_SPLIT : RING_HUGE_SPLIT);
 }
 
 void ring_tune(struct ring *ring)
 {
     ring->size = ring_size(ring);
     double log2_size = log2(ring->size);
-    ring->successor_count = tuned(ring->successor_count, ring->successor_min, log2_size);
-    ring->predecessor_count = tuned(ring->predecessor_count, ring->predecessor_min, log2_size);
+    double most = ring->links ? ring->links * RING_NEIGHBOR_SHARE : log2_size,
+           wanted = log2_size < most ? log2_size : most;
+    ring->successor_goal = tuned(ring->successor_count, ring->successor_min, wanted, ring->successor_shown);
+    ring->predecessor_goal =
+        tuned(ring->predecessor_count, ring->predecessor_min, wanted, ring->predecessor_shown);
+    if (!ring->waits || ring->successor_goal <= larger(ring->successor_count, ring->successor_ready))
+        ring->successor_count = ring->successor_goal;
+    if (!ring->waits || ring->predecessor_goal <= larger(ring->predecessor_count, ring->predecessor_ready))
+        ring->predecessor_count = ring->predecessor_goal;
+    ring->successor_ready = ring->predecessor_ready = 0;
     unsigned levels = (unsigned)ceil(log2_size);
     if (levels > ring->levels || levels + 1 < ring->levels)
         ring->levels = levels;
     if (ring->levels > ring->finger_wanted)
         ring->levels = (unsigned)ring->finger_wanted;
-    size_t wanted = ring->finger_wanted;
-    if (ring->levels >= RING_LARGE_LEVELS && wanted < (size_t)ring->levels << RING_LARGE_SPLIT)
-        wanted = (size_t)ring->levels << RING_LARGE_SPLIT;
+    size_t slots = larger(ring->finger_wanted, slots_for(ring->levels));
     ring->split_bits = 0;
-    while (ring->levels && ((size_t)ring->levels << (ring->split_bits + 1)) <= wanted && ring->split_bits < 5)
+    while (ring->levels && ((size_t)ring->levels << (ring->split_bits + 1)) <= slots && ring->split_bits < 5)
         ring->split_bits++;
+    thin_out(ring, log2_size);
     ring_elect(ring);
 }

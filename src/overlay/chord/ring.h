@@ -19,12 +19,17 @@
 #define RING_MAX_FINGERS   128
 
 /* ---- measured: docs/decisions/0012-fingers-and-routing.md ---- */
-#define RING_LARGE_LEVELS 9    /* from 2^8 peers on ... */
-#define RING_LARGE_SPLIT  2    /* ... every finger entry is cut into 2^2 slots at least (digits of base 4) */
-#define RING_HOPS_PER_E   0.35 /* hops more for e times as many peers in between */
-#define RING_RANGE_MAX    16   /* times the mean: a peer that claims a larger range is not believed */
-#define RING_REACH_SHARE  0.75 /* of the peers that it named: some may have changed since */
-#define RING_FINGER_STAYS 0.8  /* another finger must be that much nearer */
+#define RING_LARGE_LEVELS 9  /* from 2^8 peers on ... */
+#define RING_LARGE_SPLIT  2  /* ... every finger entry is cut into 2^2 slots at least (digits of base 4) */
+#define RING_HUGE_LEVELS  12 /* from 2^11 on ... */
+#define RING_HUGE_SPLIT   3  /* ... into 2^3 */
+/* Hops more for e times as many peers in between. Measured are 0.35; more than that keeps the shortest of the next hops from making the way longer. */
+#define RING_HOPS_PER_E     0.55
+#define RING_RANGE_MAX      16   /* times the mean: a peer that claims a larger range is not believed */
+#define RING_REACH_SHARE    0.75 /* of the peers that it named: some may have changed since */
+#define RING_NEIGHBOR_SHARE 0.22 /* of few links, for the neighbors of each side */
+#define RING_MAX_STRIDE     3
+#define RING_FINGER_STAYS   0.8 /* another finger must be that much nearer */
 
 struct ring_peer {
     struct rf_id node;
@@ -44,7 +49,15 @@ struct ring {
     size_t successor_count, predecessor_count; /* wanted now: more in a large ring (ring_tune) */
     unsigned levels;                           /* finger entries in use: ceil(log2 of the ring's size) */
     unsigned split_bits;                       /* every finger entry is cut into 2^split_bits slots */
-    struct ring_peer *peers;                   /* owned, by ascending distance */
+    unsigned stride;                           /* a finger is wanted in every stride-th entry only */
+    /* Tables that are to grow do so when everybody is linked who then belongs in (ring_grown): else they would name who stands further away. */
+    bool waits;                                /* ... if this is set */
+    size_t successor_goal, predecessor_goal;   /* at least the counts */
+    size_t successor_ready, predecessor_ready; /* up to that everybody is linked */
+    size_t successor_shown,
+        predecessor_shown;   /* how many of them the neighbor beside us names on its far side, 0: not known */
+    double links;            /* worth keeping in all (tuning.c), 0: no limit */
+    struct ring_peer *peers; /* owned, by ascending distance */
     size_t count, cap;
     double size;         /* peers in the whole ring as of the last ring_tune, by estimate */
     uint64_t rtt_sum_us; /* of those whose rtt_us is known, and */
@@ -74,6 +87,10 @@ void ring_measured(struct ring *ring, const struct rf_id *node, uint32_t rtt_us)
 void ring_tune(struct ring *ring);
 /* ring_elect elects the fingers anew: of several in a slot a neighbor, else the one with the shortest round trip. To be called after measurements. */
 void ring_elect(struct ring *ring);
+
+/* ring_grows: the tables are to grow. ring_grown: all that is known of their new size is linked; true: ring_tune will enlarge them. */
+bool ring_grows(const struct ring *ring);
+bool ring_grown(struct ring *ring);
 
 /* The neighbor tables, nearest first; out has room for `max`; returns how many. */
 size_t ring_successors(const struct ring *ring, struct rf_id *out, size_t max);
@@ -121,6 +138,7 @@ bool ring_slot_missing(const struct ring *ring, size_t slot);
 bool ring_slot_far_finger(const struct ring *ring, size_t slot);
 /* ring_slot_random draws an ID inside the slot; ring_slot_start is its lowest ID. */
 struct rf_id ring_slot_random(const struct ring *ring, size_t slot, struct rf_rng *rng);
+double ring_slot_peers(const struct ring *ring, size_t slot); /* in it by estimate */
 struct rf_id ring_slot_start(const struct ring *ring, size_t slot);
 
 #endif

@@ -1,6 +1,8 @@
 /* route.c - the questions that the overlay and its storage ask the topology (reload.md 5.3, 5.4, 2.8 rule 4, 4.3 check 2). */
 #include "overlay/chord/chord.h"
 
+#define CHORD_MAX_TRIED 8
+
 static bool in_ring(const struct rf_topology *t)
 {
     return t->params.role == RF_ROLE_PEER && t->state == RF_TOPOLOGY_JOINED;
@@ -66,6 +68,68 @@ bool chord_next_hop(const struct rf_topology *t, const struct rf_id *key, struct
     return newcomer(t, key, out) || ring_best_hop(&t->ring, key, out);
 }
 
+static bool is_tried(const struct rf_id *node, const struct rf_id *tried, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rf_id_equal(node, &tried[i]))
+            return true;
+    return false;
+}
+
+/* The first of a client's supernodes that was not tried. */
+static bool client_other_hop(const struct rf_topology *t, const struct rf_id *tried, size_t count,
+                             struct rf_id *out)
+{
+    const struct rf_id *hops[] = {&t->client.home, &t->client.reserve, &t->join.boot};
+    for (size_t i = 0; i < 3; i++)
+        if (hops[i]->len && chord_conn_find(t, hops[i]) && !is_tried(hops[i], tried, count)) {
+            *out = *hops[i];
+            return true;
+        }
+    return false;
+}
+
+/* Any that was not tried: by chance, or, without `rng`, the first from our successor on. */
+static bool any_hop(const struct rf_topology *t, const struct rf_id *tried, size_t count, struct rf_rng *rng,
+                    struct rf_id *out)
+{
+    size_t first = rng && t->ring.count ? (size_t)rf_rng_below(rng, t->ring.count) : 0;
+    for (size_t i = 0; i < t->ring.count; i++) {
+        const struct ring_peer *peer = &t->ring.peers[(first + i) % t->ring.count];
+        if (peer->avoid || is_tried(&peer->node, tried, count))
+            continue;
+        *out = peer->node;
+        return true;
+    }
+    return false;
+}
+
+/* The best hop when those that were tried are avoided, as a suspect peer is; where none of the others leads nearer, one that does not. */
+bool chord_other_hop(const struct rf_topology *t, const struct rf_id *key, const struct rf_id *tried,
+                     size_t tried_count, struct rf_rng *rng, struct rf_id *out)
+{
+    bool avoided[CHORD_MAX_TRIED], found;
+    if (tried_count > CHORD_MAX_TRIED || key->len != t->params.self.len)
+        return false;
+    if (t->params.role == RF_ROLE_CLIENT)
+        return client_other_hop(t, tried, tried_count, out);
+    if (ring_responsible(&t->ring, key))
+        return false;
+    if (rng)
+        return any_hop(t, tried, tried_count, rng, out);
+    for (size_t i = 0; i < tried_count; i++) {
+        struct ring_peer *peer = ring_find(&t->ring, &tried[i]);
+        avoided[i] = peer && !peer->avoid;
+        if (avoided[i])
+            peer->avoid = true;
+    }
+    found = ring_best_hop(&t->ring, key, out) && !is_tried(out, tried, tried_count);
+    for (size_t i = 0; i < tried_count; i++)
+        if (avoided[i])
+            ring_find(&t->ring, &tried[i])->avoid = false;
+    return found || any_hop(t, tried, tried_count, NULL, out);
+}
+
 bool chord_as_close(const struct rf_topology *t, const struct rf_id *signer, const struct rf_id *key)
 {
     return ring_as_close(&t->ring, signer, key);
@@ -129,10 +193,10 @@ size_t chord_status(const struct rf_topology *t, struct rf_topology_status_entry
         n = put(t, out, n, max, &t->client.home, 'a', 1);
         return put(t, out, n, max, &t->client.reserve, 'b', 1);
     }
-    for (size_t i = t->tables.pred_count; i > 0; i--)
-        n = put(t, out, n, max, &t->tables.pred[i - 1], 'p', (unsigned)i);
-    for (size_t i = 0; i < t->tables.succ_count; i++)
-        n = put(t, out, n, max, &t->tables.succ[i], 's', (unsigned)i + 1);
+    for (size_t i = t->tables->pred_count; i > 0; i--)
+        n = put(t, out, n, max, &t->tables->pred[i - 1], 'p', (unsigned)i);
+    for (size_t i = 0; i < t->tables->succ_count; i++)
+        n = put(t, out, n, max, &t->tables->succ[i], 's', (unsigned)i + 1);
     for (size_t i = 0; i < t->ring.count; i++)
         if (t->ring.peers[i].finger)
             n = put(t, out, n, max, &t->ring.peers[i].node, 'f',
@@ -148,4 +212,9 @@ double chord_share(const struct rf_topology *t)
         return 1;
     struct rf_id share = rf_id_sub(&t->params.self, &t->ring.peers[t->ring.count - 1].node);
     return rf_id_as_double(&share);
+}
+
+double chord_size(const struct rf_topology *t)
+{
+    return in_ring(t) ? ring_size(&t->ring) : 0;
 }

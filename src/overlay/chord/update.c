@@ -11,69 +11,76 @@
 
 /* ---- what is owed ---- */
 
-void chord_owe(struct rf_topology *t, struct chord_conn *conn, enum chord_owe what)
+static void enlist(struct rf_topology *t, struct chord_conn *conn)
 {
+    if (rf_list_empty(&conn->owed))
+        rf_list_push_back(&t->owed_list, &conn->owed);
+}
+
+void chord_owe_within(struct rf_topology *t, struct chord_conn *conn, enum chord_owe what, uint64_t round_us)
+{
+    uint64_t now = chord_now(t), owe_us = now;
+    if (conn->told && now - conn->told_us < round_us)
+        owe_us = conn->told_us + round_us;
+    if (conn->owe == OWE_NOTHING || owe_us < conn->owe_us)
+        conn->owe_us = owe_us;
     if (conn->owe < what)
         conn->owe = what;
+    enlist(t, conn);
     if (t->state != RF_TOPOLOGY_JOINED)
         return; /* kept until we have a place to tell of */
-    uint64_t since = chord_now(t) - t->flushed_us;
-    chord_alarm_soon(t, ALARM_FLUSH, t->flushed_us && since < CHORD_ROUND_US ? CHORD_ROUND_US - since : 0);
+    if (t->flushed_us && t->flushed_us + CHORD_ROUND_US > owe_us)
+        owe_us = t->flushed_us + CHORD_ROUND_US;
+    chord_alarm_soon(t, ALARM_FLUSH, owe_us > now ? owe_us - now : 0);
+}
+
+void chord_owe(struct rf_topology *t, struct chord_conn *conn, enum chord_owe what)
+{
+    chord_owe_within(t, conn, what, 0);
 }
 
 void chord_owe_neighbors(struct rf_topology *t)
 {
-    for (size_t i = 0; i < t->tables.succ_count + t->tables.pred_count; i++) {
+    for (size_t i = 0; i < t->tables->succ_count + t->tables->pred_count; i++) {
         const struct rf_id *node =
-            i < t->tables.succ_count ? &t->tables.succ[i] : &t->tables.pred[i - t->tables.succ_count];
+            i < t->tables->succ_count ? &t->tables->succ[i] : &t->tables->pred[i - t->tables->succ_count];
         struct chord_conn *conn = chord_conn_find(t, node);
         if (conn)
             chord_owe(t, conn, OWE_NEIGHBORS);
     }
 }
 
-void chord_owe_all(struct rf_topology *t)
+void chord_owe_range(struct rf_topology *t)
 {
     RF_LIST_EACH(&t->conn_list, it)
     {
         struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
-        if (!conn->left)
-            chord_owe(t, conn, OWE_NEIGHBORS);
+        if (!conn->left && !ring_is_neighbor(&t->ring, &conn->node) &&
+            (!conn->peer || !t->params.self_tuning))
+            chord_owe_within(t, conn, OWE_NEIGHBORS, conn->peer ? CHORD_FAR_ROUND_US : 0);
     }
-}
-
-/* How long the Update to it can wait so that more changes go with it. The nearest take over from us, clients look for
- * their home by it, and a full one was asked for: they do not wait. */
-static uint64_t may_wait_us(const struct rf_topology *t, const struct chord_conn *conn)
-{
-    size_t succ = ring_successor_rank(&t->ring, &conn->node);
-    size_t pred = ring_predecessor_rank(&t->ring, &conn->node);
-    bool near = (succ && succ <= CHORD_NEAR) || (pred && pred <= CHORD_NEAR);
-    uint64_t since = chord_now(t) - conn->told_us;
-    return near || chord_hectic(t) || !conn->peer || !conn->told || conn->owe == OWE_FULL ||
-                   since >= CHORD_FAR_ROUND_US
-               ? 0
-               : CHORD_FAR_ROUND_US - since;
 }
 
 /* Sends what is owed to neighbors, or to all the others; false: the batch is full. What can wait is left for an alarm. */
 static bool flush_some(struct rf_topology *t, bool neighbors, size_t *room)
 {
-    RF_LIST_EACH(&t->conn_list, it)
+    RF_LIST_EACH_SAFE(&t->owed_list, it)
     {
-        struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, list);
-        if (conn->owe == OWE_NOTHING || conn->handover ||
-            ring_is_neighbor(&t->ring, &conn->node) != neighbors)
+        struct chord_conn *conn = RF_LIST_ENTRY(it, struct chord_conn, owed);
+        if (conn->owe == OWE_NOTHING) {
+            rf_list_remove(&conn->owed);
             continue;
-        uint64_t wait_us = may_wait_us(t, conn);
-        if (wait_us) {
-            chord_alarm_soon(t, ALARM_FLUSH, wait_us);
+        }
+        if (conn->handover || ring_is_neighbor(&t->ring, &conn->node) != neighbors)
+            continue;
+        if (conn->owe_us > chord_now(t)) {
+            chord_alarm_soon(t, ALARM_FLUSH, conn->owe_us - chord_now(t));
             continue;
         }
         if (*room == 0)
             return false;
         --*room;
-        chord_update_send(t, conn, conn->owe);
+        chord_update_send(t, conn, conn->owe); /* owed again if it cannot be sent */
     }
     return true;
 }
@@ -98,7 +105,7 @@ static void update_done(struct chord_call *call, const struct rf_reply *reply)
     if (!conn || conn->update != call)
         return;
     conn->update = NULL;
-    if (reply->error == 0 || reply->error == RF_EREMOTE)
+    if (reply->message && (reply->error == 0 || reply->error == RF_EREMOTE))
         conn->heard_us = chord_now(t);
     else if (reply->error == RF_ETIMEOUT && conn->peer && conn->link == call->link)
         chord_check(t, conn);
@@ -118,8 +125,8 @@ static struct rf_view update_body(struct rf_topology *t, enum chord_owe what, ui
     struct rf_buf buf;
     if (what >= OWE_NEIGHBORS) {
         update.type = RF_UPDATE_NEIGHBORS;
-        update.predecessors = (struct rf_id_list){t->tables.pred, t->tables.pred_count};
-        update.successors = (struct rf_id_list){t->tables.succ, t->tables.succ_count};
+        update.predecessors = (struct rf_id_list){t->tables->pred, t->tables->pred_count};
+        update.successors = (struct rf_id_list){t->tables->succ, t->tables->succ_count};
     }
     if (what == OWE_FULL) {
         update.type = RF_UPDATE_FULL;
@@ -136,19 +143,31 @@ void chord_update_send(struct rf_topology *t, struct chord_conn *conn, enum chor
     uint8_t body[UPDATE_MAX_LEN];
     struct rf_call call = {
         .code = RF_CODE_UPDATE_REQ, .link = conn->link, .body = update_body(t, what, body)};
+    if (t->host.rtt) { /* else round trips are known by the answers only */
+        call.quiet = true;
+        call.max_transmissions = 1;
+        call.interval_us = CHORD_QUIET_CALL_US;
+    }
     rf_call_to_node(&call, &conn->node);
     if (conn->update)
         chord_call_cancel(conn->update); /* an older one must not arrive after this */
     conn->update = chord_call(t, &call, update_done);
     if (!conn->update) { /* no memory, or too many calls: still owed */
         conn->owe = what;
+        conn->owe_us = chord_now(t) + CHORD_ROUND_US;
+        enlist(t, conn);
         chord_alarm_soon(t, ALARM_FLUSH, CHORD_ROUND_US);
         return;
     }
     conn->owe = OWE_NOTHING;
     conn->told = true;
     conn->told_us = chord_now(t);
-    t->counters.updates_sent++;
+    if (what >= OWE_NEIGHBORS)
+        conn->told_tables = t->tables_count;
+    if (conn->unnamed) /* now it will, whether it tells us or not */
+        conn->named_us = chord_now(t);
+    conn->unnamed = false;
+    t->counters->updates_sent++;
 }
 
 /* ---- receiving ---- */
@@ -180,7 +199,7 @@ static size_t nearest(struct rf_topology *t, const struct rf_id *from, const str
     for (size_t i = 0; i < n && count < RING_MAX_NEIGHBORS; i++)
         if (i == 0 || !rf_id_equal(&sorted[i].node, &sorted[i - 1].node))
             out[count++] = sorted[i].node;
-    t->counters.hints_ignored += list->count - count;
+    t->counters->hints_ignored += list->count - count;
     return count;
 }
 
@@ -198,7 +217,7 @@ static void note_hints(struct rf_topology *t, const struct chord_conn *from, con
 {
     uint64_t now = chord_now(t);
     if (from->bad_hints >= CHORD_MAX_BAD_HINTS) {
-        t->counters.hints_ignored += news->succ_count + news->pred_count + news->fingers->count;
+        t->counters->hints_ignored += news->succ_count + news->pred_count + news->fingers->count;
         return;
     }
     for (size_t i = 0; i < news->succ_count; i++)
@@ -235,17 +254,23 @@ static bool is_missed(const struct rf_topology *t, const struct rf_id *from, con
            (pred && !lists(news->pred, news->pred_count, node));
 }
 
-/* A neighbor of ours that the sender should have named and did not may be dead: it is looked after at once. */
+/* A neighbor of ours that the sender should have named and did not may be dead: it is looked after at once. If it lives, the sender is told. */
 static void check_missed(struct rf_topology *t, const struct rf_id *from, const struct chord_news *news)
 {
-    struct chord_tables tables = t->tables; /* a check may change them */
+    struct chord_tables tables = *t->tables; /* a check may change them */
     for (size_t i = 0; i < tables.succ_count + tables.pred_count; i++) {
         const struct rf_id *node =
             i < tables.succ_count ? &tables.succ[i] : &tables.pred[i - tables.succ_count];
+        if (rf_id_equal(node, from) || !is_missed(t, from, news, node))
+            continue;
         struct chord_conn *conn = chord_conn_find(t, node);
-        if (conn && !rf_id_equal(node, from) && chord_now(t) - conn->heard_us > CHORD_S &&
-            is_missed(t, from, news, node))
+        if (!conn)
+            continue;
+        if (chord_now(t) - conn->heard_us > CHORD_S) {
+            conn->missed_by = *from;
             chord_check(t, conn);
+        } else if (chord_conn_find(t, from))
+            chord_owe_within(t, chord_conn_find(t, from), OWE_NEIGHBORS, CHORD_NEXT_ROUND_US);
     }
 }
 
@@ -254,7 +279,17 @@ static void take_news(struct rf_topology *t, struct chord_conn *conn, const stru
     struct rf_id from = conn->node;
     bool knows_us = !is_missed(t, &from, news, &t->params.self);
     if (news->lists) {
+        bool beside = (news->succ_count && rf_id_equal(&news->succ[0], &t->params.self)) ||
+                      (news->pred_count && rf_id_equal(&news->pred[0], &t->params.self));
+        conn->agreed_us = beside ? chord_now(t) : 0;
+        conn->succ_named = (uint8_t)news->succ_count;
+        conn->pred_named = (uint8_t)news->pred_count;
         conn->successor = news->succ_count ? news->succ[0] : (struct rf_id){0};
+        bool named = lists(news->succ, news->succ_count, &t->params.self) ||
+                     lists(news->pred, news->pred_count, &t->params.self);
+        conn->named_us = named ? chord_now(t) : 0;
+        conn->unnamed = !knows_us;
+        chord_lost_back(t, &from); /* whom it names may be there again as well */
         note_hints(t, conn, news);
     }
     chord_peer_up(t, conn);
@@ -284,12 +319,12 @@ void chord_on_update(void *arg, struct rf_request *request)
     struct chord_news news;
     int error = rf_chord_update_decode(request->message->body, t->params.self.len, request->region, &update);
     if (error) {
-        t->counters.updates_refused++;
+        t->counters->updates_refused++;
         rf_overlay_refuse_malformed(t->host.overlay, request, error, "malformed Update");
         return;
     }
     if (request->link == 0 || !rf_id_equal(&request->link_node, &request->signer.node_id)) {
-        t->counters.updates_refused++;
+        t->counters->updates_refused++;
         rf_overlay_refuse_text(t->host.overlay, request, RF_ERROR_FORBIDDEN,
                                "an Update needs a link of its own");
         return;
@@ -301,9 +336,10 @@ void chord_on_update(void *arg, struct rf_request *request)
     if (!conn || t->state == RF_TOPOLOGY_IDLE || t->state == RF_TOPOLOGY_LEAVING)
         return;
     conn->left = false; /* links keep the order: it is back */
-    t->counters.updates_received++;
+    t->counters->updates_received++;
     conn->heard_us = chord_now(t);
     conn->uptime_s = update.uptime_s;
+    conn->uptime_us = chord_now(t);
     read_news(t, &from, &update, &news);
     take_news(t, conn, &news);
 }
@@ -345,7 +381,7 @@ static void tell_stranger(struct rf_topology *t, const struct rf_id *asker, cons
     rf_call_to_node(&call, asker);
     rf_call_via(&call, via);
     if (chord_call(t, &call, stranger_told))
-        t->counters.updates_sent++;
+        t->counters->updates_sent++;
 }
 
 void chord_on_route_query(void *arg, struct rf_request *request)
@@ -375,7 +411,7 @@ void chord_on_route_query(void *arg, struct rf_request *request)
     rf_buf_fixed(&buf, body, sizeof(body));
     rf_route_query_ans_encode(&next, &buf);
     rf_overlay_answer(t->host.overlay, request, rf_buf_view(&buf), NULL, 0);
-    t->counters.route_queries++;
+    t->counters->route_queries++;
     if (!asker) {
         if (query.send_update && link != 0 && !rf_id_equal(&via, &from))
             tell_stranger(t, &from, &via, link);

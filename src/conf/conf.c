@@ -12,6 +12,7 @@ void rf_conf_draft(struct rf_conf *draft)
                               .turn_density = 1,
                               .clients_permitted = true,
                               .chord_reactive = true,
+                              .peers_to_probe = 4,
                               .chord_update_interval_s = 600,
                               .chord_ping_interval_s = 3600,
                               .max_message_size = 5000,

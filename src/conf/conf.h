@@ -20,6 +20,8 @@ enum rf_policy {
     RF_POLICY_NODE_MULTIPLE,
     RF_POLICY_NODE_ID_MATCH,
     RF_POLICY_USER_CHAIN_ACL,
+    RF_POLICY_ROSTER, /* ours, docs/protocol/conversations.md */
+    RF_POLICY_INBOX,
 };
 
 /* A Kind as the document defines it, registered Kinds with the reference's model and policy (4.8). */
@@ -64,6 +66,8 @@ struct rf_conf {
     size_t bootstrap_count;
     uint8_t turn_density;
     bool clients_permitted, no_ice, chord_reactive;
+    bool self_tuning;        /* topology_plugin is CHORD-SELF-TUNING (RFC 7363) */
+    uint32_t peers_to_probe; /* ... and its number-of-peers-to-probe */
     uint32_t chord_update_interval_s, chord_ping_interval_s;
     uint32_t max_message_size; /* bytes */
     uint8_t initial_ttl;

@@ -11,16 +11,18 @@
 #define RELIABILITY_MAX  3600000
 #define MESSAGE_SIZE_MIN 1000 /* certificates alone need that much */
 #define PORT_DEFAULT     6084
+#define PROBES_MAX       128 /* as many as there may be fingers */
 
 /* Namespaces that we speak, for mandatory-extension. */
-static const char *const spoken[] = {NS_BASE, NS_CHORD, NS_SIP, NS_SHARE, NS_REDIR};
+static const char *const spoken[] = {NS_BASE, NS_CHORD, NS_TUNING, NS_SIP, NS_SHARE, NS_REDIR};
 
 static int set_topology(struct parse *p, const struct xml_node *node)
 {
     p->conf->topology_plugin = value_string(&p->conf->region, value_trim(node->text));
     if (p->conf->topology_plugin == NULL)
         return parse_no_memory(p);
-    if (strcmp(p->conf->topology_plugin, "CHORD-RELOAD") != 0)
+    p->conf->self_tuning = strcmp(p->conf->topology_plugin, "CHORD-SELF-TUNING") == 0;
+    if (!p->conf->self_tuning && strcmp(p->conf->topology_plugin, "CHORD-RELOAD") != 0)
         return parse_unmet(p, "topology plug-in %.64s", p->conf->topology_plugin);
     return 0;
 }
@@ -161,6 +163,11 @@ static int set_update_interval(struct parse *p, const struct xml_node *node)
 static int set_ping_interval(struct parse *p, const struct xml_node *node)
 {
     return read_u32(p, node, 1, SECONDS_MAX, &p->conf->chord_ping_interval_s);
+}
+
+static int set_peers_to_probe(struct parse *p, const struct xml_node *node)
+{
+    return read_u32(p, node, 0, PROBES_MAX, &p->conf->peers_to_probe);
 }
 
 static int read_bool(struct parse *p, const struct xml_node *node, bool *out)
@@ -306,6 +313,7 @@ static const struct field {
     ONCE(NS_CHORD, "chord-update-interval", set_update_interval),
     ONCE(NS_CHORD, "chord-ping-interval", set_ping_interval),
     ONCE(NS_CHORD, "chord-reactive", set_reactive),
+    ONCE(NS_TUNING, "number-of-peers-to-probe", set_peers_to_probe),
     ONCE(NS_BASE, "shared-secret", set_shared_secret),
     ONCE(NS_BASE, "max-message-size", set_max_message_size),
     ONCE(NS_BASE, "initial-ttl", set_initial_ttl),

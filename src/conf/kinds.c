@@ -52,6 +52,37 @@ static const struct {
       .max_size = 500}},
 };
 
+/* Ours (docs/protocol/conversations.md). They are not registered: what a document says about them wins. */
+static const struct {
+    const char *name;
+    struct rf_kind_def def;
+} own[] = {
+    {"ROSTER",
+     {.id = RF_KIND_ROSTER,
+      .model = RF_MODEL_SINGLE,
+      .policy = RF_POLICY_ROSTER,
+      .max_count = 1,
+      .max_size = 57000}},
+    {"LOG",
+     {.id = RF_KIND_LOG,
+      .model = RF_MODEL_ARRAY,
+      .policy = RF_POLICY_ROSTER,
+      .max_count = 10000,
+      .max_size = 49152}},
+    {"INBOX",
+     {.id = RF_KIND_INBOX,
+      .model = RF_MODEL_DICTIONARY,
+      .policy = RF_POLICY_INBOX,
+      .max_count = 500,
+      .max_size = 2048}},
+    {"PRESENCE",
+     {.id = RF_KIND_PRESENCE,
+      .model = RF_MODEL_DICTIONARY,
+      .policy = RF_POLICY_USER_NODE_MATCH,
+      .max_count = 16,
+      .max_size = 512}},
+};
+
 static const struct {
     const char *name;
     enum rf_policy policy;
@@ -59,6 +90,7 @@ static const struct {
     {"USER-MATCH", RF_POLICY_USER_MATCH},           {"NODE-MATCH", RF_POLICY_NODE_MATCH},
     {"USER-NODE-MATCH", RF_POLICY_USER_NODE_MATCH}, {"NODE-MULTIPLE", RF_POLICY_NODE_MULTIPLE},
     {"NODE-ID-MATCH", RF_POLICY_NODE_ID_MATCH},     {"USER-CHAIN-ACL", RF_POLICY_USER_CHAIN_ACL},
+    {"RINGFOLK-ROSTER", RF_POLICY_ROSTER},          {"RINGFOLK-INBOX", RF_POLICY_INBOX},
 };
 
 const struct rf_kind_def *kinds_registered(uint32_t kind)
@@ -74,6 +106,9 @@ const struct rf_kind_def *rf_conf_kind(const struct rf_conf *conf, uint32_t kind
     for (size_t i = 0; conf != NULL && i < conf->kind_count; i++)
         if (conf->kinds[i].id == kind)
             return &conf->kinds[i];
+    for (size_t i = 0; i < RF_COUNT(own); i++)
+        if (own[i].def.id == kind)
+            return &own[i].def;
     return kinds_registered(kind);
 }
 
@@ -116,6 +151,9 @@ uint32_t rf_conf_kind_by_name(const char *name)
     uint32_t kind = kinds_by_name(rf_view_str(name));
     uint64_t number;
 
+    for (size_t i = 0; kind == 0 && i < RF_COUNT(own); i++)
+        if (strcmp(name, own[i].name) == 0)
+            kind = own[i].def.id;
     if (kind == 0)
         kind = hex_number(name);
     if (kind == 0 && value_uint(rf_view_str(name), 1, UINT32_MAX, &number) == 0)

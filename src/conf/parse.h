@@ -5,11 +5,12 @@
 #include "conf/conf.h"
 #include "conf/xml.h"
 
-#define NS_BASE  "urn:ietf:params:xml:ns:p2p:config-base"
-#define NS_CHORD "urn:ietf:params:xml:ns:p2p:config-chord"
-#define NS_SIP   "urn:ietf:params:xml:ns:p2p:config-base:sip"
-#define NS_SHARE "urn:ietf:params:xml:ns:p2p:config-base:share"
-#define NS_REDIR "urn:ietf:params:xml:ns:p2p:redir"
+#define NS_BASE   "urn:ietf:params:xml:ns:p2p:config-base"
+#define NS_CHORD  "urn:ietf:params:xml:ns:p2p:config-chord"
+#define NS_TUNING "urn:ietf:params:xml:ns:p2p:self-tuning"
+#define NS_SIP    "urn:ietf:params:xml:ns:p2p:config-base:sip"
+#define NS_SHARE  "urn:ietf:params:xml:ns:p2p:config-base:share"
+#define NS_REDIR  "urn:ietf:params:xml:ns:p2p:redir"
 
 struct parse {
     struct rf_crypto *crypto;

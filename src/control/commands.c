@@ -324,6 +324,9 @@ static const struct rf_control_arg fetch_args[] = {
     {"name", 's', true, "a user, or a Node-ID"},
     {"resource", 'b', false, "the name is a Resource-ID itself"},
 };
+static const struct rf_control_arg services_args[] = {{"type", 's', false, "turn; without it all"}};
+static const struct rf_control_arg relay_args[] = {
+    {"fresh", 'b', false, "what was given before did not work"}};
 
 const struct rf_command control_commands[] = {
     {"status", "this node: who, where, since when", NULL, 0, control_status, NULL},
@@ -334,6 +337,9 @@ const struct rf_command control_commands[] = {
     {"ping", "round trip over the overlay", ping_args, RF_COUNT(ping_args), run_ping, NULL},
     {"trace", "every hop of the path", trace_args, RF_COUNT(trace_args), run_trace, NULL},
     {"fetch", "stored values, verified", fetch_args, RF_COUNT(fetch_args), run_fetch, NULL},
+    {"services", "services that the overlay knows of", services_args, RF_COUNT(services_args),
+     control_services, NULL},
+    {"relay", "credentials for a relay", relay_args, RF_COUNT(relay_args), control_relay, NULL},
     {"listen", "get events from now on", NULL, 0, run_listen, NULL},
     {"help", "the commands", NULL, 0, run_help, NULL},
     {"shutdown", "leave the overlay and end", NULL, 0, run_shutdown, NULL},

@@ -50,12 +50,14 @@ json_t *control_json_time(uint64_t wall_ms); /* RFC 3339, UTC */
 /* control_error_name: "RF_ETIMEOUT" */
 const char *control_error_name(int error);
 
-/* commands.c, status.c */
+/* commands.c, status.c, relay.c */
 extern const struct rf_command control_commands[];
 extern const size_t control_command_count;
 void control_status(void *ctx, struct rf_control_call *call, json_t *args);
 void control_peers(void *ctx, struct rf_control_call *call, json_t *args);
 void control_ring(void *ctx, struct rf_control_call *call, json_t *args);
 void control_counters(void *ctx, struct rf_control_call *call, json_t *args);
+void control_services(void *ctx, struct rf_control_call *call, json_t *args);
+void control_relay(void *ctx, struct rf_control_call *call, json_t *args);
 
 #endif

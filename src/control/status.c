@@ -51,9 +51,14 @@ void control_status(void *ctx, struct rf_control_call *call, json_t *args)
     json_object_set_new(r, "user", control_json_view(s.user));
     json_object_set_new(r, "overlay", control_json_view(s.overlay));
     json_object_set_new(r, "role", json_string(role_name(s.role)));
+    json_object_set_new(r, "role_auto", json_boolean(s.auto_role));
+    json_object_set_new(r, "role_why", json_string(s.role_why));
     json_object_set_new(r, "state", json_string(state_name(s.state)));
     json_object_set_new(r, "supernode", control_json_id(&s.supernode));
     json_object_set_new(r, "links", json_integer((json_int_t)s.link_count));
+    json_object_set_new(r, "flows", json_integer((json_int_t)s.flow_count));
+    json_object_set_new(r, "max_flows",
+                        s.max_flows != SIZE_MAX ? json_integer((json_int_t)s.max_flows) : json_null());
     json_object_set_new(r, "guest", json_boolean(s.guest));
     json_object_set_new(r, "clients", json_integer((json_int_t)s.client_count));
     json_object_set_new(r, "clients_in_reserve", json_integer((json_int_t)s.reserve_count));
@@ -84,6 +89,7 @@ static void add_peer(void *arg, const struct rf_link_info *info, char relation)
     json_object_set_new(p, "relation", json_string(relation_name(relation)));
     json_object_set_new(p, "purpose", json_string(info->purpose == RF_LINK_APP ? "application" : "overlay"));
     json_object_set_new(p, "outgoing", json_boolean(info->outgoing));
+    json_object_set_new(p, "over", json_string(info->path ? "path" : info->datagrams ? "datagrams" : "tcp"));
     json_object_set_new(p, "resumed", json_boolean(info->resumed));
     json_object_set_new(p, "rtt_us", json_integer((json_int_t)info->rtt_us));
     json_object_set_new(p, "bytes_in", json_integer((json_int_t)info->bytes_in));

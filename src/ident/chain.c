@@ -79,7 +79,7 @@ static bool try_other(struct search *s, size_t i, const struct rf_x509 *cert)
 /* climb: a root above `cert`, directly or over others. Its depth is bounded by the length of the path. */
 static bool climb(struct search *s, const struct rf_x509 *cert)
 {
-    const struct trust_rules *rules = &s->trust->rules;
+    const struct trust_rules *rules = s->trust->rules;
 
     for (size_t i = 0; i < rules->root_count; i++)
         if (issued(s, &rules->roots[i], cert, s->path_len)) {

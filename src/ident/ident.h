@@ -1,7 +1,8 @@
 /*
  * ident.h - who is who: RELOAD certificates, Node-IDs, trust, and the signatures of messages and stored values.
  *
- *   rf_cert      one decoded certificate: user name, Node-IDs, validity, public key. Decoded once, shared by reference count.
+ *   rf_cert      one decoded certificate: user name, Node-IDs, validity, public key. Decoded once, shared by reference count: whoever decodes
+ *                one that is in memory already gets that one.
  *   rf_trust     what an overlay trusts: roots or the self-signed rule, bad nodes; with a cache of certificates already checked.
  *   rf_identity  this node: private key, certificate, chosen Node-ID; makes signatures.
  */
@@ -20,16 +21,17 @@
 #define RF_CERT_MAX_CHAIN    3    /* intermediate certificates between it and the root */
 
 struct rf_cert {
+    struct rf_map_node node; /* in crypto->certs, by sha256 */
     size_t refs;
     struct rf_crypto *crypto;      /* borrowed */
     struct rf_x509 x509;           /* owned; x509.der is the certificate */
     uint8_t sha256[RF_SHA256_LEN]; /* of the DER */
     struct rf_view user;           /* user name, e.g. alice@example.org; into x509.der */
-    struct rf_id node_ids[RF_CERT_MAX_NODE_IDS];
-    size_t node_id_count; /* >= 1 */
-    struct rf_view chain
-        [RF_CERT_MAX_CHAIN]; /* intermediates (DER, owned) over which it was trusted, its issuer's first */
-    size_t chain_count;
+    bool pooled;                   /* in crypto->certs */
+    uint8_t chain_count;           /* at most RF_CERT_MAX_CHAIN */
+    struct rf_view *chain;   /* intermediates (DER) over which it was trusted, its issuer's first; owned */
+    size_t node_id_count;    /* >= 1 */
+    struct rf_id node_ids[]; /* only as many as there are: certificates are kept by the thousand */
 };
 
 /*

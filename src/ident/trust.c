@@ -3,36 +3,30 @@
 
 #include <stdlib.h>
 
-int rf_trust_new(struct rf_crypto *crypto, struct rf_mem *mem, const uint64_t seed[2], size_t cache_count,
-                 struct rf_trust **out)
-{
-    struct rf_trust *trust = rf_zalloc(mem, sizeof(*trust));
+/* ---- rules ---- */
 
-    if (trust == NULL)
-        return RF_ENOMEM;
-    trust->crypto = crypto;
-    trust->mem = mem;
-    cert_cache_init(&trust->cache, mem, seed, cache_count);
-    *out = trust;
-    return 0;
-}
-
-static void rules_deinit(struct rf_trust *trust, struct trust_rules *rules)
+static void rules_free(struct rf_crypto *crypto, struct trust_rules *rules)
 {
     for (size_t i = 0; i < rules->root_count; i++)
-        trust->crypto->ops->x509_deinit(trust->crypto, &rules->roots[i]);
-    rf_free(trust->mem, rules->roots);
-    rf_free(trust->mem, rules->bad_nodes);
-    rf_free(trust->mem, rules->overlay);
+        crypto->ops->x509_deinit(crypto, &rules->roots[i]);
+    rf_free(crypto->mem, rules->roots);
+    rf_free(crypto->mem, rules->bad_nodes);
+    rf_free(crypto->mem, rules->overlay);
+    rf_free(crypto->mem, rules);
 }
 
-void rf_trust_free(struct rf_trust *trust)
+static void rules_release(struct rf_crypto *crypto, struct trust_rules *rules)
 {
-    if (trust == NULL)
+    struct trust_rules *at = crypto->rules;
+
+    if (rules == NULL || --rules->refs > 0)
         return;
-    cert_cache_deinit(&trust->cache);
-    rules_deinit(trust, &trust->rules);
-    rf_free(trust->mem, trust);
+    if (at == rules)
+        crypto->rules = rules->next;
+    for (; at != NULL && at != rules; at = at->next)
+        if (at->next == rules)
+            at->next = rules->next;
+    rules_free(crypto, rules);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -40,14 +34,16 @@ static int compare_ids(const void *a, const void *b)
     return rf_id_compare(a, b);
 }
 
-static int read_roots(struct rf_trust *trust, const struct rf_trust_config *config, struct trust_rules *rules)
+static int read_roots(struct rf_crypto *crypto, const struct rf_trust_config *config,
+                      struct trust_rules *rules)
 {
-    rules->roots = rf_zalloc(trust->mem, (config->root_count + 1) * sizeof(*rules->roots));
+    rules->roots =
+        rf_zalloc(crypto->mem, (config->root_count > 0 ? config->root_count : 1) * sizeof(*rules->roots));
     if (rules->roots == NULL)
         return RF_ENOMEM;
     for (size_t i = 0; i < config->root_count; i++) {
         struct rf_x509 *root = &rules->roots[i];
-        int r = trust->crypto->ops->x509_decode(trust->crypto, config->roots[i], root);
+        int r = crypto->ops->x509_decode(crypto, config->roots[i], root);
 
         if (r != 0)
             return r;
@@ -58,34 +54,116 @@ static int read_roots(struct rf_trust *trust, const struct rf_trust_config *conf
     return 0;
 }
 
-int rf_trust_configure(struct rf_trust *trust, const struct rf_trust_config *config)
+/* rules_new decodes what a configuration says. */
+static int rules_new(struct rf_crypto *crypto, const struct rf_trust_config *config, struct trust_rules **out)
 {
-    struct trust_rules rules = {
-        .id_len = config->id_len, .overlay_len = config->overlay.len, .self_signed = config->self_signed};
+    struct trust_rules *rules = rf_zalloc(crypto->mem, sizeof(*rules));
     int r = RF_ENOMEM;
 
-    rules.overlay = rf_memdup(trust->mem, config->overlay.p, config->overlay.len);
-    rules.bad_nodes = rf_memdup(trust->mem, config->bad_nodes, config->bad_node_count * sizeof(struct rf_id));
-    if (rules.overlay != NULL && rules.bad_nodes != NULL)
-        r = read_roots(trust, config, &rules);
+    if (rules == NULL)
+        return RF_ENOMEM;
+    rules->refs = 1;
+    rules->id_len = config->id_len;
+    rules->overlay_len = config->overlay.len;
+    rules->self_signed = config->self_signed;
+    rules->overlay = rf_memdup(crypto->mem, config->overlay.p, config->overlay.len);
+    rules->bad_nodes =
+        rf_memdup(crypto->mem, config->bad_nodes, config->bad_node_count * sizeof(struct rf_id));
+    if (rules->overlay != NULL && rules->bad_nodes != NULL)
+        r = read_roots(crypto, config, rules);
     if (r != 0) {
-        rules_deinit(trust, &rules);
+        rules_free(crypto, rules);
         return r;
     }
     for (size_t i = 0; i < config->bad_node_count; i++)
         if (config->bad_nodes[i].len == config->id_len) /* others name nobody here, and do not compare */
-            rules.bad_nodes[rules.bad_node_count++] = config->bad_nodes[i];
-    if (rules.bad_node_count > 0)
-        qsort(rules.bad_nodes, rules.bad_node_count, sizeof(struct rf_id), compare_ids);
+            rules->bad_nodes[rules->bad_node_count++] = config->bad_nodes[i];
+    if (rules->bad_node_count > 0)
+        qsort(rules->bad_nodes, rules->bad_node_count, sizeof(struct rf_id), compare_ids);
+    *out = rules;
+    return 0;
+}
+
+/* Do these rules say what the configuration says? One with bad nodes is changed often and compared never. */
+static bool rules_say(const struct trust_rules *rules, const struct rf_trust_config *config)
+{
+    if (rules->id_len != config->id_len || rules->self_signed != config->self_signed ||
+        rules->root_count != config->root_count || rules->bad_node_count != 0 ||
+        config->bad_node_count != 0 ||
+        !rf_view_equal(rf_view_of(rules->overlay, rules->overlay_len), config->overlay))
+        return false;
+    for (size_t i = 0; i < rules->root_count; i++)
+        if (!rf_view_equal(rules->roots[i].der, config->roots[i]))
+            return false;
+    return true;
+}
+
+/* rules_get finds the rules that others use already, or makes new ones. */
+static int rules_get(struct rf_crypto *crypto, const struct rf_trust_config *config, struct trust_rules **out)
+{
+    int r;
+
+    for (struct trust_rules *rules = crypto->rules; rules != NULL; rules = rules->next) {
+        if (!rules_say(rules, config))
+            continue;
+        for (size_t i = 0; i < rules->root_count && crypto->ops->x509_again != NULL; i++)
+            crypto->ops->x509_again(crypto);
+        rules->refs++;
+        *out = rules;
+        return 0;
+    }
+    if ((r = rules_new(crypto, config, out)) != 0)
+        return r;
+    (*out)->next = crypto->rules;
+    crypto->rules = *out;
+    return 0;
+}
+
+int rf_trust_new(struct rf_crypto *crypto, struct rf_mem *mem, const uint64_t seed[2], size_t cache_count,
+                 struct rf_trust **out)
+{
+    static const struct rf_trust_config nothing;
+    struct rf_trust *trust = rf_zalloc(mem, sizeof(*trust));
+    int r;
+
+    if (trust == NULL)
+        return RF_ENOMEM;
+    if ((r = rules_get(crypto, &nothing, &trust->rules)) != 0) {
+        rf_free(mem, trust);
+        return r;
+    }
+    trust->crypto = crypto;
+    trust->mem = mem;
+    cert_cache_init(&trust->cache, mem, seed, cache_count);
+    *out = trust;
+    return 0;
+}
+
+void rf_trust_free(struct rf_trust *trust)
+{
+    if (trust == NULL)
+        return;
+    cert_cache_deinit(&trust->cache);
+    rules_release(trust->crypto, trust->rules);
+    rf_free(trust->mem, trust);
+}
+
+int rf_trust_configure(struct rf_trust *trust, const struct rf_trust_config *config)
+{
+    struct trust_rules *rules;
+    int r = rules_get(trust->crypto, config, &rules);
+
+    if (r != 0)
+        return r;
     cert_cache_clear(&trust->cache);
-    rules_deinit(trust, &trust->rules);
+    rules_release(trust->crypto, trust->rules);
     trust->rules = rules;
     return 0;
 }
 
 bool rf_trust_is_bad_node(const struct rf_trust *trust, const struct rf_id *id)
 {
-    const struct trust_rules *rules = &trust->rules;
+    const struct trust_rules *rules = trust->rules;
 
     return rules->bad_node_count > 0 && id->len == rules->id_len &&
            bsearch(id, rules->bad_nodes, rules->bad_node_count, sizeof(struct rf_id), compare_ids) != NULL;
@@ -104,12 +182,12 @@ int trust_window_check(const struct trust_window *window, uint64_t wall_ms)
  */
 static int check_derivation(const struct rf_trust *trust, const struct rf_cert *cert)
 {
-    enum rf_digest_rule rule = (enum rf_digest_rule)trust->rules.self_signed;
+    enum rf_digest_rule rule = (enum rf_digest_rule)trust->rules->self_signed;
     uint32_t first = cert->node_id_count > 1, last = first ? (uint32_t)cert->node_id_count : 0;
 
     for (uint32_t i = first; i <= last; i++) {
         struct rf_id id;
-        int r = rf_node_id_derive(trust->crypto, rule, cert->x509.spki, i, trust->rules.id_len, &id);
+        int r = rf_node_id_derive(trust->crypto, rule, cert->x509.spki, i, trust->rules->id_len, &id);
 
         if (r != 0)
             return r;
@@ -139,12 +217,12 @@ int trust_accept(struct rf_trust *trust, struct rf_cert *cert, const struct rf_v
     if (r != 0)
         return r;
     for (size_t i = 0; i < cert->node_id_count; i++) {
-        if (cert->node_ids[i].len != trust->rules.id_len)
+        if (cert->node_ids[i].len != trust->rules->id_len)
             return RF_EMISMATCH;
         if (rf_trust_is_bad_node(trust, &cert->node_ids[i]))
             return RF_EREVOKED;
     }
-    if (trust->rules.self_signed != 0 && rf_view_equal(x->issuer, x->subject))
+    if (trust->rules->self_signed != 0 && rf_view_equal(x->issuer, x->subject))
         r = check_self_signed(trust, cert);
     else
         r = cert_chain_check(trust, cert, others, other_count, wall_ms, &window);
@@ -183,7 +261,7 @@ int trust_cached(struct rf_trust *trust, const struct cert_cache_entry *entry, u
 int rf_trust_cert(struct rf_trust *trust, struct rf_view der, const struct rf_view *others,
                   size_t other_count, uint64_t wall_ms, struct rf_cert **out)
 {
-    struct rf_view overlay = rf_view_of(trust->rules.overlay, trust->rules.overlay_len);
+    struct rf_view overlay = rf_view_of(trust->rules->overlay, trust->rules->overlay_len);
     uint8_t sha256[RF_SHA256_LEN];
     struct cert_cache_entry *entry;
     struct rf_cert *cert;
@@ -196,7 +274,7 @@ int rf_trust_cert(struct rf_trust *trust, struct rf_view der, const struct rf_vi
     if ((entry = cert_cache_find(&trust->cache, sha256)) != NULL)
         return trust_cached(trust, entry, wall_ms, out);
     trust->counters.cert_decoded++;
-    if ((r = cert_decode(trust->crypto, der, sha256, overlay, trust->rules.id_len, &cert)) != 0)
+    if ((r = cert_decode(trust->crypto, der, sha256, overlay, trust->rules->id_len, &cert)) != 0)
         return count_rejected(trust, r);
     if ((r = trust_accept(trust, cert, others, other_count, wall_ms)) != 0) {
         rf_cert_release(cert);

@@ -39,8 +39,10 @@ struct cert_cache_alias *cert_cache_find_alias(struct cert_cache *cache, const u
 /* cert_cache_put remembers a certificate; without memory (or with limit 0) it is simply not remembered. */
 void cert_cache_put(struct cert_cache *cache, struct rf_cert *cert, uint64_t from_ms, uint64_t until_ms);
 
-/* What comes from the configuration document. All owned. */
+/* What comes from the configuration document. All owned. Those who trust the same with one backend share it. */
 struct trust_rules {
+    struct trust_rules *next; /* in crypto->rules */
+    size_t refs;
     uint8_t *overlay;
     size_t overlay_len;
     uint8_t id_len;
@@ -54,7 +56,7 @@ struct trust_rules {
 struct rf_trust {
     struct rf_crypto *crypto;
     struct rf_mem *mem;
-    struct trust_rules rules;
+    struct trust_rules *rules; /* one reference; before the first configuration those that permit nothing */
     struct cert_cache cache;
     struct rf_ident_counters counters;
 };

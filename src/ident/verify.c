@@ -65,12 +65,12 @@ static int names_node(const struct rf_cert *cert, struct rf_view hash, struct rf
 static int try_node_hash(struct rf_trust *trust, const struct bucket *bucket, size_t i, struct rf_view hash,
                          struct rf_signer *out)
 {
-    struct rf_view overlay = rf_view_of(trust->rules.overlay, trust->rules.overlay_len);
+    struct rf_view overlay = rf_view_of(trust->rules->overlay, trust->rules->overlay_len);
     struct rf_cert *cert;
     struct rf_id node_id;
     int r;
 
-    if (rf_cert_decode(trust->crypto, bucket->certs[i], overlay, trust->rules.id_len, &cert) != 0)
+    if (rf_cert_decode(trust->crypto, bucket->certs[i], overlay, trust->rules->id_len, &cert) != 0)
         return RF_ENOTFOUND; /* an intermediate, or junk: not this one */
     r = names_node(cert, hash, &node_id);
     if (r == 0 && cert->node_id_count == 1)

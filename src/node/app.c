@@ -1,6 +1,8 @@
 /* app.c - application connections (AppAttach): who takes which application, and the bytes both ways. */
 #include "node/internal.h"
 
+#define KEEPALIVE_LEN 4
+
 int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app)
 {
     if (application == 0 || node->app_count == NODE_MAX_APPS)
@@ -43,7 +45,7 @@ struct app_conn *node_app_conn_of(struct rf_node *node, const struct rf_id *targ
     return NULL;
 }
 
-static struct app_conn *conn_find(struct rf_node *node, rf_link_id link)
+struct app_conn *node_app_conn(const struct rf_node *node, rf_link_id link)
 {
     RF_LIST_EACH(&node->app_conns, it)
     {
@@ -66,22 +68,31 @@ void node_app_up(struct rf_node *node, const struct rf_link_info *link, bool out
     conn->node_id = link->node_id;
     conn->application = link->application;
     conn->outgoing = outgoing;
+    conn->used_us = node->now.mono_us;
     rf_list_push_front(&node->app_conns, &conn->list);
     app->up(app->ctx, link->id, &link->node_id, link->cert->user, outgoing);
+}
+
+/* A few bytes are a keep-alive (RFC 5626: line ends). */
+static void note_use(const struct rf_node *node, struct app_conn *conn, struct rf_view bytes)
+{
+    if (conn != NULL && bytes.len > KEEPALIVE_LEN)
+        conn->used_us = node->now.mono_us;
 }
 
 void node_app_data(void *ctx, rf_link_id link, struct rf_view bytes)
 {
     struct rf_node *node = ctx;
-    struct app_conn *conn = conn_find(node, link);
+    struct app_conn *conn = node_app_conn(node, link);
     const struct rf_node_app *app = conn != NULL ? node_app_find(node, conn->application) : NULL;
+    note_use(node, conn, bytes);
     if (app != NULL)
         app->data(app->ctx, link, bytes);
 }
 
 void node_app_down(struct rf_node *node, const struct rf_link_info *link, int reason)
 {
-    struct app_conn *conn = conn_find(node, link->id);
+    struct app_conn *conn = node_app_conn(node, link->id);
     if (conn == NULL)
         return;
     const struct rf_node_app *app = node_app_find(node, conn->application);
@@ -115,16 +126,30 @@ int rf_node_app_attach(struct rf_node *node, const struct rf_app_target *target,
     if (conn != NULL && rf_links_info(node->links, conn->link, &info) == 0 && info.state == RF_LINK_UP) {
         if (target->user.len > 0 && !rf_view_equal(target->user, info.cert->user))
             return RF_EAUTH;
+        if (node_attach_must_ask(node, &info))
+            return node_attach_app(node, target, conn->link, done, arg);
         done(arg, 0, conn->link);
         return 0;
     }
-    return node_attach_app(node, target, done, arg);
+    return node_attach_app(node, target, 0, done, arg);
 }
 
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now)
 {
     node_enter(node, now);
+    note_use(node, node_app_conn(node, conn), bytes);
     return rf_links_app_send(node->links, conn, bytes);
+}
+
+void rf_node_app_hold(struct rf_node *node, rf_link_id conn, bool held, struct rf_now now)
+{
+    struct app_conn *found = node_app_conn(node_enter(node, now), conn);
+    if (found == NULL)
+        return;
+    found->held = held;
+    found->used_us = node->now.mono_us;
+    if (held)
+        node_cap_held(node);
 }
 
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now)

@@ -2,12 +2,12 @@
  * bootstrap.c - the first link into the overlay (reload.md 6.4), and who may declare itself the ring.
  *
  * A round dials, one after the other: remembered supernodes in random order, then the document's bootstrap nodes in random order; if
- * the first one's link has not brought us into the overlay, all of them in random order. Our own addresses are left out. The first link that comes up ends the round well. A round without one is told to the topology (which
+ * the first one's link has not brought us into the overlay, all of them in random order; before all others the home of a client that moved. Our own addresses are left out. The first link that comes up ends the round well. A round without one is told to the topology (which
  * waits, with jitter, before it asks for the next) and to people.
  *
- * First peer: only a supernode whose own address stands among the bootstrap nodes may be the ring by itself. The one that
- * is listed at place i (from 0) declares itself when FIRST_STEP * i have passed since it began, after a round in which nobody
- * answered, or after more rounds than there are nodes to try when all that answer are as lost as we are. So of several
+ * First peer: only a supernode whose own address stands among the bootstrap nodes may be the ring by itself. It asks all others: a link whose node says that it
+ * is not in the ring only pauses the round. The one that is listed at place i (from 0) declares itself at the end of a round in which nobody answered, when
+ * FIRST_STEP * i have passed since it began to look; if some answered, all of them outside, that much must have passed when the round began. So of several
  * bootstrap nodes that start together one begins and the others find it. Two rings that began apart are merged by the
  * topology's partition check.
  */
@@ -78,6 +78,11 @@ static void fill_todo(struct rf_node *node)
     add_todo(node, node->conf->bootstraps, node->conf->bootstrap_count);
     if (!node->joined && b->wish_count++ > 0)
         shuffle_todo(node, 0);
+    for (size_t i = 0; i < b->todo_count && !node->joined; i++)
+        if (rf_addr_equal(&b->todo[i], &b->first)) {
+            b->todo[i] = b->todo[0];
+            b->todo[0] = b->first;
+        }
 }
 
 static void round_over(struct rf_node *node)
@@ -87,12 +92,16 @@ static void round_over(struct rf_node *node)
     b->dialling = 0;
     rf_free(node->env.mem, b->todo);
     b->todo = NULL;
+    b->todo_count = b->todo_next = 0;
 }
 
+/* Whoever answered in this round was outside, and for so long nobody listed before us has begun, who had the right to. */
 static bool declare_first(struct rf_node *node)
 {
-    uint64_t waited_us = node->now.mono_us - node->bootstrap.started_us;
-    if (node->joined || !node_may_be_first(node) || waited_us < FIRST_STEP_US * (uint64_t)first_rank(node))
+    const struct bootstrap *b = &node->bootstrap;
+    uint64_t until_us = b->linked > 0 ? b->round_us : node->now.mono_us;
+    if (node->joined || !node_may_be_first(node) || b->outside < b->linked ||
+        until_us - b->started_us < FIRST_STEP_US * (uint64_t)first_rank(node))
         return false;
     rf_log_write(node->env.log, RF_LOG_INFO, "node",
                  "no other supernode is in the ring: starting the overlay as its first");
@@ -115,12 +124,13 @@ static void tell_unreachable(struct rf_node *node)
 
 static void round_failed(struct rf_node *node)
 {
-    round_over(node);
-    if (declare_first(node))
-        return;
-    if (!node->joined) /* else it was a partition check: nothing is lost */
+    bool first = declare_first(node);
+    if (!first && !node->joined &&
+        node->bootstrap.linked == 0) /* joined: a partition check, and nothing is lost */
         tell_unreachable(node);
-    rf_overlay_bootstrap_failed(node->overlay);
+    round_over(node);
+    if (!first)
+        rf_overlay_bootstrap_failed(node->overlay);
 }
 
 static void dial_next(struct rf_node *node)
@@ -128,8 +138,10 @@ static void dial_next(struct rf_node *node)
     struct bootstrap *b = &node->bootstrap;
     while (b->todo_next < b->todo_count) {
         b->last_addr = b->todo[b->todo_next++];
-        b->last_error =
-            rf_links_connect(node->links, &b->last_addr, 1, NULL, RF_LINK_OVERLAY, 0, &b->dialling);
+        b->last_error = node_cap_take(node, FLOW_WAY);
+        if (b->last_error == 0)
+            b->last_error =
+                rf_links_connect(node->links, &b->last_addr, 1, NULL, RF_LINK_OVERLAY, 0, &b->dialling);
         if (b->last_error == 0)
             return;
     }
@@ -142,23 +154,35 @@ void node_bootstrap_wish(void *ctx)
     struct bootstrap *b = &node->bootstrap;
     if (b->active || node->leaving)
         return;
-    if (b->round_count == 0)
-        b->started_us = node->now.mono_us;
-    fill_todo(node);
-    if (b->round_count++ > b->todo_count && declare_first(node)) {
-        round_over(node);
-        return;
+    if (node->joined || b->todo == NULL) {
+        if (b->round_count++ == 0)
+            b->started_us = node->now.mono_us;
+        b->round_us = node->now.mono_us;
+        b->linked = b->outside = 0;
+        fill_todo(node);
     }
     b->active = true;
     dial_next(node);
 }
 
+bool node_bootstrap_outside(void *ctx)
+{
+    struct rf_node *node = ctx;
+    struct bootstrap *b = &node->bootstrap;
+    b->outside += b->outside < b->linked;
+    return b->todo != NULL;
+}
+
 bool node_bootstrap_link_up(struct rf_node *node, const struct rf_link_info *link)
 {
-    const struct bootstrap *b = &node->bootstrap;
+    struct bootstrap *b = &node->bootstrap;
     if (!b->active || link->id != b->dialling)
         return false;
-    round_over(node);
+    b->linked++;
+    if (node->joined || !node_may_be_first(node))
+        round_over(node);
+    b->active = false; /* who may begin asks the others as well, when this one leads nowhere */
+    b->dialling = 0;
     return true;
 }
 
@@ -198,6 +222,7 @@ void node_remember(struct rf_node *node, const struct rf_addr *addr, bool hint)
     memmove(&node->peers[to + 1], &node->peers[to], (at - to) * sizeof(node->peers[0]));
     node->peers[to] = *addr;
     node->peers_dirty = true;
+    node_upkeep_soon(node);
 }
 
 bool node_knows(void *ctx, const struct rf_addr *remote)

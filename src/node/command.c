@@ -177,22 +177,47 @@ static void ping_reply(void *arg, const struct rf_reply *reply)
     p.done(p.arg, error, reply->rtt_us, answer.time_ms);
 }
 
-int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
-                 void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg)
+/* call: where to; the rest of it is filled in here. */
+static int ping(struct rf_node *node, struct rf_call *call,
+                void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg)
 {
-    node_enter(node, now);
+    static const uint8_t no_padding[2] = {0, 0};
     struct ping_call *p = rf_alloc(node->env.mem, sizeof(*p));
     if (p == NULL)
         return RF_ENOMEM;
     *p = (struct ping_call){node->env.mem, done, arg};
-    static const uint8_t no_padding[2] = {0, 0};
-    struct rf_call call = {.code = RF_CODE_PING_REQ, .body = {no_padding, 2}, .done = ping_reply, .arg = p};
-    rf_call_to_node(&call, target);
+    call->code = RF_CODE_PING_REQ;
+    call->body = rf_view_of(no_padding, sizeof(no_padding));
+    call->done = ping_reply;
+    call->arg = p;
     rf_call_id id;
-    int error = rf_overlay_call(node->overlay, &call, &id);
+    int error = rf_overlay_call(node->overlay, call, &id);
     if (error != 0)
         rf_free(node->env.mem, p);
     return error;
+}
+
+int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
+                 void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg)
+{
+    node_enter(node, now);
+    struct rf_call call = {.dest_count = 0};
+    rf_call_to_node(&call, target);
+    return ping(node, &call, done, arg);
+}
+
+int rf_node_ping_route(struct rf_node *node, struct rf_view route, struct rf_now now,
+                       void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg)
+{
+    node_enter(node, now);
+    struct rf_call call = {.dest_count = 0};
+    for (; route.len > 0; call.dest_count++) {
+        if (call.dest_count == RF_CALL_MAX_DESTS)
+            return RF_ELIMIT;
+        if (rf_dest_next(&route, node->conf->id_len, &call.dests[call.dest_count]) != 0)
+            return RF_EINVAL;
+    }
+    return call.dest_count > 0 ? ping(node, &call, done, arg) : RF_EINVAL;
 }
 
 int rf_node_trace(struct rf_node *node, const struct rf_id *target, bool resource, struct rf_now now,
@@ -209,7 +234,37 @@ int rf_node_fetch(struct rf_node *node, const struct rf_id *resource, uint32_t k
     node_enter(node, now);
     if (rf_conf_kind(node->conf, kind) == NULL)
         return RF_EUNKNOWN;
-    return rf_store_client_fetch(node->store, resource, kind, NULL, 0, done, arg);
+    return rf_store_client_lookup(node->store, resource, kind, done, arg);
+}
+
+bool rf_node_peek(const struct rf_node *node, const struct rf_id *resource, uint32_t kind,
+                  struct rf_view slot, struct rf_view *value)
+{
+    return rf_store_peek(node->store, resource, kind, slot, value);
+}
+
+void rf_node_each_held(const struct rf_node *node, uint32_t kind,
+                       void (*fn)(void *arg, const struct rf_store_held *held), void *arg)
+{
+    rf_store_each(node->store, kind, fn, arg);
+}
+
+int rf_node_add_kind(struct rf_node *node, const struct rf_usage_kind *kind)
+{
+    return rf_store_add_kind(node->store, kind);
+}
+
+bool rf_node_peek_registration(const struct rf_node *node, const struct rf_id *resource,
+                               const struct rf_id *device, struct rf_id *host)
+{
+    struct rf_sip_registration registration;
+    struct rf_view value;
+    if (!rf_node_peek(node, resource, RF_KIND_SIP_REGISTRATION, rf_id_view(device), &value) ||
+        rf_sip_registration_decode(value, node->conf->id_len, &registration) != 0 ||
+        registration.type != RF_SIP_REGISTRATION_ROUTE || registration.dests[0].type != RF_DEST_NODE)
+        return false;
+    *host = registration.dests[0].id;
+    return true;
 }
 
 int rf_node_store(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_view slot,

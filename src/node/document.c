@@ -24,7 +24,7 @@ static const char *unmet(const struct rf_node *node, const struct rf_conf *conf)
 {
     if (conf->unmet != NULL)
         return conf->unmet;
-    if (!conf->no_ice)
+    if (!conf->no_ice && node->paths == NULL)
         return "ICE";
     if (!conf->clients_permitted && node->role != RF_NODE_SUPERNODE)
         return "that nobody is a client";
@@ -84,8 +84,10 @@ static int use(struct rf_node *node, struct rf_conf *conf)
     rf_links_set_max_message(node->links, conf->max_message_size);
     rf_overlay_configure(node->overlay, conf);
     rf_usages_configure(node->usages, conf);
+    node_relay_configure(node);
     rf_conf_release(old);
     rf_links_recheck(node->links);
+    node_paths_configure(node);
     return 0;
 }
 

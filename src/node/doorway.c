@@ -16,32 +16,38 @@ int rf_node_accept(struct rf_node *node, const struct rf_addr *remote, const str
     node_enter(node, now);
     if (node->left || node->revoked)
         return RF_ECLOSED;
-    return rf_links_accept(node->links, remote, local, flow);
+    int error = node_cap_accept(node);
+    return error != 0 ? error : rf_links_accept(node->links, remote, local, flow);
 }
 
 void rf_node_connected(struct rf_node *node, rf_link_id flow, const struct rf_addr *local, struct rf_now now)
 {
-    rf_links_connected(node_enter(node, now)->links, flow, local);
+    if (!node_stream_connected(node_enter(node, now), flow, local))
+        rf_links_connected(node->links, flow, local);
 }
 
 void rf_node_closed(struct rf_node *node, rf_link_id flow, int reason, struct rf_now now)
 {
-    rf_links_closed(node_enter(node, now)->links, flow, reason);
+    if (!node_stream_closed(node_enter(node, now), flow))
+        rf_links_closed(node->links, flow, reason);
 }
 
 void rf_node_input(struct rf_node *node, rf_link_id flow, struct rf_view bytes, struct rf_now now)
 {
-    rf_links_input(node_enter(node, now)->links, flow, bytes);
+    if (!node_stream_input(node_enter(node, now), flow, bytes))
+        rf_links_input(node->links, flow, bytes);
 }
 
 struct rf_view rf_node_output(struct rf_node *node, rf_link_id flow)
 {
-    return rf_links_output(node->links, flow);
+    struct rf_view out;
+    return node_stream_output(node, flow, &out) ? out : rf_links_output(node->links, flow);
 }
 
 void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len)
 {
-    rf_links_output_done(node->links, flow, len);
+    if (!node_stream_output_done(node, flow, len))
+        rf_links_output_done(node->links, flow, len);
 }
 
 void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now)
@@ -65,6 +71,8 @@ uint64_t rf_node_deadline(const struct rf_node *node)
 static void link_up(void *ctx, const struct rf_link_info *link)
 {
     struct rf_node *node = ctx;
+    if (node_role_link_up(node, link))
+        return;
     if (link->purpose == RF_LINK_APP) {
         node_attach_link_up(node, link);
         return;
@@ -75,28 +83,43 @@ static void link_up(void *ctx, const struct rf_link_info *link)
         return;
     }
     /* whoever we dialled listens there; who dialled us came from a port that nobody listens on */
-    if (link->outgoing && !node_attach_for_client(node, link->id))
+    if (link->outgoing && !link->path && !node_attach_for_client(node, link->id)) {
         node_remember(node, &link->remote, false);
+        node_redial_note(node, &link->node_id, &link->remote);
+    }
     node_event(node, RF_NODE_EVENT_LINK_UP, &link->node_id, &link->remote, 0, NULL);
+    node_upkeep_link_up(node, link);
+    rf_link_id older = rf_overlay_link_of(node->overlay, &link->node_id);
     rf_overlay_link_up(node->overlay, link->id, &link->node_id, link->outgoing, bootstrap);
+    node_returns_link_up(node, link, older);
     node_attach_link_up(node, link);
+    node_redial_link_up(node, link);
+    node_role_link_ready(node, link);
+    node_paths_look(node);
+    node_upkeep_links(node);
 }
 
 static void link_down(void *ctx, const struct rf_link_info *link, int reason)
 {
     struct rf_node *node = ctx;
     bool was_up = link->node_id.len != 0;
-    node_attach_link_down(node, link->id);
+    node_role_link_down(node, link);
+    node_path_link_down(node, link->id, reason);
+    node_attach_link_down(node, link->id, false);
+    node_outward_link_down(node, link->id, reason);
     if (link->purpose == RF_LINK_APP) {
         node_app_down(node, link, reason);
         return;
     }
     if (was_up) {
+        node_returns_link_down(node, link);
         node_admit_link_down(node, &link->node_id);
         node_event(node, RF_NODE_EVENT_LINK_DOWN, &link->node_id, &link->remote, reason, "%s",
                    rf_error_text(reason));
         rf_overlay_link_down(node->overlay, link->id, reason);
+        node_upkeep_links(node);
     }
+    node_redial_link_down(node, link, reason);
     node_bootstrap_link_down(node, link, reason);
 }
 
@@ -123,6 +146,10 @@ static void link_too_large(void *ctx, rf_link_id link, struct rf_view front)
 static void link_suspect(void *ctx, rf_link_id link, bool suspect)
 {
     rf_overlay_link_suspect(((struct rf_node *)ctx)->overlay, link, suspect);
+    if (!suspect)
+        return;
+    node_returns_suspect(ctx, link);
+    node_redial_suspect(ctx, link);
 }
 
 /* ---- overlay/ -> link/ ---- */
@@ -136,6 +163,23 @@ static int overlay_send(void *ctx, uint64_t link, struct rf_view message)
     return error;
 }
 
+static size_t overlay_max_message(void *ctx, uint64_t link)
+{
+    struct rf_link_info info;
+    if (rf_links_info(((struct rf_node *)ctx)->links, link, &info) != 0)
+        return 0;
+    return info.datagrams ? info.max_message : 0; /* over TLS what the document allows, whenever it changes */
+}
+
+static struct rf_cert *overlay_kept_cert(void *ctx, uint64_t link, bool *ours)
+{
+    struct rf_link_info info;
+    if (rf_links_info(((struct rf_node *)ctx)->links, link, &info) != 0 || !info.brief)
+        return NULL;
+    *ours = !info.renewed;
+    return info.cert;
+}
+
 static void overlay_disconnect(void *ctx, uint64_t link)
 {
     rf_links_close(((struct rf_node *)ctx)->links, link, RF_ECLOSED);
@@ -144,6 +188,14 @@ static void overlay_disconnect(void *ctx, uint64_t link)
 static void overlay_keepalive(void *ctx, uint64_t link, uint64_t quiet_us)
 {
     rf_links_keepalive(((struct rf_node *)ctx)->links, link, quiet_us);
+}
+
+static uint32_t overlay_rtt(void *ctx, uint64_t link)
+{
+    struct rf_link_info info;
+    if (rf_links_info(((struct rf_node *)ctx)->links, link, &info) != 0)
+        return 0;
+    return info.rtt_us < UINT32_MAX ? (uint32_t)info.rtt_us : UINT32_MAX;
 }
 
 static void overlay_range_changed(void *ctx)
@@ -162,7 +214,19 @@ static void overlay_homed(void *ctx, const struct rf_id *home, bool guest)
     struct rf_node *node = ctx;
     struct rf_dest route[] = {rf_dest_node(home), rf_dest_node(&node->identity.node_id)};
     node->guest = guest;
+    node_upkeep_homed(node, home);
     (void)rf_sipreg_route(rf_usages_sipreg(node->usages), route, guest ? RF_COUNT(route) : 0); /* fits */
+}
+
+static bool overlay_reserve(void *ctx)
+{
+    return node_cap_reserve(ctx);
+}
+
+void node_at_home(struct rf_node *node)
+{
+    node->guest = false;
+    (void)rf_sipreg_route(rf_usages_sipreg(node->usages), NULL, 0); /* which does not fail */
 }
 
 static size_t overlay_handover_pending(void *ctx)
@@ -210,12 +274,19 @@ const struct rf_overlay_host *node_overlay_host(struct rf_node *node, struct rf_
     *host = (struct rf_overlay_host){
         .ctx = node,
         .send = overlay_send,
+        .max_message = overlay_max_message,
+        .kept_cert = overlay_kept_cert,
+        .absent = node_returns_absent,
         .attach = node_attach_wish,
         .admit = node_attach_admit,
         .homed = overlay_homed,
+        .reserve = overlay_reserve,
+        .redial = node_redial_wish,
         .bootstrap = node_bootstrap_wish,
+        .outside = node_bootstrap_outside,
         .disconnect = overlay_disconnect,
         .keepalive = overlay_keepalive,
+        .rtt = overlay_rtt,
         .state = node_state_changed,
         .range_changed = overlay_range_changed,
         .neighbor_lost = overlay_neighbor_lost,

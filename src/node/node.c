@@ -4,6 +4,7 @@
 
 #define TRUST_CACHE_COUNT 16384 /* more than links: a link's certificate is looked up at each resumption */
 #define LEAVE_TIME_US     (3 * RF_US_PER_S)
+#define KEEPALIVE_US      (54 * RF_US_PER_S) /* of a supernode: sooner than its clients */
 
 #define X(name, help) {#name, help, offsetof(struct rf_node_counters, name)},
 RF_COUNTERS_DEFINE(node, RF_NODE_COUNTERS, X)
@@ -59,6 +60,8 @@ static int init_links(struct rf_node *node)
     config.self = node->identity.node_id;
     config.overlay_hash = node->conf->overlay_hash;
     config.max_message_len = node->conf->max_message_size;
+    if (node->role == RF_NODE_SUPERNODE)
+        config.keepalive_us = KEEPALIVE_US;
     if (node->max_links != 0)
         config.max_links = node->max_links;
     if (node->max_links_per_address != 0)
@@ -67,14 +70,25 @@ static int init_links(struct rf_node *node)
         config.max_per_address = config.accept_per_s_per_address = 0;
     if (node->handshakes_per_s != 0)
         config.handshakes_per_s = node->handshakes_per_s == SIZE_MAX ? 0 : node->handshakes_per_s;
+    if (node->handshakes_per_s == SIZE_MAX)
+        config.max_handshakes = 0;
     struct rf_view certs[RF_ENGINE_CERTS_MAX];
     size_t cert_count = node_shown_certs(node->identity.cert, certs);
     int error = node->engine_ops->engine_new(&node->env, certs, cert_count, node->key_pem, &config.engine);
     if (error != 0)
         return error;
-    error = rf_links_new(&node->env, &config, node_link_host(node, &host), &node->links);
-    if (error != 0)
+    config.datagram_ops = node->datagram_ops;
+    if (node->datagram_ops != NULL)
+        error = node->datagram_ops->engine_new(&node->env, certs, cert_count, node->key_pem,
+                                               &config.datagram_engine);
+    if (error == 0)
+        error = rf_links_new(&node->env, &config, node_link_host(node, &host), &node->links);
+    node->engine = error == 0 ? config.engine : NULL;
+    if (error != 0) {
         node->engine_ops->engine_free(config.engine);
+        if (config.datagram_engine != NULL)
+            node->datagram_ops->engine_free(config.datagram_engine);
+    }
     return error;
 }
 
@@ -90,6 +104,12 @@ static int init_overlay(struct rf_node *node)
     config.role = node->role == RF_NODE_SUPERNODE ? RF_ROLE_PEER : RF_ROLE_CLIENT;
     config.topology = &rf_topology_chord;
     config.software = node->software;
+    config.backoff_max_us = node->backoff_max_us;
+    if (node->requests_per_s == SIZE_MAX)
+        config.max_requests_per_s = config.max_requests_per_s_total = 0;
+    else if (node->requests_per_s != 0)
+        config.max_requests_per_s_total =
+            node->requests_per_s < UINT32_MAX ? (uint32_t)node->requests_per_s : UINT32_MAX;
     return rf_overlay_new(&node->env, &config, node_overlay_host(node, &host), &node->overlay);
 }
 
@@ -140,6 +160,9 @@ static void init_env(struct rf_node *node, const struct rf_node_config *config)
         .secret = config->secret,
         .jitter = config->jitter,
         .log = config->log,
+        .scratch = config->scratch,
+        .counters = config->counters,
+        .values = config->values,
         .seed = {rf_rng_u64(config->secret), rf_rng_u64(config->secret)},
     };
     rf_list_init(&node->outs);
@@ -151,21 +174,26 @@ static void init_env(struct rf_node *node, const struct rf_node_config *config)
 
 static int copy_config(struct rf_node *node, const struct rf_node_config *config)
 {
-    if (config->conf != NULL && !config->conf->no_ice)
-        return RF_EUNSUPPORTED; /* an overlay with ICE: this version has none */
+    if (config->conf != NULL && !config->conf->no_ice && config->datagram_ops == NULL)
+        return RF_EUNSUPPORTED;
     if (config->conf != NULL && !config->conf->clients_permitted && config->role != RF_NODE_SUPERNODE)
         return RF_EFORBIDDEN;
     if (config->listen_count > NODE_MAX_LISTEN || config->conf == NULL || config->engine_ops == NULL)
         return RF_EINVAL;
     node->crypto = config->crypto;
     node->engine_ops = config->engine_ops;
-    node->role = config->role == RF_NODE_AUTO ? RF_NODE_CLIENT
-                                              : config->role; /* promotion comes with reachability tests */
+    node->datagram_ops = config->datagram_ops;
+    node->role = config->role == RF_NODE_AUTO ? RF_NODE_CLIENT : config->role; /* see role.c */
     node->max_links = config->max_links;
     node->max_links_per_address = config->max_links_per_address;
     node->max_store_bytes = config->max_store_bytes;
     node->max_clients = config->max_clients != 0 ? config->max_clients : NODE_CLIENTS_DEFAULT;
     node->handshakes_per_s = config->handshakes_per_s;
+    node->requests_per_s = config->requests_per_s;
+    node->backoff_max_us = config->backoff_max_us;
+    node->max_flows = config->max_flows != 0 ? config->max_flows : FLOWS_DEFAULT;
+    node->max_flows = node->max_flows < FLOWS_MIN ? FLOWS_MIN : node->max_flows;
+    node->no_reserve = config->no_reserve;
     if (config->listen_count > 0) {
         node->listen = rf_memdup(config->mem, config->listen, config->listen_count * sizeof(*node->listen));
         if (node->listen == NULL)
@@ -188,6 +216,8 @@ int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct r
     init_env(node, config);
     int error = copy_config(node, config);
     if (error == 0)
+        error = node_role_init(node, config);
+    if (error == 0)
         error = rf_trust_new(node->crypto, config->mem, node->env.seed, TRUST_CACHE_COUNT, &node->trust);
     if (error == 0)
         error = rf_conf_trust(node->conf, node->trust);
@@ -195,6 +225,8 @@ int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct r
         error = init_identity(node, config);
     if (error == 0)
         error = init_links(node);
+    if (error == 0 && node->datagram_ops != NULL)
+        error = node_paths_init(node);
     if (error == 0)
         error = init_overlay(node);
     if (error == 0)
@@ -203,6 +235,8 @@ int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct r
         error = init_usages(node);
     if (error == 0)
         error = node_attach_init(node);
+    if (error == 0)
+        error = node_role_handle(node);
     if (error == 0)
         node_upkeep_init(node);
     if (error != 0) {
@@ -219,14 +253,21 @@ void rf_node_free(struct rf_node *node)
         return;
     struct rf_mem *mem = node->env.mem;
     node->leaving = true;
+    node_checkup_deinit(node);
     node_attach_deinit(node);
+    node_relay_stop(node);
     rf_usages_free(node->usages);
     rf_store_free(node->store);
     rf_overlay_free(node->overlay);
+    node_paths_deinit(node);
     rf_links_free(node->links);
     node_app_deinit(node);
+    node_role_deinit(node);
+    node_returns_deinit(node);
     node_admit_deinit(node);
     node_bootstrap_deinit(node);
+    node_redial_deinit(node);
+    node_relay_deinit(node);
     rf_free(mem, node->listen);
     node_outs_deinit(node);
     rf_identity_deinit(&node->identity);
@@ -251,6 +292,7 @@ void rf_node_start(struct rf_node *node, struct rf_now now)
     node->started = true;
     node->started_us = node->now.mono_us;
     node_upkeep_start(node);
+    node_role_start(node);
     (void)node_admit_start(node); /* without memory for a timer nothing else works either */
     rf_overlay_start(node->overlay, false);
 }
@@ -285,6 +327,7 @@ void rf_node_leave(struct rf_node *node, struct rf_now now)
         return;
     node->leaving = true;
     node_upkeep_stop(node);
+    node_relay_leave(node);
     rf_timer_init(&node->leave_timer, leave_fired, node);
     if (rf_env_timer_in(&node->env, &node->leave_timer, LEAVE_TIME_US) != 0) {
         left(node);
@@ -374,10 +417,13 @@ void rf_node_status(const struct rf_node *node, struct rf_node_status *out)
         .user = node->identity.cert->user,
         .overlay = node->conf->overlay,
         .role = node->role,
+        .auto_role = node->auto_role != NULL && node->auto_role->step != ROLE_FIXED,
+        .role_why = node_role_why(node),
         .state = ops->state(t),
         .uptime_s = node->started ? (node->now.mono_us - node->started_us) / RF_US_PER_S : 0,
         .conf_sequence = node->conf->sequence,
         .cert_not_after_ms = node->identity.cert->x509.not_after_ms,
+        .cert_life_ms = node->identity.cert->x509.not_after_ms - node->identity.cert->x509.not_before_ms,
         .share = node->role == RF_NODE_SUPERNODE ? ops->share(t) : 0,
         .registered = node->registered,
     };
@@ -387,6 +433,8 @@ void rf_node_status(const struct rf_node *node, struct rf_node_status *out)
         if (walk.entries[i].relation == 'a')
             out->supernode = walk.entries[i].node;
     out->guest = node->guest;
+    out->flow_count = node_cap_flows(node);
+    out->max_flows = node->role == RF_NODE_SUPERNODE ? SIZE_MAX : node->max_flows;
     node_admit_status(node, out);
     rf_store_stats(node->store, &out->store);
 }
@@ -417,13 +465,22 @@ void rf_node_counters(const struct rf_node *node,
                                  uint64_t value),
                       void *arg)
 {
+    const struct rf_counter_desc *descs;
+    struct rf_topology *t;
+    size_t count;
+    const struct rf_topology_ops *topology = rf_overlay_topology(node->overlay, &t);
+    const void *counters = topology->counters(t, &descs, &count);
     each_counter("node", &node->counters, rf_node_counter_descs, rf_node_counter_count, fn, arg);
     each_counter("link", rf_links_counters(node->links), rf_link_counter_descs, rf_link_counter_count, fn,
                  arg);
+    if (node->paths != NULL)
+        each_counter("ice", rf_ice_counters(node->paths->ice), rf_ice_counter_descs, rf_ice_counter_count, fn,
+                     arg);
     each_counter("ident", rf_trust_counters(node->trust), rf_ident_counter_descs, rf_ident_counter_count, fn,
                  arg);
     each_counter("overlay", rf_overlay_counters(node->overlay), rf_overlay_counter_descs,
                  rf_overlay_counter_count, fn, arg);
+    each_counter("topology", counters, descs, count, fn, arg);
     each_counter("store", rf_store_counters(node->store), rf_store_counter_descs, rf_store_counter_count, fn,
                  arg);
 }

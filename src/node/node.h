@@ -18,12 +18,15 @@
 #include "overlay/overlay.h"
 #include "overlay/persist.h"
 #include "overlay/store.h"
+#include "stun/credentials.h"
+#include "wire/relay.h"
 
 struct rf_node;
 
 #define RF_NODE_COUNTERS(X)                                                                                  \
     X(attaches_bad_answer,                                                                                   \
       "Attaches and AppAttaches of ours that failed: malformed answer, or its role is not active")           \
+    X(attaches_dialled, "connections that a client made itself, because who was to dial it did not come")    \
     X(attaches_refused_full, "Attaches and AppAttaches refused: no room for another link")                   \
     X(clients_admitted, "clients admitted, as home or as reserve")                                           \
     X(clients_refused_full, "clients refused and redirected: max_clients")                                   \
@@ -32,20 +35,41 @@ struct rf_node;
     X(visitors_refused, "links closed at once: too many that are neither clients nor peers")                 \
     X(visitors_closed, "links closed: neither client nor peer after a while, and no room")                   \
     X(redirects, "redirects received")                                                                       \
-    X(redirects_malformed, "refusals of our Attaches whose error_info is malformed")
+    X(redirects_malformed, "refusals of our Attaches whose error_info is malformed")                         \
+    X(promotions, "role auto: times this node became a supernode")                                           \
+    X(demotions, "role auto: times it left the ring to be a client again")                                   \
+    X(demotions_failed, "... and took its place again, since nobody took what it stores")                    \
+    X(dialled_back, "clients dialled to show whether they can be reached")                                   \
+    X(attaches_ice, "Attaches of ours with ICE")                                                             \
+    X(paths_restarted, "times we had a path looked for anew under its link")                                 \
+    X(attaches_pathless, "AppAttaches of ours for which ICE found no way")                                   \
+    X(asked_away, "times a supernode of ours was about to leave and asked us to move")                       \
+    X(relay_given, "credentials for our relay that were given to others")                                    \
+    X(relay_refused, "requests for a relay that were refused: there is none here, or not now")               \
+    X(relay_asked, "supernodes that were asked for the use of their relay")                                  \
+    X(relay_searches, "looks into the overlay for a relay")                                                  \
+    X(relays_refused, "connections to relays by TLS that were ended: it showed another certificate")         \
+    X(flows_closed, "connections closed to make room for others: max_flows")                                 \
+    X(flows_refused, "connections not made or not let in: max_flows")                                        \
+    X(flows_waited, "times somebody had to wait for room for a connection: max_flows")                       \
+    X(returns_kept, "messages kept for clients that lost their link")                                        \
+    X(returns_given, "messages that went out over a client's newer link")
 RF_COUNTERS(node, RF_NODE_COUNTERS)
 
 enum rf_node_role { RF_NODE_AUTO = 1, RF_NODE_CLIENT, RF_NODE_SUPERNODE };
 
 struct rf_node_config {
-    struct rf_mem *mem;                     /* borrowed */
-    struct rf_log *log;                     /* borrowed, may be NULL */
-    struct rf_rng *secret, *jitter;         /* borrowed */
-    struct rf_crypto *crypto;               /* borrowed */
+    struct rf_mem *mem;             /* borrowed */
+    struct rf_log *log;             /* borrowed, may be NULL */
+    struct rf_scratch *scratch;     /* borrowed; shared by nodes of one thread; NULL: the node has its own */
+    struct rf_rng *secret, *jitter; /* borrowed */
+    struct rf_crypto *crypto;       /* borrowed */
     const struct rf_engine_ops *engine_ops; /* &rf_engine_gnutls */
-    struct rf_conf *conf;                   /* held */
-    struct rf_view cert_der;                /* followed by the intermediates it needs, if any; copied */
-    struct rf_view key_pem;                 /* copied, wiped */
+    /* The same for datagrams: the shell has sockets for them (rf_node_base). NULL: none, and no overlay with ICE. */
+    const struct rf_engine_ops *datagram_ops;
+    struct rf_conf *conf;    /* held */
+    struct rf_view cert_der; /* followed by the intermediates it needs, if any; copied */
+    struct rf_view key_pem;  /* copied, wiped */
     enum rf_node_role role;
     const struct rf_addr
         *listen; /* addresses others can reach us at (candidates), in order of preference; copied */
@@ -56,10 +80,25 @@ struct rf_node_config {
     size_t max_store_bytes;       /* 0 = default */
     size_t max_clients;           /* supernode: clients, those in reserve included; 0 = default (4000) */
     size_t handshakes_per_s;      /* 0 = default (200); SIZE_MAX = no limit */
+    size_t
+        requests_per_s; /* supernode: answered in all; 0 = default (4000); SIZE_MAX = no limit, nor per link */
+    /* Borrowed: counters that it shares with other nodes of the same thread, none of which is asked for its own. NULL: its own. */
+    struct rf_counter_set *counters;
+    struct rf_intern
+        *values; /* likewise: where they keep the bytes of stored values, those of replicas once */
+    /* The longest random wait before the overlay is looked for again, after a loss, a failure or a refusal. 0 = default (60 s); what is much
+     * less feeds storms: it is there to show that. */
+    uint64_t backoff_max_us;
+    /* Role AUTO: stable after so many seconds; looks so often whether it is needed; not needed for so long as a supernode: a client again; and
+     * not if so few supernodes were left. 0 = default (1200, 120, 1800, 8). */
+    uint32_t auto_uptime_s, auto_interval_s, auto_idle_s, auto_min_ring;
+    /* Client: connections at once, whoever makes them; 0 = default (20), at least 3, SIZE_MAX = no limit. Is no second supernode to be kept linked? */
+    size_t max_flows;
+    bool no_reserve;
 };
 
 /* rf_node_new checks identity and document. Errors: those of rf_trust_cert (own certificate), RF_EMISMATCH key and certificate or
- * overlay, RF_EUNSUPPORTED the overlay uses ICE or the certificate has several Node-IDs, RF_EFORBIDDEN no clients permitted,
+ * overlay, RF_EUNSUPPORTED the overlay uses ICE and there is no datagram_ops, or the certificate has several Node-IDs, RF_EFORBIDDEN no clients permitted,
  * RF_EINVAL, RF_ENOMEM. */
 int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct rf_node **out);
 void rf_node_free(struct rf_node *node);
@@ -71,6 +110,8 @@ void rf_node_free(struct rf_node *node);
  * kind-signer of the document vouches for is taken. Errors: RF_EFORMAT, RF_ENOMEM.
  */
 int rf_node_load_kinds(struct rf_node *node, struct rf_view kinds);
+/* rf_node_add_kind tells what a program knows of a Kind of its own, before the node is started (rf_store_add_kind). Borrowed for the node's life. RF_EEXIST. */
+int rf_node_add_kind(struct rf_node *node, const struct rf_usage_kind *kind);
 int rf_node_load(struct rf_node *node, const struct rf_record *record); /* before start */
 /* rf_node_remember gives a supernode that we were linked with in an earlier life (tried before the bootstrap nodes). */
 void rf_node_remember(struct rf_node *node, const struct rf_addr *addr);
@@ -86,6 +127,18 @@ void rf_node_closed(struct rf_node *node, rf_link_id flow, int reason, struct rf
 void rf_node_input(struct rf_node *node, rf_link_id flow, struct rf_view bytes, struct rf_now now);
 struct rf_view rf_node_output(struct rf_node *node, rf_link_id flow);
 void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len);
+/*
+ * rf_node_base: the shell's socket number `base` (below 16) sends and receives datagrams at this local address now, one that others may see (not
+ * 0.0.0.0); NULL: not any more. Errors: RF_EINVAL, RF_EUNSUPPORTED no datagram_ops. rf_node_datagram: one came from `remote` to that socket.
+ */
+/*
+ * rf_node_moved: this computer's addresses or its way out have changed; these it has now (ports are ignored). Links that leave from another one are given up at once, the others
+ * have to show that they still lead somewhere.
+ */
+void rf_node_moved(struct rf_node *node, const struct rf_addr *addrs, size_t count, struct rf_now now);
+int rf_node_base(struct rf_node *node, uint8_t base, const struct rf_addr *addr, struct rf_now now);
+void rf_node_datagram(struct rf_node *node, uint8_t base, const struct rf_addr *remote, struct rf_view bytes,
+                      struct rf_now now);
 void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now);
 /* rf_node_renew: a renewed certificate (and its intermediates) for the same key and Node-ID. Errors as rf_node_new. */
 int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now);
@@ -101,6 +154,7 @@ enum rf_node_out_type {
     RF_NODE_OUT_PEERS, /* keep these addresses for rf_node_remember */
     RF_NODE_OUT_EVENT, /* for people and programs */
     RF_NODE_OUT_LEFT,  /* leaving is done */
+    RF_NODE_OUT_DATAGRAM, /* send head, bytes and `pad` zero bytes as one datagram; if that can't be done at once, drop it */
 };
 enum rf_node_event_type {
     RF_NODE_EVENT_JOINED = 1,  /* node_id = our supernode for clients */
@@ -115,11 +169,17 @@ enum rf_node_event_type {
     RF_NODE_EVENT_CLOCK, /* other nodes' clocks differ from ours by more than a minute; number = difference in ms */
     RF_NODE_EVENT_UNMET, /* a genuine newer document asks for what we lack, text says what: we leave the overlay */
     RF_NODE_EVENT_REGISTERED, /* our SIP registration and certificates are stored */
+    RF_NODE_EVENT_ROLE, /* role AUTO: number = enum rf_node_role from now on, text says why; joined follows */
 };
 const char *rf_node_event_name(enum rf_node_event_type type); /* "joined", ... */
 struct rf_node_out {
     enum rf_node_out_type type;
     struct rf_flow_action flow;
+    struct {
+        uint8_t base, pad;
+        struct rf_addr remote;
+        struct rf_view head, bytes; /* head: often empty */
+    } datagram;
     uint64_t token;
     const struct rf_persist_op *ops; /* borrowed until the next rf_node_next */
     size_t op_count;
@@ -152,21 +212,41 @@ void rf_node_set_tap(struct rf_node *node, const struct rf_node_tap *tap); /* co
 struct rf_node_status {
     struct rf_id node_id;
     struct rf_view user, overlay; /* borrowed while the node lives or until a new document */
-    enum rf_node_role role;
+    enum rf_node_role role;       /* now: never AUTO */
+    bool auto_role;               /* it may change */
+    const char *role_why;         /* in plain words; constant text */
     enum rf_topology_state state;
     struct rf_id supernode; /* clients */
     bool guest;             /* clients: the supernode is not in charge of our Node-ID */
     size_t link_count;
+    size_t flow_count,
+        max_flows; /* connections, those that are being made included; clients: at most, SIZE_MAX: any number */
     /* supernodes: all clients; of these in reserve; of the rest not of our range; how many may be */
     size_t client_count, reserve_count, guest_count, max_clients;
     uint64_t uptime_s;
     uint16_t conf_sequence;
-    uint64_t cert_not_after_ms;
+    uint64_t cert_not_after_ms, cert_life_ms;
     double share; /* of the ring, 0..1 */
     struct rf_store_stats store;
     bool registered;
 };
 void rf_node_status(const struct rf_node *node, struct rf_node_status *out);
+/* Of a supernode; cheaper than its status. */
+struct rf_node_budgets {
+    size_t clients, max_clients; /* those in reserve included; 0 of a client */
+    size_t handshakes_per_s;     /* that it takes at most, 0: no limit */
+};
+void rf_node_budgets(const struct rf_node *node, struct rf_node_budgets *out);
+/* rf_node_peek: what this node itself holds at that place, be it in charge or a replica; nobody is asked. slot: dictionary key or index (big-endian
+ * 32 bits), empty for a single value. value: DataValue's bytes, borrowed until the next call; false: there is none. */
+bool rf_node_peek(const struct rf_node *node, const struct rf_id *resource, uint32_t kind,
+                  struct rf_view slot, struct rf_view *value);
+/* rf_node_peek_registration: the same for a device's SIP registration. host: the first node on the way to it, the device itself when it is no guest. */
+bool rf_node_peek_registration(const struct rf_node *node, const struct rf_id *resource,
+                               const struct rf_id *device, struct rf_id *host);
+/* rf_node_each_held is rf_store_each (overlay/store.h). */
+void rf_node_each_held(const struct rf_node *node, uint32_t kind,
+                       void (*fn)(void *arg, const struct rf_store_held *held), void *arg);
 const struct rf_conf *rf_node_conf(const struct rf_node *node);
 void rf_node_each_link(const struct rf_node *node,
                        void (*fn)(void *arg, const struct rf_link_info *info, char relation),
@@ -219,6 +299,10 @@ int rf_node_whois(struct rf_node *node, struct rf_view full_name, struct rf_now 
 /* ping: over the overlay to a Node-ID. */
 int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
                  void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg);
+/* ping_route: along a destination list as struct rf_device has it, for example. Errors: RF_EINVAL, RF_ELIMIT: of the list; those of rf_overlay_call. */
+int rf_node_ping_route(struct rf_node *node, struct rf_view route, struct rf_now now,
+                       void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms),
+                       void *arg);
 int rf_node_trace(struct rf_node *node, const struct rf_id *target, bool resource, struct rf_now now,
                   void (*hop)(void *arg, const struct rf_trace_hop *hop), void (*done)(void *arg, int error),
                   void *arg);
@@ -230,6 +314,90 @@ int rf_node_resource_of(const struct rf_node *node, struct rf_view resource_name
 int rf_node_store(struct rf_node *node, const struct rf_id *resource, uint32_t kind, struct rf_view slot,
                   bool exists, struct rf_view value, uint32_t lifetime_s, struct rf_now now,
                   rf_stored_fn done, void *arg);
+
+/* ---- relays (docs/protocol/relay.md) ---- */
+
+/*
+ * rf_node_serve_relay: the shell runs a relay for others from now on; again with a new secret when it is rotated. NULL: it runs none any more. Whoever asks with
+ * a certificate of the overlay gets credentials by this secret. The relay is advertised (TURN-SERVICE) by its first UDP server when this node is a supernode and others can
+ * dial that address, as far as they are known; `quiet`: not at all. Errors: RF_EINVAL too many servers or too long texts, RF_ENOMEM.
+ */
+struct rf_node_relay_offer {
+    uint8_t secret[RF_TURN_SECRET_LEN];
+    uint32_t lifetime_s; /* of the credentials; 0 = default (3600) */
+    const char *realm;
+    const struct rf_relay_server *servers;
+    size_t server_count;
+    bool quiet;
+};
+int rf_node_serve_relay(struct rf_node *node, const struct rf_node_relay_offer *offer, struct rf_now now);
+
+/* What a node was given. */
+struct rf_node_relay {
+    int error;                  /* 0; RF_ENOTFOUND no relay was found; RF_ECANCELLED */
+    struct rf_id node;          /* whose relay it is */
+    struct rf_relay_said given; /* its texts are borrowed for the callback */
+    uint64_t expires_us;        /* monotonic: no new allocation from then on */
+};
+/*
+ * rf_node_relay finds a relay and the credentials to use it: those at hand, if they are good for long enough; else supernodes that we are linked with are asked, then
+ * some that are found in the overlay. fresh: what was at hand did not work. Errors: RF_ENOMEM, RF_ECLOSED not in the overlay. done exactly once, never from
+ * inside this call.
+ */
+int rf_node_relay(struct rf_node *node, bool fresh, struct rf_now now,
+                  void (*done)(void *arg, const struct rf_node_relay *relay), void *arg);
+/* rf_node_relay_at_hand: the credentials that were given last; false: there are none, or they have expired. Borrowed until the next rf_node_* call. */
+bool rf_node_relay_at_hand(const struct rf_node *node, struct rf_now now, struct rf_node_relay *out);
+
+/* A relay that the overlay knows of. */
+struct rf_node_found_relay {
+    struct rf_id node;
+    struct rf_view user; /* whose; borrowed */
+    struct rf_addr addr;
+    uint32_t lifetime_s; /* as stored */
+};
+/*
+ * rf_node_find_relays looks for TURN-SERVICE entries at random places of the ring: `each` for every node that has one, `done` at the end (0, RF_ECANCELLED, or the error that
+ * all looks ended with). Errors: RF_ENOMEM, RF_ECLOSED not in the overlay. Neither is called from inside this call.
+ */
+int rf_node_find_relays(struct rf_node *node, struct rf_now now,
+                        void (*each)(void *arg, const struct rf_node_found_relay *found),
+                        void (*done)(void *arg, int error), void *arg);
+
+/* checkup: what can be found out about the node's place in the network, within 8 s. Errors: RF_EBUSY one is under way, RF_ENOMEM. */
+enum rf_node_reach {
+    RF_REACH_UNKNOWN,
+    RF_REACH_YES,       /* a supernode has connected with us */
+    RF_REACH_NO,        /* it was to, and did not come */
+    RF_REACH_NOWHERE,   /* we listen on no address that all supernodes could dial */
+    RF_REACH_ELSEWHERE, /* our own address is not the one that supernodes see us at: they dial no other */
+};
+/* How datagrams fare, as supernodes answer them; of the socket that fares best. */
+enum rf_node_datagrams {
+    RF_DATAGRAMS_UNKNOWN, /* an overlay without ICE, or nobody was asked yet */
+    RF_DATAGRAMS_OPEN,    /* seen at the address that they are sent from */
+    RF_DATAGRAMS_ALIKE,   /* all see the same address: devices are reached directly through this NAT */
+    RF_DATAGRAMS_VARY,    /* each sees another one: "symmetric" */
+    RF_DATAGRAMS_BLOCKED, /* nobody answers */
+};
+struct rf_node_checkup {
+    int error; /* RF_ECANCELLED: the node ended; RF_ENOMEM */
+    bool joined;
+    int way_error; /* not joined: why the last one who was tried did not answer; 0: nobody was tried yet */
+    struct rf_addr way;              /* ... and who that was */
+    struct rf_id supernode, reserve; /* a client's; of a supernode: its successor. len 0: none */
+    struct rf_addr local, remote,
+        seen;    /* the link's ends as we see them; ours as the supernode sees it, family 0: it did not say */
+    bool silent; /* the supernode has not answered in time */
+    uint64_t rtt_us;
+    bool clock_known;
+    int64_t clock_ms; /* the supernode's clock minus ours */
+    enum rf_node_reach reach;
+    enum rf_node_datagrams datagrams;
+    struct rf_addr datagrams_seen; /* at which address; family 0: unknown */
+};
+int rf_node_checkup(struct rf_node *node, struct rf_now now,
+                    void (*done)(void *arg, const struct rf_node_checkup *checkup), void *arg);
 
 /* ---- application connections (AppAttach) ---- */
 
@@ -253,10 +421,12 @@ struct rf_app_target {
     uint16_t application;
 };
 /* app_attach makes a connection to a device, or gives the one that stands. Errors: RF_EINVAL ourselves, an application that nobody has taken
- * here or a route that leads elsewhere, RF_EAUTH the standing connection is another user's, RF_ELIMIT, RF_ENOMEM. */
+ * here or a route that leads elsewhere, RF_EAUTH the standing connection is another user's, RF_ELIMIT, RF_ENOMEM. done: RF_ELIMIT max_flows are in use. */
 int rf_node_app_attach(struct rf_node *node, const struct rf_app_target *target, struct rf_now now,
                        void (*done)(void *arg, int error, rf_link_id conn), void *arg);
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now);
+/* app_hold: this connection is needed even while nothing goes over it (a call): no room is made at its cost. An unknown one is ignored. */
+void rf_node_app_hold(struct rf_node *node, rf_link_id conn, bool held, struct rf_now now);
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now);
 /* rf_node_register keeps our SIP registration stored while on (default on for nodes with a phone or a user's daemon). */
 void rf_node_register(struct rf_node *node, bool on, struct rf_now now);

@@ -69,6 +69,7 @@ const char *rf_node_event_name(enum rf_node_event_type type)
         [RF_NODE_EVENT_CLOCK] = "clock",
         [RF_NODE_EVENT_UNMET] = "configuration-unmet",
         [RF_NODE_EVENT_REGISTERED] = "registered",
+        [RF_NODE_EVENT_ROLE] = "role",
     };
     if ((size_t)type >= RF_COUNT(names) || names[type] == NULL)
         return "unknown";
@@ -86,10 +87,17 @@ bool rf_node_next(struct rf_node *node, struct rf_node_out *out)
         *out = o->out;
         return true;
     }
-    memset(out, 0, sizeof(*out));
-    rf_links_next_action(node->links, &out->flow);
-    if (out->flow.type == RF_FLOW_NONE)
-        return false;
-    out->type = RF_NODE_OUT_FLOW;
+    do {
+        memset(out, 0, sizeof(*out));
+        if (node_path_next(node, out))
+            return true;
+        out->type = RF_NODE_OUT_FLOW;
+        if (node_stream_next(node, &out->flow))
+            return true;
+        rf_links_next_action(node->links, &out->flow);
+        if (out->flow.type == RF_FLOW_NONE)
+            return !rf_list_empty(&node->outs) &&
+                   rf_node_next(node, out); /* what the events of paths led to */
+    } while (!node_path_action(node, out));
     return true;
 }

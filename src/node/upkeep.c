@@ -1,13 +1,15 @@
 /*
  * upkeep.c - what happens by itself: joined and lost, the certificate's age, remembered supernodes.
  *
- * One timer, every UPKEEP seconds: the certificate (told once when a third of its life is left, and once when it has expired), links whose
- * certificates are no longer acceptable, addresses to remember.
+ * One timer, UPKEEP_US after something was left to do, else every UPKEEP_QUIET_US and when the certificate comes of age: the certificate (told
+ * once when a third of its life is left, and once when it has expired), every UPKEEP_QUIET_US links whose certificates are no longer acceptable;
+ * two links with one node, addresses to remember.
  */
 #include "node/internal.h"
 #include "wire/diag.h"
 
 #define UPKEEP_US          (20 * RF_US_PER_S)
+#define UPKEEP_QUIET_US    (600 * RF_US_PER_S) /* the wall clock may be set: look at least that often */
 #define CLOCK_TOLERANCE_MS ((int64_t)60000)
 
 static void check_certificate(struct rf_node *node)
@@ -28,6 +30,19 @@ static void check_certificate(struct rf_node *node)
     }
 }
 
+/* How long it may be until the next look: not beyond the moments that check_certificate tells of. */
+static uint64_t quiet_us(const struct rf_node *node)
+{
+    const struct rf_x509 *x = &node->identity.cert->x509;
+    uint64_t now_ms = node->now.wall_ms, third_ms = (x->not_after_ms - x->not_before_ms) / 3,
+             us = UPKEEP_QUIET_US;
+    uint64_t moments_ms[] = {x->not_after_ms - third_ms + 1, x->not_after_ms};
+    for (size_t i = 0; i < RF_COUNT(moments_ms); i++)
+        if (moments_ms[i] > now_ms && (moments_ms[i] - now_ms) * RF_US_PER_MS < us)
+            us = (moments_ms[i] - now_ms) * RF_US_PER_MS;
+    return us;
+}
+
 static void tell_peers(struct rf_node *node)
 {
     if (!node->peers_dirty)
@@ -46,10 +61,11 @@ static void tell_peers(struct rf_node *node)
 
 /*
  * Two overlay links with one node (both dialled at once, or a bootstrap link beside an old one): when both have stood for a while, one goes. Both
- * sides choose the same: what the smaller Node-ID dialled stays; of two that one side dialled, the newer.
+ * sides choose the same: what the smaller Node-ID dialled stays; of two that one side dialled, the newer. Of more than two all go at once but the one
+ * in use and the newest other one.
  */
 struct twins {
-    const struct rf_node *node;
+    struct rf_node *node;
     rf_link_id close[64];
     size_t close_count;
 };
@@ -74,36 +90,130 @@ static bool stood_a_while(const struct rf_node *node, const struct rf_link_info 
            node->now.mono_us - link->up_since_us >= UPKEEP_US;
 }
 
+/* Is it neither the one in use nor the newest other one? */
+static bool is_beyond_two(const struct rf_node *node, const struct rf_link_info *link, rf_link_id preferred)
+{
+    uint64_t newest[2];
+    size_t count = rf_overlay_links_of(node->overlay, &link->node_id, newest, RF_COUNT(newest));
+    return count == 2 && link->id != preferred &&
+           link->id != (newest[0] != preferred ? newest[0] : newest[1]);
+}
+
+static rf_link_id twin_that_goes(const struct rf_node *node, const struct rf_link_info *a,
+                                 const struct rf_link_info *b)
+{
+    return stood_a_while(node, a) && stood_a_while(node, b) ? twin_to_close(node, a, b) : 0;
+}
+
 static void twin_look(void *arg, const struct rf_link_info *info)
 {
     struct twins *t = arg;
     struct rf_link_info other;
-    if (!stood_a_while(t->node, info) || t->close_count == RF_COUNT(t->close))
+    if (info->state != RF_LINK_UP || info->purpose != RF_LINK_OVERLAY)
         return;
     rf_link_id preferred = rf_overlay_link_of(t->node->overlay, &info->node_id);
-    if (preferred != info->id && rf_links_info(t->node->links, preferred, &other) == 0 &&
-        stood_a_while(t->node, &other))
-        t->close[t->close_count++] = twin_to_close(t->node, info, &other);
+    if (preferred == info->id || rf_links_info(t->node->links, preferred, &other) != 0)
+        return;
+    rf_link_id goes =
+        is_beyond_two(t->node, info, preferred) ? info->id : twin_that_goes(t->node, info, &other);
+    if (goes != 0 && t->close_count < RF_COUNT(t->close))
+        t->close[t->close_count++] = goes;
+    else
+        t->node->twins = true; /* another time */
 }
 
 static void close_twins(struct rf_node *node)
 {
-    struct twins twins = {.node = node};
-    rf_links_each(node->links, twin_look, &twins);
-    for (size_t i = 0; i < twins.close_count; i++)
-        rf_links_close(node->links, twins.close[i], RF_EDUPLICATE);
+    struct twins twins = {.node = node, .close_count = RF_COUNT(twins.close)};
+    if (!node->twins)
+        return;
+    while (twins.close_count == RF_COUNT(twins.close)) { /* those that were closed are not up any more */
+        node->twins = false;
+        twins.close_count = 0;
+        rf_links_each(node->links, twin_look, &twins);
+        for (size_t i = 0; i < twins.close_count; i++)
+            rf_links_close(node->links, twins.close[i], RF_EDUPLICATE);
+    }
 }
 
 static void upkeep_fired(struct rf_timer *timer, void *arg)
 {
     struct rf_node *node = arg;
     check_certificate(node);
-    rf_links_recheck(node->links);
+    if (node->now.mono_us - node->rechecked_us >= UPKEEP_QUIET_US) {
+        node->rechecked_us = node->now.mono_us;
+        rf_links_recheck(node->links);
+    }
     close_twins(node);
     tell_peers(node);
     rf_links_trim(node->links);
     rf_overlay_trim(node->overlay);
-    (void)rf_env_timer_in(&node->env, timer, UPKEEP_US); /* it was set before: cannot fail */
+    bool more = node->twins || node->peers_dirty;
+    (void)rf_env_timer_in(&node->env, timer,
+                          more ? UPKEEP_US : quiet_us(node)); /* it was set before: cannot fail */
+}
+
+void node_upkeep_soon(struct rf_node *node)
+{
+    if (rf_timer_is_set(&node->upkeep_timer) && node->upkeep_timer.at_us > node->now.mono_us + UPKEEP_US)
+        (void)rf_env_timer_in(&node->env, &node->upkeep_timer, UPKEEP_US);
+}
+
+static bool is_home(const struct rf_node *node, const struct rf_link_info *link)
+{
+    return node->home.len > 0 && rf_id_equal(&node->home, &link->node_id);
+}
+
+void node_upkeep_link_up(struct rf_node *node, const struct rf_link_info *link)
+{
+    bool kept = is_home(node, link);
+    if (node->role == RF_NODE_SUPERNODE) {
+        const struct visitor *v = node_admit_visitor(node, &link->node_id);
+        rf_links_slow(node->links, link->id, node_admit_quiet(node, &link->node_id));
+        kept = v != NULL && v->kind == VISITOR_HOME;
+    }
+    node_returns_admitted(node, link->id, kept);
+    if (rf_overlay_link_of(node->overlay, &link->node_id) == 0)
+        return;
+    node->twins = true;
+    node_upkeep_soon(node);
+}
+
+/* What a client is linked with besides its home stands by. That home is silent the reserve will tell, if it is the one that takes home's place. */
+static uint8_t quiet_of(const struct rf_node *node, const struct rf_link_info *link)
+{
+    struct rf_conn conns[2];
+    if (node->role == RF_NODE_SUPERNODE || node->home.len == 0)
+        return 1;
+    if (!is_home(node, link))
+        return NODE_QUIET_RESERVE;
+    bool alone = node->guest || rf_overlay_conns(node->overlay, conns, RF_COUNT(conns)) < 2;
+    return alone ? 1 : NODE_QUIET_HOME;
+}
+
+static void set_quiet(void *arg, const struct rf_link_info *link)
+{
+    struct rf_node *node = arg;
+    rf_links_slow(node->links, link->id, quiet_of(node, link));
+}
+
+static void set_homed(void *arg, const struct rf_link_info *link)
+{
+    struct rf_node *node = arg;
+    set_quiet(node, link);
+    node_returns_admitted(node, link->id, is_home(node, link));
+}
+
+void node_upkeep_links(struct rf_node *node)
+{
+    if (node->role != RF_NODE_SUPERNODE)
+        rf_links_each(node->links, set_quiet, node);
+}
+
+void node_upkeep_homed(struct rf_node *node, const struct rf_id *home)
+{
+    node->home = *home;
+    rf_links_each(node->links, set_homed, node);
 }
 
 /* ---- what overlay/ asks of the whole node for Probe and diagnostics ---- */
@@ -135,6 +245,7 @@ void node_upkeep_init(struct rf_node *node)
 void node_upkeep_start(struct rf_node *node)
 {
     check_certificate(node);
+    node->rechecked_us = node->now.mono_us;
     (void)rf_env_timer_in(&node->env, &node->upkeep_timer, UPKEEP_US);
 }
 
@@ -183,16 +294,26 @@ void node_state_changed(void *ctx, enum rf_topology_state state)
         struct rf_node_status status;
         rf_node_status(node, &status);
         node->bootstrap.round_count = node->bootstrap.wish_count = 0;
+        node->bootstrap.first = (struct rf_addr){0};
         node_event(node, RF_NODE_EVENT_JOINED, &status.supernode, NULL, 0, NULL);
+        if (node->role == RF_NODE_SUPERNODE && node->guest)
+            node_at_home(node);
         rf_store_joined(node->store);
         rf_usages_online(node->usages, true);
+        node_relay_online(node, true);
+        node_paths_look(node);
         check_clock(node);
         break;
     }
     case RF_TOPOLOGY_JOINING:
+        if (node_role_changes(node))
+            break; /* those that it was linked with still are: it can be reached */
         if (node->joined)
             node_event(node, RF_NODE_EVENT_LOST, NULL, NULL, RF_EUNREACHABLE, "trying to get back");
         rf_usages_online(node->usages, false);
+        node_relay_online(node, false);
+        node->home = (struct rf_id){0};
+        node_paths_lost(node);
         break;
     case RF_TOPOLOGY_IDLE:
         node_left_overlay(node);
@@ -232,6 +353,7 @@ int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now n
     rf_identity_deinit(&node->identity);
     node->identity = renewed;
     node->expired_told = node->expiring_told = false;
+    node_upkeep_soon(node);
     rf_usages_renewed(node->usages);
     return 0; /* links that stand keep the old certificate until they are made anew */
 }

@@ -16,8 +16,10 @@ enum { WAITING, OPENING, PROVING, UP };
 struct bridge {
     struct rf_list conns;
     size_t count;
-    struct tmr tick;
+    struct tmr tick, release;
 };
+
+#define HELD_MS 500 /* so often it is seen whether calls still live on connections */
 
 static void start_waiting(struct core *core);
 static void tick(void *arg);
@@ -29,6 +31,7 @@ int bridge_new(struct core *core, struct bridge **out)
         return RF_ENOMEM;
     rf_list_init(&bridge->conns);
     tmr_init(&bridge->tick);
+    tmr_init(&bridge->release);
     tmr_start(&bridge->tick, (uint64_t)core->limits.keepalive_s * 1000, tick, core);
     *out = bridge;
     return 0;
@@ -54,6 +57,7 @@ void bridge_free(struct core *core, struct bridge *bridge)
     if (bridge == NULL)
         return;
     tmr_cancel(&bridge->tick);
+    tmr_cancel(&bridge->release);
     RF_LIST_EACH_SAFE(&bridge->conns, it)
     {
         conn_free(RF_LIST_ENTRY(it, struct bridge_conn, list));
@@ -114,6 +118,29 @@ static void conn_end(struct bridge_conn *conn, bool tell_node)
     start_waiting(core);
 }
 
+static void release(void *arg);
+
+/* The node must not give up what a call lives on, although nothing may go over it for long. */
+static void hold(struct bridge_conn *conn)
+{
+    bool held = calls_use_conn(conn->core, conn->id);
+    if (held != conn->held)
+        side_conn_hold(conn->core, conn->id, held);
+    conn->held = held;
+    if (held && !tmr_isrunning(&conn->core->bridge->release))
+        tmr_start(&conn->core->bridge->release, HELD_MS, release, conn->core);
+}
+
+/* A call ends with its last message, or some time after it. */
+static void release(void *arg)
+{
+    struct core *core = arg;
+    RF_LIST_EACH(&core->bridge->conns, it)
+    {
+        hold(RF_LIST_ENTRY(it, struct bridge_conn, list));
+    }
+}
+
 /* ---- libre -> overlay ---- */
 
 static void to_overlay(struct bridge_conn *conn, struct rf_view bytes)
@@ -131,6 +158,7 @@ static void to_overlay(struct bridge_conn *conn, struct rf_view bytes)
             COUNT(core, overlay_messages_out);
             conn->used_ms = tmr_jiffies();
             side_conn_send(core, conn->id, rf_buf_view(&out));
+            hold(conn);
         }
         rf_buf_deinit(&out);
     }
@@ -371,6 +399,7 @@ static void tick(void *arg)
         struct bridge_conn *conn = RF_LIST_ENTRY(it, struct bridge_conn, list);
         if (conn->state != UP)
             continue;
+        hold(conn);
         struct mbuf *mb = mbuf_alloc(4);
         if (mb != NULL && mbuf_write_str(mb, "\r\n\r\n") == 0) {
             mb->pos = 0;

@@ -37,6 +37,7 @@ struct bridge_conn {
     double tokens;
     uint64_t tokens_ms, used_ms;
     uint64_t asked_ms, heard_ms; /* our last keep-alive; their last byte. 0: none */
+    bool held;                   /* a call lives on it: the node knows */
     bool answers;                /* a keep-alive was followed by something of theirs, once at least */
 };
 

@@ -2,6 +2,7 @@
 #include "sip/call.h"
 #include <stdio.h>
 #include "base/error.h"
+#include "sip/anchor.h"
 #include "sip/auth.h"
 #include "sip/bridge.h"
 #include "sip/fork.h"
@@ -315,6 +316,12 @@ void call_from_phone(struct core *core, const struct sip_msg *msg)
         call_end(call, NULL, 500, "out of memory");
 }
 
+static void anchored(struct leg *leg)
+{
+    if (leg->call->state == CALL_SETUP)
+        ring_own(leg->call);
+}
+
 void call_from_overlay(struct core *core, const struct sip_msg *msg, const struct flow *flow,
                        const struct device *from)
 {
@@ -322,7 +329,16 @@ void call_from_overlay(struct core *core, const struct sip_msg *msg, const struc
     if (call == NULL)
         return;
     call->a->device = *from;
-    ring_own(call);
+    int error = 0;
+    if (anchor_wants(core, call->offer.body, true)) {
+        error = anchor_new(call->a, call->offer.body, anchored);
+        if (error == 0)
+            return; /* rings as soon as our half of the media is known */
+    }
+    if (error != 0)
+        call_end(call, NULL, error == RF_EFORMAT || error == RF_EUNSUPPORTED ? 488 : 500, "no common media");
+    else
+        ring_own(call);
 }
 
 int call_place(struct core *core, const char *aor, struct local *local, struct content offer,
@@ -371,10 +387,16 @@ void call_progress(struct leg *leg, int code, const struct sip_msg *msg)
         set_state(call, CALL_RINGING);
     if (a->st == NULL || code < 180) /* 181 (forwarded) is passed on, too */
         return;
+    struct content content = msg != NULL ? content_of(msg) : (struct content){0};
+    struct passed passed = {.content = content};
+    bool anchored_leg = leg->anchor != NULL || a->anchor != NULL;
+    if (anchored_leg && (call->offer.body.len == 0 || anchor_pass(leg, a, false, &content, &passed) != 0))
+        passed.content = (struct content){0}; /* early media that cannot be: it rings all the same */
     a->msg->tag = tag_for(leg);
     if (stack_contact(call->core, &a->flow, contact, sizeof(contact)) == 0)
         (void)reply_passing(call->core, stack_of(call->core, &a->flow), &a->st, NULL, a->msg, code, msg,
-                            contact, NULL);
+                            contact, &passed.content);
+    passed_deinit(&passed);
 }
 
 static void cancel_others(struct call *call, const struct leg *except)
@@ -384,11 +406,37 @@ static void cancel_others(struct call *call, const struct leg *except)
         struct leg *leg = RF_LIST_ENTRY(it, struct leg, list);
         if (leg == except || leg == call->a || leg->state == LEG_DONE)
             continue;
+        anchor_free(leg);
         if (leg->kind == LEG_LOCAL)
             local_stop(leg, "answered elsewhere");
         else
             leg_cancel(leg);
     }
+}
+
+static void answered_local(struct leg *leg, struct leg *a, const struct content *content)
+{
+    struct call *call = leg->call;
+    a->state = LEG_UP;
+    leg_ack(leg, NULL);
+    int error = local_answered(a, content);
+    set_state(call, CALL_UP);
+    if (error != 0)
+        call_end(call, NULL, 488, "no common media");
+}
+
+static void answered_leg(struct leg *leg, struct leg *a, const struct sip_msg *msg,
+                         const struct content *content)
+{
+    struct call *call = leg->call;
+    a->msg->tag = tag_for(leg);
+    if (dialog_set_tag(call->core, &a->dialog, a->msg->tag) != 0 || leg_map(a) != 0) {
+        call_end(call, NULL, 500, "out of memory");
+        return;
+    }
+    leg_accept(a, msg, content);
+    if (call->state != CALL_ENDED)
+        set_state(call, CALL_UP);
 }
 
 void call_answered(struct leg *leg, const struct sip_msg *msg, const struct content *content)
@@ -412,23 +460,15 @@ void call_answered(struct leg *leg, const struct sip_msg *msg, const struct cont
     call->expected = 0;
     cancel_others(call, leg);
     COUNT(call->core, calls_answered);
-    if (a->kind == LEG_LOCAL) {
-        a->state = LEG_UP;
-        leg_ack(leg, NULL);
-        int error = local_answered(a, content);
-        set_state(call, CALL_UP);
-        if (error != 0)
-            call_end(call, NULL, 488, "no common media");
-        return;
-    }
-    a->msg->tag = tag_for(leg);
-    if (dialog_set_tag(call->core, &a->dialog, a->msg->tag) != 0 || leg_map(a) != 0) {
-        call_end(call, NULL, 500, "out of memory");
-        return;
-    }
-    leg_accept(a, msg, content);
-    if (call->state != CALL_ENDED)
-        set_state(call, CALL_UP);
+    struct passed passed;
+    int code = anchor_pass(leg, a, call->offer.body.len == 0, content, &passed);
+    if (code != 0)
+        call_end(call, NULL, code, "no common media");
+    else if (a->kind == LEG_LOCAL)
+        answered_local(leg, a, &passed.content);
+    else
+        answered_leg(leg, a, msg, &passed.content);
+    passed_deinit(&passed);
 }
 
 void call_failed(struct leg *leg, int code, const struct sip_msg *msg)
@@ -436,6 +476,8 @@ void call_failed(struct leg *leg, int code, const struct sip_msg *msg)
     struct call *call = leg->call;
     (void)msg;
     leg->state = LEG_DONE;
+    if (leg != call->a)
+        anchor_free(leg);
     if (call->state != CALL_ENDED && call->b == NULL && !leg->refused) {
         leg->refused = true;
         call->best = fork_better(call->best, code);
@@ -449,6 +491,19 @@ void call_failed(struct leg *leg, int code, const struct sip_msg *msg)
         }
     }
     call_legs_changed(call);
+}
+
+void call_media_failed(struct leg *leg, const char *why)
+{
+    struct call *call = leg->call;
+    if (call->state == CALL_ENDED)
+        return;
+    if (leg == call->a || leg == call->b) {
+        call_end(call, NULL, 480, why);
+    } else { /* an early one of several */
+        anchor_free(leg);
+        leg_cancel(leg);
+    }
 }
 
 void call_end(struct call *call, struct leg *by, int code, const char *reason)
@@ -465,6 +520,7 @@ void call_end(struct call *call, struct leg *by, int code, const char *reason)
     RF_LIST_EACH(&call->legs, it)
     {
         struct leg *leg = RF_LIST_ENTRY(it, struct leg, list);
+        anchor_free(leg);
         if (leg == by || leg->state == LEG_DONE)
             continue;
         if (leg->kind == LEG_LOCAL)

@@ -16,7 +16,8 @@
 #include "sip/dialog.h"
 #include "sip/find.h"
 
-struct local; /* local.h: a leg that is this daemon itself */
+struct local;  /* local.h: a leg that is this daemon itself */
+struct anchor; /* anchor.h: the media of an overlay leg */
 
 enum leg_kind { LEG_PHONE = 1, LEG_OVERLAY, LEG_LOCAL };
 enum leg_state { LEG_NEW, LEG_CALLING, LEG_RINGING, LEG_UP, LEG_CANCELLING, LEG_DONE };
@@ -58,9 +59,10 @@ struct leg {
     struct accepted ok;
     struct acknowledged ack;
     struct local *local;
-    struct find *find; /* a new connection is sought */
-    bool bye_due;      /* it is sought only to say BYE */
-    bool refused;      /* its failure has been counted */
+    struct anchor *anchor; /* NULL: its media go as the SDPs say */
+    struct find *find;     /* a new connection is sought */
+    bool bye_due;          /* it is sought only to say BYE */
+    bool refused;          /* its failure has been counted */
 };
 
 struct call {
@@ -100,6 +102,8 @@ void call_answered(struct leg *leg, const struct sip_msg *msg, const struct cont
 void call_failed(struct leg *leg, int code, const struct sip_msg *msg); /* code 0: it was never a candidate */
 /* call_end ends the call in whatever state. by: the leg that said so (DONE already), or NULL. code: what a caller still waiting hears. */
 void call_end(struct call *call, struct leg *by, int code, const char *reason);
+/* call_media_failed: the media of that leg have no way or no keys. why: a constant. */
+void call_media_failed(struct leg *leg, const char *why);
 struct call *call_by_id(struct core *core, const char *id);
 struct leg *call_other(struct leg *leg); /* the other end of an answered call, NULL if there is none */
 void calls_end_all(struct core *core);

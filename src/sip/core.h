@@ -41,6 +41,26 @@
     X(texts_limited, "texts refused: too many under way, or the box is full")                                \
     X(rtp_received, "RTP packets of the daemon's own calls")                                                 \
     X(rtp_foreign, "RTP packets that came from elsewhere than the call's other end")                         \
+    X(media_anchored, "media streams of answered calls that this node carries")                              \
+    X(media_direct, "of these, times that a direct way to the other node was taken")                         \
+    X(media_relayed, "of these, times that a way over a relay was taken")                                    \
+    X(media_secured, "of these, DTLS handshakes that gave keys")                                             \
+    X(media_rtp_in, "RTP and RTCP packets from other nodes, passed on to a phone")                           \
+    X(media_rtp_out, "RTP and RTCP packets of phones, passed on to another node")                            \
+    X(media_refused, "calls refused: their SDP could not be understood or secured")                          \
+    X(media_ice_failed, "media streams that found no way to the other node")                                 \
+    X(media_lost, "media streams whose way ended: no consent, or no relay any more")                         \
+    X(media_dtls_failed, "DTLS handshakes that failed")                                                      \
+    X(media_before_keys, "packets dropped: there were no keys yet")                                          \
+    X(media_srtp_failed, "packets of other nodes dropped: not authentic")                                    \
+    X(media_srtp_replayed, "packets of other nodes dropped: seen before, or too old")                        \
+    X(media_no_srtp, "packets of phones dropped: no RTP, repeated, or too many sources")                     \
+    X(media_unknown, "packets of other nodes dropped: neither STUN nor DTLS nor RTP")                        \
+    X(media_oversize, "packets dropped: too long")                                                           \
+    X(media_stranger, "packets dropped: from nobody's way")                                                  \
+    X(media_foreign, "packets dropped: to a phone's port, but not from the phone's address")                 \
+    X(media_no_phone, "packets dropped: it is not known where the phone listens")                            \
+    X(media_unsent, "packets dropped: no way at that moment, or the system refused")                         \
     X(unexpected_responses, "responses that belong to nothing")
 
 RF_COUNTERS(sip, SIP_COUNTERS)
@@ -96,10 +116,12 @@ struct core {
     struct auth *auth;
     struct registrar *registrar;
     struct bridge *bridge;
-    struct rf_list finds; /* struct find */
-    struct rf_list calls; /* struct call */
-    struct rf_list texts; /* struct text */
-    struct rf_map legs;   /* by local tag: every dialog's request finds its leg */
+    struct ways *ways;              /* of media to other nodes; NULL: media go as the SDPs say */
+    struct dtls_identity *identity; /* shown there */
+    struct rf_list finds;           /* struct find */
+    struct rf_list calls;           /* struct call */
+    struct rf_list texts;           /* struct text */
+    struct rf_map legs;             /* by local tag: every dialog's request finds its leg */
     size_t call_count, text_count;
     uint64_t next_token;
     bool closing;

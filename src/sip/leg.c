@@ -1,5 +1,6 @@
 /* leg.c - one SIP leg of a call: its INVITE, its answer, ACK, BYE, and the loss of its connection. */
 #include "base/error.h"
+#include "sip/anchor.h"
 #include "sip/bridge.h"
 #include "sip/call.h"
 #include "sip/fork.h"
@@ -29,6 +30,7 @@ void leg_deinit(struct leg *leg)
     struct core *core = leg->call->core;
     if (leg->mapped)
         rf_map_remove(&core->legs, &leg->node);
+    anchor_free(leg);
     stop_accepted(leg);
     forget_ack(leg);
     leg->req = mem_deref(leg->req);
@@ -87,16 +89,37 @@ static void invite_response(int err, const struct sip_msg *msg, void *arg)
     call_answered(leg, msg, &content);
 }
 
+static void send_invite(struct leg *leg)
+{
+    struct call *call = leg->call;
+    struct request invite = {.method = "INVITE", .contact = true};
+    struct passed passed;
+
+    if (leg->state != LEG_CALLING || leg->req != NULL || call->state == CALL_ENDED || call->b != NULL)
+        return; /* its end came while its half of the media was gathered */
+    int code = anchor_pass(call->a, leg, true, &call->offer, &passed);
+    invite.content = passed.content;
+    invite.passed = call->a->msg;
+    invite.seq = leg->req_seq = ++leg->dialog.local_seq;
+    if (code == 0 &&
+        dialog_send(call->core, &leg->dialog, &leg->flow, &invite, &leg->req, invite_response, leg) != 0)
+        code = 480;
+    passed_deinit(&passed);
+    if (code != 0)
+        call_failed(leg, code, NULL);
+}
+
 void leg_invite(struct leg *leg)
 {
     struct call *call = leg->call;
-    struct request invite = {.method = "INVITE", .content = call->offer, .contact = true};
-
-    invite.passed = call->a->msg;
     leg->state = LEG_CALLING;
-    invite.seq = leg->req_seq = ++leg->dialog.local_seq;
-    if (dialog_send(call->core, &leg->dialog, &leg->flow, &invite, &leg->req, invite_response, leg) != 0)
-        call_failed(leg, 480, NULL);
+    if (leg->kind != LEG_OVERLAY || !anchor_wants(call->core, call->offer.body, false)) {
+        send_invite(leg);
+        return;
+    }
+    int error = anchor_new(leg, call->offer.body, send_invite);
+    if (error != 0)
+        call_failed(leg, error == RF_EFORMAT || error == RF_EUNSUPPORTED ? 488 : 500, NULL);
 }
 
 void leg_cancel(struct leg *leg)
@@ -241,10 +264,15 @@ static void on_ack(struct leg *leg, const struct sip_msg *msg)
     stop_accepted(leg);
     if (other == NULL)
         return;
+    struct passed passed;
+    int code = anchor_pass(leg, other, false, &content, &passed);
     if (other->kind == LEG_LOCAL)
-        local_acked(other, &content);
+        local_acked(other, &passed.content);
     else
-        leg_ack(other, &content);
+        leg_ack(other, &passed.content);
+    passed_deinit(&passed);
+    if (code != 0)
+        call_end(leg->call, NULL, code, "no common media");
 }
 
 static void on_bye(struct leg *leg, const struct sip_msg *msg)

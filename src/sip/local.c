@@ -2,6 +2,7 @@
 #include "sip/local.h"
 #include <stdio.h>
 #include "base/error.h"
+#include "sip/anchor.h"
 #include "sip/media.h"
 #include "sip/registrar.h"
 #include "sip/side.h"
@@ -18,7 +19,8 @@ struct local {
     struct wav_writer record;
     struct mbuf *sdp;
     struct tmr end, poll;
-    bool answered, stopped, offered; /* offered: our SDP was an offer, the other side's answer is awaited */
+    bool answered, begun, stopped,
+        offered; /* offered: our SDP was an offer, the other side's answer is awaited */
 };
 
 static const struct rf_view sdp_type = {(const uint8_t *)"application/sdp", 15};
@@ -129,12 +131,30 @@ static int open_media(struct local *local, const struct content *offer)
     return media_new(core, &config, &local->media);
 }
 
-static void went_up(struct local *local)
+static void begin(struct local *local)
 {
-    local->answered = true;
+    if (local->begun)
+        return;
+    local->begun = true;
     media_start(local->media);
     if (local->wish.for_s > 0)
         tmr_start(&local->end, (uint64_t)local->wish.for_s * 1000, on_end, local);
+}
+
+/* With an anchor it begins when the keys are there. */
+static void went_up(struct local *local)
+{
+    struct call *call = local->leg->call;
+    struct leg *other = local->leg == call->a ? call->b : call->a;
+    local->answered = true;
+    if (other == NULL || anchor_flows(other))
+        begin(local);
+}
+
+void local_flows(struct leg *leg)
+{
+    if (leg->local != NULL && leg->local->answered && leg->local->media != NULL)
+        begin(leg->local);
 }
 
 /* ---- calling ---- */
@@ -186,13 +206,17 @@ static int take_call(struct local *local)
 {
     struct leg *leg = local->leg;
     struct call *call = leg->call;
-    int error = open_media(local, &call->offer);
+    struct passed passed;
+    int error = anchor_pass(call->a, leg, true, &call->offer, &passed) == 0 ? 0 : RF_EUNSUPPORTED;
 
+    if (error == 0)
+        error = open_media(local, &passed.content);
     if (error == 0) {
         local->offered = call->offer.body.len == 0;
         error = local->offered ? media_offer(local->media, &local->sdp)
-                               : media_answer(local->media, call->offer.body, &local->sdp);
+                               : media_answer(local->media, passed.content.body, &local->sdp);
     }
+    passed_deinit(&passed);
     if (error != 0)
         return error;
     struct content content = content_of_sdp(local);

@@ -34,6 +34,8 @@ int local_answered(struct leg *leg, const struct content *answer);
 void local_acked(struct leg *leg, const struct content *content);
 /* local_request answers a request within the call; answer: a body, borrowed until the next one. Returns a SIP code. */
 int local_request(struct leg *leg, const char *method, const struct content *content, struct content *answer);
+/* local_flows: what is sent from now on is heard by the other node (anchor.h). */
+void local_flows(struct leg *leg);
 void local_stop(struct leg *leg, const char *reason);
 void local_free(struct leg *leg);
 

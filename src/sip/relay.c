@@ -1,5 +1,6 @@
 /* relay.c - requests within an answered call, passed from one leg to the other: INFO, UPDATE, MESSAGE, ... and re-INVITE. */
 #include "base/error.h"
+#include "sip/anchor.h"
 #include "sip/call.h"
 #include "sip/fork.h"
 #include "sip/local.h"
@@ -46,12 +47,29 @@ void relays_end(struct call *call)
     }
 }
 
+static bool carries_session(const struct pl *method)
+{
+    return pl_strcmp(method, "UPDATE") == 0;
+}
+
 static void relay_response(int err, const struct sip_msg *msg, void *arg)
 {
     struct relay *relay = arg;
+    struct leg *other = call_other(relay->from);
+    struct passed passed;
     if (err == 0 && msg->scode < 200)
         return;
-    relay_answer(relay, err != 0 ? 408 : msg->scode, err != 0 ? NULL : msg, NULL);
+    if (err != 0 || other == NULL || !carries_session(&relay->msg->met)) {
+        relay_answer(relay, err != 0 ? 408 : msg->scode, err != 0 ? NULL : msg, NULL);
+        return;
+    }
+    const struct content content = content_of(msg);
+    int code = anchor_pass(other, relay->from, false, &content, &passed);
+    if (code == 0)
+        relay_answer(relay, msg->scode, msg, &passed.content);
+    else
+        relay_answer(relay, code, NULL, NULL);
+    passed_deinit(&passed);
 }
 
 static const char *method_of(const struct sip_msg *msg)
@@ -61,6 +79,26 @@ static const char *method_of(const struct sip_msg *msg)
         if (pl_strcmp(&msg->met, passed[i]) == 0)
             return passed[i];
     return NULL;
+}
+
+static void relay_to_local(struct relay *relay, struct leg *other, const struct request *r)
+{
+    struct content answer = {0};
+    struct passed passed = {0};
+    int code = local_request(other, r->method, &r->content, &answer);
+    int bad =
+        answer.body.len > 0 ? anchor_pass(other, relay->from, r->content.body.len == 0, &answer, &passed) : 0;
+    relay_answer(relay, bad != 0 ? bad : code, NULL,
+                 bad == 0 && answer.body.len > 0 ? &passed.content : &answer);
+    passed_deinit(&passed);
+}
+
+static void relay_to_leg(struct relay *relay, struct leg *other, struct request *r)
+{
+    r->seq = ++other->dialog.local_seq;
+    if (dialog_send(other->call->core, &other->dialog, &other->flow, r, &relay->req, relay_response, relay) !=
+        0)
+        relay_answer(relay, 500, NULL, NULL);
 }
 
 void relay_request(struct leg *leg, const struct sip_msg *msg)
@@ -95,15 +133,16 @@ void relay_request(struct leg *leg, const struct sip_msg *msg)
         r.contact = true;
         (void)dialog_learn(core, &leg->dialog, msg);
     }
-    if (other->kind == LEG_LOCAL) {
-        struct content answer = {0};
-        int code = local_request(other, r.method, &r.content, &answer);
-        relay_answer(relay, code, NULL, &answer);
-        return;
-    }
-    r.seq = ++other->dialog.local_seq;
-    if (dialog_send(core, &other->dialog, &other->flow, &r, &relay->req, relay_response, relay) != 0)
-        relay_answer(relay, 500, NULL, NULL);
+    struct passed passed = {.content = r.content};
+    int code = carries_session(&msg->met) ? anchor_pass(leg, other, true, &r.content, &passed) : 0;
+    r.content = passed.content;
+    if (code != 0)
+        relay_answer(relay, code, NULL, NULL);
+    else if (other->kind == LEG_LOCAL)
+        relay_to_local(relay, other, &r);
+    else
+        relay_to_leg(relay, other, &r);
+    passed_deinit(&passed);
 }
 
 /* ---- re-INVITE: a relay whose transactions are the legs' own ---- */
@@ -121,9 +160,11 @@ static void reinvite_response(int err, const struct sip_msg *msg, void *arg)
         return;
     }
     if (err == 0 && msg->scode < 200) {
+        const struct content none = {0};
+        bool anchored = from->anchor != NULL || to->anchor != NULL; /* its SDP waits for the 2xx */
         if (msg->scode > 100)
             (void)reply_passing(core, stack_of(core, &from->flow), &from->st, NULL, from->msg, msg->scode,
-                                msg, NULL, NULL);
+                                msg, NULL, anchored ? &none : NULL);
         return;
     }
     if (err != 0 || msg->scode >= 300) {
@@ -138,7 +179,14 @@ static void reinvite_response(int err, const struct sip_msg *msg, void *arg)
     rf_free(core->mem, to->ack.type);
     rf_free(core->mem, to->ack.body);
     to->ack = (struct acknowledged){.due = true, .seq = to->req_seq};
-    leg_accept(from, msg, NULL);
+    const struct content content = content_of(msg), offered = content_of(from->msg);
+    struct passed passed;
+    int code = anchor_pass(to, from, offered.body.len == 0, &content, &passed);
+    if (code == 0)
+        leg_accept(from, msg, &passed.content);
+    else
+        call_end(to->call, NULL, code, "no common media");
+    passed_deinit(&passed);
 }
 
 static void reinvite_cancelled(void *arg)
@@ -146,6 +194,21 @@ static void reinvite_cancelled(void *arg)
     struct leg *other = call_other(arg);
     if (other != NULL && other->req != NULL)
         sip_request_cancel(other->req); /* its 487 comes back through reinvite_response */
+}
+
+/* 0, or the code to refuse it with. */
+static int reinvite_local(struct leg *leg, struct leg *other, const struct content *offer)
+{
+    struct content answer = {0};
+    struct passed passed;
+    int code = local_request(other, "INVITE", offer, &answer);
+    if (code >= 300)
+        return code;
+    code = anchor_pass(other, leg, offer->body.len == 0, &answer, &passed);
+    if (code == 0)
+        leg_accept(leg, NULL, &passed.content);
+    passed_deinit(&passed);
+    return code;
 }
 
 void relay_reinvite(struct leg *leg, const struct sip_msg *msg)
@@ -169,17 +232,16 @@ void relay_reinvite(struct leg *leg, const struct sip_msg *msg)
     leg->msg = mem_ref((void *)msg);
     (void)sip_treply(&leg->st, sip, msg, 100, "Trying");
     (void)dialog_learn(core, &leg->dialog, msg);
-    if (other->kind == LEG_LOCAL) {
-        struct content answer = {0};
-        int code = local_request(other, "INVITE", &r.content, &answer);
-        if (code < 300)
-            leg_accept(leg, NULL, &answer);
-        else if (leg->st != NULL)
-            (void)sip_treply(&leg->st, sip, msg, (uint16_t)code, fork_reason(code));
-        return;
-    }
+    struct passed passed;
+    int code = anchor_pass(leg, other, true, &r.content, &passed);
+    r.content = passed.content;
     r.seq = other->req_seq = ++other->dialog.local_seq;
-    if (dialog_send(core, &other->dialog, &other->flow, &r, &other->req, reinvite_response, other) != 0 &&
-        leg->st != NULL)
-        (void)sip_treply(&leg->st, sip, msg, 500, "Server Internal Error");
+    if (code == 0 && other->kind == LEG_LOCAL)
+        code = reinvite_local(leg, other, &r.content);
+    else if (code == 0 &&
+             dialog_send(core, &other->dialog, &other->flow, &r, &other->req, reinvite_response, other) != 0)
+        code = 500;
+    passed_deinit(&passed);
+    if (code != 0 && leg->st != NULL)
+        (void)sip_treply(&leg->st, sip, msg, (uint16_t)code, fork_reason(code));
 }

@@ -135,6 +135,23 @@ void side_conn_close(struct core *core, rf_link_id conn)
     channel_send(core->to_node, n);
 }
 
+static void run_hold(void *owner, struct note *note)
+{
+    struct rf_sip *sip = owner;
+    const struct bytes_note *n = (struct bytes_note *)note;
+    rf_node_app_hold(sip->config.node, n->conn, n->len > 0, now_of(sip));
+}
+
+void side_conn_hold(struct core *core, rf_link_id conn, bool held)
+{
+    struct bytes_note *n = channel_note(core->to_node, sizeof(*n), run_hold);
+    if (n == NULL)
+        return; /* asked again at the next message */
+    n->conn = conn;
+    n->len = held;
+    channel_send(core->to_node, n);
+}
+
 /* ---- calls ---- */
 
 struct call_note {

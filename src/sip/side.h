@@ -15,6 +15,7 @@ int side_attach(struct core *core, uint64_t token, size_t index, const struct de
 
 void side_conn_send(struct core *core, rf_link_id conn, struct rf_view bytes);
 void side_conn_close(struct core *core, rf_link_id conn);
+void side_conn_hold(struct core *core, rf_link_id conn, bool held); /* rf_node_app_hold */
 
 /* side_call_changed tells listeners; an incoming call's ringing is told by side_call_ring, answered by local_listeners. */
 void side_call_changed(const struct call *call);

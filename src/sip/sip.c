@@ -7,9 +7,11 @@
 #include "sip/auth.h"
 #include "sip/bridge.h"
 #include "sip/call.h"
+#include "sip/dtls.h"
 #include "sip/node_side.h"
 #include "sip/registrar.h"
 #include "sip/text.h"
+#include "sip/ways.h"
 
 #define DEBUG_MODULE "sip" /* re_dbg.h wants them */
 #define DEBUG_LEVEL  0
@@ -49,6 +51,10 @@ static int core_open(struct rf_sip *sip)
         error = auth_new(core, sip->password, &core->auth);
     if (error == 0 && listen->family != 0)
         error = registrar_new(core, &core->registrar);
+    if (error == 0 && sip->config.crypto != NULL)
+        error = dtls_identity_new(core->mem, &core->identity);
+    if (error == 0 && sip->config.crypto != NULL)
+        error = ways_new(core, sip->config.crypto, sip->config.loopback, &core->ways);
     if (error == 0 && mqueue_alloc(&core->mqueue, on_wake, core) != 0)
         error = RF_ESYSTEM;
     return error;
@@ -61,6 +67,8 @@ static void core_close(struct core *core)
         call_reap(RF_LIST_ENTRY(core->calls.next, struct call, list));
     while (!rf_list_empty(&core->texts))
         text_reap(RF_LIST_ENTRY(core->texts.next, struct text, list));
+    ways_free(core->ways);
+    dtls_identity_free(core->mem, core->identity);
     bridge_free(core, core->bridge);
     registrar_free(core, core->registrar);
     auth_free(core, core->auth);
@@ -318,6 +326,60 @@ void rf_sip_free(struct rf_sip *sip)
     pthread_cond_destroy(&sip->changed);
     pthread_mutex_destroy(&sip->lock);
     rf_free(mem, sip);
+}
+
+/* ---- servers of media ---- */
+
+/* One block: the servers' arrays and strings, copied. */
+struct servers_note {
+    struct note note; /* extra: the strings */
+    struct rf_addr stun[RF_ICE_MAX_STUN];
+    struct rf_sip_turn turn[RF_ICE_MAX_TURN];
+    struct rf_sip_servers servers;
+};
+
+static void run_servers(void *owner, struct note *note)
+{
+    struct core *core = owner;
+    struct servers_note *n = (struct servers_note *)note;
+    if (core->ways != NULL)
+        ways_set_servers(core->ways, &n->servers);
+}
+
+static const char *put_string(char **at, const char *text)
+{
+    char *copy = *at;
+    size_t len = strlen(text) + 1;
+    memcpy(copy, text, len);
+    *at += len;
+    return copy;
+}
+
+int rf_sip_set_servers(struct rf_sip *sip, const struct rf_sip_servers *servers)
+{
+    struct servers_note *n = channel_note(sip->to_sip, sizeof(*n), run_servers);
+    size_t stuns = servers->stun_count < RF_ICE_MAX_STUN ? servers->stun_count : RF_ICE_MAX_STUN;
+    size_t turns = servers->turn_count < RF_ICE_MAX_TURN ? servers->turn_count : RF_ICE_MAX_TURN, len = 1;
+
+    for (size_t i = 0; i < turns; i++)
+        len += strlen(servers->turn[i].user) + strlen(servers->turn[i].password) + 2;
+    char *strings = n != NULL ? rf_zalloc(sip->config.mem, len) : NULL;
+    if (strings == NULL) {
+        rf_free(sip->config.mem, n);
+        return RF_ENOMEM;
+    }
+    n->note.extra = strings;
+    for (size_t i = 0; i < stuns; i++)
+        n->stun[i] = servers->stun[i];
+    for (size_t i = 0; i < turns; i++) {
+        n->turn[i].addr = servers->turn[i].addr;
+        n->turn[i].stream = servers->turn[i].stream;
+        n->turn[i].user = put_string(&strings, servers->turn[i].user);
+        n->turn[i].password = put_string(&strings, servers->turn[i].password);
+    }
+    n->servers = (struct rf_sip_servers){n->stun, stuns, n->turn, turns};
+    channel_send(sip->to_sip, n);
+    return 0;
 }
 
 struct rf_addr rf_sip_listening(const struct rf_sip *sip)

@@ -6,7 +6,8 @@
  * A call's journey, caller's side: phone -> INVITE, authenticated -> [node's thread] rf_node_whois -> rf_node_app_attach to each device ->
  * INVITE to each (fork) -> 180/183 passed on -> the first 2xx wins, the others are cancelled. Callee's side: application connection whose
  * certificate names the caller -> INVITE, its From checked against that name -> all phones ring, `call` event to whoever listens at the
- * control socket -> the first answer wins. SDP passes untouched: media flows between the phones. docs/protocol/sip.md has the details.
+ * control socket -> the first answer wins. Media: a phone speaks plain RTP with its own node; between the nodes it is SRTP over ICE (anchor.h).
+ * docs/protocol/sip.md has the details.
  *
  * Commands added to `control`: message, call, answer, hangup, calls, phones, forward. Events: message, call.
  * Everything here is called in the thread that runs the node (`poster` brings the other thread's work there).
@@ -18,6 +19,7 @@
 #include "base/counter.h"
 #include "base/log.h"
 #include "control/control.h"
+#include "crypto/crypto.h"
 #include "node/node.h"
 
 struct rf_sip; /* opaque, owned */
@@ -36,6 +38,22 @@ struct rf_poster {
 #define RF_SIP_APPLICATION  5060
 #define RF_SIPS_APPLICATION 5061
 
+/*
+ * Whom the media of calls to other nodes ask for addresses and relays. Addresses and strings are borrowed for the call. More servers than ice/ takes
+ * (RF_ICE_MAX_STUN, RF_ICE_MAX_TURN) are left out.
+ */
+struct rf_sip_turn {
+    struct rf_addr addr;
+    bool stream; /* TCP, for machines whose UDP gets no answers; else UDP */
+    const char *user, *password;
+};
+struct rf_sip_servers {
+    const struct rf_addr *stun;
+    size_t stun_count;
+    const struct rf_sip_turn *turn;
+    size_t turn_count;
+};
+
 struct rf_sip_config {
     struct rf_mem *mem;   /* borrowed; used by both threads, so it must be safe for that (rf_mem_system is) */
     struct rf_log *log;   /* borrowed, may be NULL; used in the node's thread only */
@@ -48,6 +66,10 @@ struct rf_sip_config {
         listen; /* where phones register, UDP and TCP; port 0: the kernel's choice; family 0: no phone side */
     struct rf_addr
         media; /* IP address that the daemon's own calls offer for RTP (port ignored); family 0: 127.0.0.1 */
+    struct rf_crypto *
+        crypto; /* borrowed, the SIP thread's alone: media to other nodes are anchored (anchor.h); NULL: they go as the SDPs say */
+    bool
+        loopback; /* media may take addresses of the loopback interface (they do when the machine has no others) */
     const char *user; /* "alice@example.org", copied: the only user that phones register for */
     const char
         *password; /* of the phones, copied and wiped; not NULL and not empty when there is a phone side */
@@ -72,6 +94,9 @@ int rf_sip_new(const struct rf_sip_config *config, struct rf_sip **out, char *er
  * farewells to leave) and frees all. Before rf_control_free and rf_node_free; no command and no input to the node in between.
  */
 void rf_sip_free(struct rf_sip *sip);
+
+/* rf_sip_set_servers replaces the servers; what goes over a relay that is not among them any more ends. Errors: RF_ENOMEM nothing is changed. */
+int rf_sip_set_servers(struct rf_sip *sip, const struct rf_sip_servers *servers);
 
 /* rf_sip_listening is where phones register, with the port that was chosen; family 0: no phone side. */
 struct rf_addr rf_sip_listening(const struct rf_sip *sip);

@@ -12,6 +12,10 @@
 #define DIAL_RETRY_US 1000000 /* Linux: SYN again after 1, 2, 4 ... s */
 #define DATA_RETRY_US 400000
 #define RETRY_MAX_US  60000000
+#define TRIES_MAX     16
+#define PORT_FIRST    32768 /* of dials; like Linux's */
+#define PORT_COUNT    28000
+#define ACK_LEN       52 /* an acknowledgement with its headers */
 
 /* ---- the table of ends ---- */
 
@@ -26,6 +30,17 @@ struct sim_end *sim_end_at(const struct sim_shard *s, struct sim_ref ref)
         return NULL;
     struct sim_end *end = end_of_slot(s, ref.slot);
     return end->gen == ref.gen && end->state != SIM_END_FREE ? end : NULL;
+}
+
+bool sim_conn_linked(const struct sim_node *n, uint32_t peer)
+{
+    for (uint32_t at = n->first_end; at != 0;) {
+        const struct sim_end *end = end_of_slot(n->shard, at - 1);
+        if (end->peer_node == peer && end->state == SIM_END_OPEN)
+            return true;
+        at = end->next_of_node;
+    }
+    return false;
 }
 
 static size_t hash_of(const struct sim_shard *s, uint32_t node, rf_link_id flow)
@@ -97,7 +112,7 @@ static struct sim_end *end_new(struct sim_node *n, rf_link_id flow, enum sim_end
         .node = n->index,
         .peer_node = peer != NULL ? peer->index : UINT32_MAX,
         .flow = flow,
-        .state = (uint8_t)state,
+        .state = (unsigned)state & 7,
         .latency_us = peer != NULL ? sim_latency(&s->sim->scenario.net, &n->place, &peer->place) : 0,
         .next_of_node = n->first_end,
     };
@@ -141,14 +156,28 @@ static bool blocked(const struct sim_node *from, const struct sim_node *to)
 }
 
 /* When something that leaves at `at_us` arrives at the other end: never before what went before it. */
-static uint64_t arrival(struct sim_node *n, struct sim_end *end, uint64_t at_us)
+static uint64_t arrival(struct sim_node *n, struct sim_end *end, uint64_t late_us, uint64_t at_us)
 {
     const struct rf_sim *sim = n->shard->sim;
-    uint64_t us = at_us + sim_net_delay(&sim->scenario.net, end->latency_us, sim->loss, &n->network);
+    uint64_t us =
+        at_us + late_us + sim_net_delay(&sim->scenario.net, end->latency_us, sim->loss, &n->network);
     if (us < end->last_us)
         us = end->last_us;
     end->last_us = us;
     return us;
+}
+
+/* Sends e, which is taken, to the other end of a connection. False: the box that n is behind dropped it. */
+static bool post(struct sim_node *n, struct sim_end *end, struct sim_event *e, uint8_t flags,
+                 uint64_t late_us, uint64_t at_us)
+{
+    uint16_t own = end->dialled ? end->port : SIM_PORT, other = end->dialled ? SIM_PORT : end->port;
+    if (!sim_border_out(n, e, end->peer_node, own, other, flags)) {
+        sim_event_free(n->shard, e);
+        return false;
+    }
+    sim_event_post(n, e, end->peer_node, arrival(n, end, late_us, at_us));
+    return true;
 }
 
 /* An answer to an end that we know by an event only. */
@@ -163,19 +192,24 @@ static void answer(struct sim_node *n, enum sim_event_type type, const struct si
     e->end = to->peer;
     e->peer = self;
     uint32_t latency = sim_latency(&sim->scenario.net, &n->place, &peer->place);
-    sim_event_post(n, e, to->src, n->shard->now_us + latency);
+    if (sim_border_out(n, e, to->src, to->to_port, to->from_port,
+                       type == SIM_EVENT_ACCEPTED ? 0 : SIM_NAT_END))
+        sim_event_post(n, e, to->src, n->shard->now_us + latency);
+    else
+        sim_event_free(n->shard, e);
 }
 
 static void retry_later(struct sim_node *n, struct sim_end *end, struct sim_ref ref, uint64_t first_us)
 {
     if (end->retrying)
         return;
-    uint64_t pause = first_us << (end->tries < 16 ? end->tries : 16);
+    uint64_t pause = first_us << end->tries;
     struct sim_event *e = sim_event_new(n->shard, SIM_EVENT_RETRY);
     e->end = ref;
     e->life = n->life;
     end->retrying = true;
-    end->tries++;
+    if (end->tries < TRIES_MAX)
+        end->tries++;
     sim_event_post(n, e, n->index, n->shard->now_us + (pause < RETRY_MAX_US ? pause : RETRY_MAX_US));
 }
 
@@ -189,19 +223,36 @@ static void send_syn(struct sim_node *n, struct sim_end *end, struct sim_ref ref
     }
     struct sim_event *e = sim_event_new(n->shard, SIM_EVENT_DIAL);
     e->peer = ref;
-    sim_event_post(n, e, end->peer_node, arrival(n, end, at_us));
+    post(n, end, e, SIM_NAT_SYN, 0, at_us);
 }
 
 void sim_conn_dial(struct sim_node *n, rf_link_id flow, const struct rf_addr *addr, uint64_t at_us)
 {
-    const struct sim_node *peer = sim_node_at(n->shard->sim, addr);
+    const struct sim_node *peer = sim_node_at(n, addr);
     struct sim_ref ref;
     struct sim_end *end = end_find(n, flow, &ref);
     if (end != NULL) /* the address before this one of the same link */
         end_free(n, end, ref);
     end = end_new(n, flow, SIM_END_DIALLING, peer, &ref);
-    if (peer != NULL && peer->dialable && peer != n)
+    end->dialled = true;
+    end->port = (uint16_t)(PORT_FIRST + n->seq % PORT_COUNT);
+    if (peer != NULL && peer != n)
         send_syn(n, end, ref, at_us); /* else nobody ever answers */
+}
+
+/* The network may deliver it twice or late: that costs links their time, and the sender's what it sends again. */
+static uint64_t mishaps(struct sim_node *n, const struct sim_end *end, struct sim_event *e, uint64_t bps)
+{
+    const struct rf_sim *sim = n->shard->sim;
+    uint32_t resent;
+    uint64_t late =
+        sim_net_late(&sim->scenario.net, end->latency_us, sim->reorder, e->len, &n->network, &resent);
+    n->up_free_us += resent * UINT64_C(8000000) / bps;
+    if (resent > 0)
+        e->marks |= SIM_MARK_RESENT;
+    if (sim->duplicate > 0 && sim_draw_unit(&n->network) < sim->duplicate)
+        e->marks |= SIM_MARK_TWICE;
+    return late;
 }
 
 static void send_data(struct sim_node *n, struct sim_end *end, struct sim_ref ref, struct rf_view v,
@@ -209,7 +260,7 @@ static void send_data(struct sim_node *n, struct sim_end *end, struct sim_ref re
 {
     struct sim_shard *s = n->shard;
     const struct rf_sim_net_config *net = &s->sim->scenario.net;
-    uint64_t bps = n->super ? net->super_up_bps : net->client_up_bps;
+    uint64_t bps = n->super ? (uint64_t)((double)net->super_up_bps * sim_power(n)) : net->client_up_bps;
     struct sim_event *e = sim_event_new(s, SIM_EVENT_DATA);
     e->bytes = rf_memdup(s->sim->config.mem, v.p, v.len);
     RF_ASSERT(e->bytes != NULL);
@@ -220,9 +271,10 @@ static void send_data(struct sim_node *n, struct sim_end *end, struct sim_ref re
     n->up_free_us = gone;
     n->now.bytes_out += (uint32_t)v.len;
     s->bytes += v.len;
-    s->tally.client_bytes += n->super ? 0 : v.len;
+    s->tally.client_bytes += sim_is_super(n) ? 0 : v.len;
     end->sent_len += e->len;
-    sim_event_post(n, e, end->peer_node, arrival(n, end, gone));
+    uint64_t late = mishaps(n, end, e, bps);
+    post(n, end, e, 0, late, gone);
 }
 
 /* Sends what the node has for the flow, as far as the window goes (all: beyond it). */
@@ -260,13 +312,37 @@ void sim_conn_output(struct sim_node *n, rf_link_id flow, uint64_t at_us)
         rf_node_output_done(n->node, flow, rf_node_output(n->node, flow).len);
 }
 
+bool sim_conn_inject(struct sim_node *n, struct sim_ref ref, struct rf_view bytes)
+{
+    struct sim_shard *s = n->shard;
+    struct sim_end *end = sim_end_at(s, ref);
+    if (end == NULL || end->state != SIM_END_OPEN || end->output ||
+        end->sent_len + bytes.len > s->sim->scenario.net.window_len ||
+        blocked(n, &s->sim->nodes[end->peer_node]))
+        return false;
+    send_data(n, end, ref, bytes, s->now_us + s->cost_ns / 1000);
+    return true;
+}
+
+size_t sim_conn_talking(const struct sim_node *n, struct sim_ref *out, size_t max)
+{
+    size_t count = 0;
+    for (uint32_t at = n->first_end; at != 0 && count < max;) {
+        const struct sim_end *end = end_of_slot(n->shard, at - 1);
+        if (end->talking && end->state == SIM_END_OPEN)
+            out[count++] = (struct sim_ref){at - 1, end->gen};
+        at = end->next_of_node;
+    }
+    return count;
+}
+
 static void send_close(struct sim_node *n, struct sim_end *end, uint64_t at_us)
 {
     if (end->state != SIM_END_OPEN || blocked(n, &n->shard->sim->nodes[end->peer_node]))
         return;
     struct sim_event *e = sim_event_new(n->shard, SIM_EVENT_CLOSE);
     e->end = end->peer;
-    sim_event_post(n, e, end->peer_node, arrival(n, end, at_us));
+    post(n, end, e, SIM_NAT_END, 0, at_us);
 }
 
 void sim_conn_close(struct sim_node *n, rf_link_id flow, uint64_t at_us)
@@ -302,13 +378,12 @@ static void on_dial(struct sim_node *n, const struct sim_event *e)
     const struct sim_node *peer = &s->sim->nodes[e->src];
     struct sim_ref none = {0, 0}, ref;
     rf_link_id flow;
-    if (n->node == NULL) {
+    if (n->node == NULL || e->to_port != SIM_PORT) {
         if (!n->dark)
             answer(n, SIM_EVENT_REFUSED, e, none);
         return;
     }
-    struct rf_addr remote = sim_addr_of(peer), local = sim_addr_of(n);
-    remote.port = (uint16_t)(32768 + e->seq % 28000);
+    struct rf_addr remote = sim_remote_of(n, e), local = sim_host_addr(n);
     if (rf_node_accept(n->node, &remote, &local, sim_node_now(n, s->now_us), &flow) != 0) {
         s->tally.refused++;
         answer(n, SIM_EVENT_REFUSED, e, none);
@@ -316,6 +391,7 @@ static void on_dial(struct sim_node *n, const struct sim_event *e)
     }
     struct sim_end *end = end_new(n, flow, SIM_END_OPEN, peer, &ref);
     end->peer = e->peer;
+    end->port = e->from_port;
     answer(n, SIM_EVENT_ACCEPTED, e, ref);
 }
 
@@ -328,32 +404,48 @@ static void on_accepted(struct sim_node *n, const struct sim_event *e)
             answer(n, SIM_EVENT_CLOSE, e, none);
         return;
     }
-    struct rf_addr local = sim_addr_of(n);
+    struct rf_addr local = sim_host_addr(n);
+    local.port = end->port;
     end->state = SIM_END_OPEN;
     end->peer = e->peer;
     end->tries = 0;
     rf_node_connected(n->node, end->flow, &local, sim_node_now(n, n->shard->now_us));
 }
 
+/* The end that e is for. NULL: there is none any more, or a box has changed the port that the other side comes from: then it is told
+ * (reset). */
+static struct sim_end *end_for(struct sim_node *n, const struct sim_event *e)
+{
+    struct sim_ref none = {0, 0};
+    struct sim_end *end = sim_end_at(n->shard, e->end);
+    if (end != NULL && n->node != NULL && (end->dialled || end->port == e->from_port))
+        return end;
+    n->shard->tally.nat_reset += end != NULL && n->node != NULL;
+    if (!n->dark)
+        answer(n, SIM_EVENT_CLOSE, e, none); /* finds nobody if the peer has closed itself */
+    return NULL;
+}
+
 static void on_data(struct sim_node *n, const struct sim_event *e)
 {
     struct sim_shard *s = n->shard;
-    struct sim_ref none = {0, 0};
-    struct sim_end *end = sim_end_at(s, e->end);
-    if (end == NULL || n->node == NULL) {
-        if (!n->dark)
-            answer(n, SIM_EVENT_CLOSE, e, none); /* finds nobody if the peer has closed itself */
+    struct sim_end *end = end_for(n, e);
+    if (end == NULL)
         return;
-    }
+    if ((e->marks & SIM_MARK_TWICE) != 0)
+        n->up_free_us += ACK_LEN * UINT64_C(8000000) /
+                         (n->super ? s->sim->scenario.net.super_up_bps : s->sim->scenario.net.client_up_bps);
     end->read_len += e->len;
     if (end->read_len >= s->sim->scenario.net.window_len / 2) {
         struct sim_event *credit = sim_event_new(s, SIM_EVENT_CREDIT);
         credit->end = end->peer;
         credit->number = end->read_len;
         end->read_len = 0;
-        sim_event_post(n, credit, end->peer_node, arrival(n, end, s->now_us));
+        post(n, end, credit, 0, 0, s->now_us);
     }
+    s->reading = e->end;
     rf_node_input(n->node, end->flow, rf_view_of(e->bytes, e->len), sim_node_now(n, s->now_us));
+    s->reading = (struct sim_ref){0, 0};
 }
 
 static void on_close(struct sim_node *n, const struct sim_event *e, int reason)
@@ -370,7 +462,7 @@ static void on_close(struct sim_node *n, const struct sim_event *e, int reason)
 static void on_credit(struct sim_node *n, const struct sim_event *e)
 {
     struct sim_end *end = sim_end_at(n->shard, e->end);
-    if (end == NULL)
+    if (end == NULL || (end = end_for(n, e)) == NULL)
         return;
     end->sent_len -= e->number < end->sent_len ? e->number : end->sent_len;
     if (end->output && n->node != NULL)

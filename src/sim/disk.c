@@ -2,100 +2,139 @@
 #include "base/assert.h"
 #include "sim/world.h"
 
-/* One row, or in a commit the order to delete one. Bytes: the key (resource, kind, slot). */
-struct sim_row {
-    struct rf_map_node node;
-    struct sim_blob *cert, *data; /* NULL: delete */
-    uint64_t generation, storage_time_ms, expires_ms;
+/*
+ * What a row says, but for what differs between replicas: interned, so that those of one shard have it once. Most values are certificates, and the signer's
+ * own: where the data contain cert's bytes, at cert_at, these are left out. Bytes: the key (resource, kind, slot).
+ */
+struct text {
+    struct rf_cert *cert;     /* NULL: the order to delete */
+    struct rf_interned *data; /* the slot again, then the data: as the storage of a node holds it */
+    uint64_t storage_time_ms;
+    uint32_t cert_at; /* UINT32_MAX: not in there */
     uint32_t kind;
-    uint16_t slot_len;
-    uint8_t resource_len, replica_number;
+    uint16_t key_len;
+    uint8_t resource_len;
+    uint8_t zero[5]; /* all bytes are compared */
     uint8_t bytes[];
 };
+#define TEXT_HEAD_LEN offsetof(struct text, bytes)
 
-static struct rf_view blob_key(const struct rf_map_node *node)
+struct sim_row {
+    struct rf_map_node node;
+    struct rf_interned *blob; /* struct text */
+    uint64_t generation, expires_ms;
+    uint8_t replica_number;
+};
+
+static const struct text *text_of(const struct sim_row *row)
 {
-    const struct sim_blob *b = RF_CONTAINER(node, struct sim_blob, node);
-    return rf_view_of(b->bytes, b->len);
+    return (const struct text *)(const void *)row->blob->bytes;
 }
 
 static struct rf_view row_key(const struct rf_map_node *node)
 {
-    const struct sim_row *r = RF_CONTAINER(node, struct sim_row, node);
-    return rf_view_of(r->bytes, (size_t)r->resource_len + 4 + r->slot_len);
+    const struct text *text = text_of(RF_CONTAINER(node, struct sim_row, node));
+    return rf_view_of(text->bytes, text->key_len);
 }
 
-void sim_blobs_init(struct sim_shard *shard)
+struct rf_cert *sim_cert_get(struct sim_shard *shard, struct rf_view der)
 {
-    const uint64_t seed[2] = {1, 2};
-    rf_map_init(&shard->blobs, shard->sim->config.mem, seed, blob_key);
-}
-
-struct sim_blob *sim_blob_get(struct sim_shard *shard, struct rf_view bytes)
-{
-    struct rf_map_node *found = rf_map_find(&shard->blobs, bytes);
-    struct sim_blob *b = found != NULL ? RF_CONTAINER(found, struct sim_blob, node) : NULL;
-    if (b == NULL) {
-        b = rf_zalloc(shard->sim->config.mem, sizeof(*b) + bytes.len);
-        RF_ASSERT(b != NULL);
-        b->len = (uint32_t)bytes.len;
-        if (bytes.len > 0)
-            memcpy(b->bytes, bytes.p, bytes.len);
-        RF_ASSERT(rf_map_insert(&shard->blobs, &b->node) == 0);
-    }
-    b->refs++;
-    return b;
-}
-
-void sim_blob_put(struct sim_shard *shard, struct sim_blob *b)
-{
-    if (b == NULL || --b->refs > 0)
-        return;
-    rf_map_remove(&shard->blobs, &b->node);
-    rf_free(shard->sim->config.mem, b);
+    struct rf_cert *cert;
+    uint64_t cost_ns = shard->cost_ns;
+    RF_ASSERT(rf_cert_decode(shard->crypto, der, shard->conf->overlay, shard->conf->id_len, &cert) == 0);
+    shard->cost_ns = cost_ns;
+    return cert;
 }
 
 static void row_free(struct sim_node *n, struct sim_row *row)
 {
-    sim_blob_put(n->shard, row->cert);
-    sim_blob_put(n->shard, row->data);
-    rf_free(n->shard->sim->config.mem, row);
+    struct rf_intern *values = &n->shard->values;
+    const struct text text = *text_of(row);
+    if (rf_intern_put(values, row->blob)) {
+        rf_cert_release(text.cert);
+        (void)rf_intern_put(values, text.data);
+    }
+    rf_free(n->shard->mem, row);
 }
 
-static uint8_t *put(uint8_t *at, struct rf_view v)
+static uint32_t find_bytes(struct rf_view in, struct rf_view what)
 {
-    if (v.len > 0)
-        memcpy(at, v.p, v.len);
-    return at + v.len;
+    for (size_t at = 0; what.len > 0 && at + what.len <= in.len; at++)
+        if (in.p[at] == what.p[0] && memcmp(in.p + at, what.p, what.len) == 0)
+            return (uint32_t)at;
+    return UINT32_MAX;
+}
+
+static struct rf_interned *buf_get(struct sim_shard *shard)
+{
+    RF_ASSERT(rf_buf_error(&shard->record) == 0);
+    struct rf_interned *bytes = rf_intern_get(&shard->values, rf_buf_view(&shard->record));
+    RF_ASSERT(bytes != NULL);
+    return bytes;
+}
+
+/* The slot, then the data without the certificate at cert_at. */
+static struct rf_interned *data_get(struct sim_shard *shard, const struct rf_record *r, uint32_t cert_at)
+{
+    struct rf_buf *buf = &shard->record;
+    rf_buf_reset(buf);
+    rf_buf_view_put(buf, r->slot);
+    if (cert_at == UINT32_MAX) {
+        rf_buf_view_put(buf, r->stored_data);
+    } else {
+        size_t behind = cert_at + r->cert.len;
+        rf_buf_put(buf, r->stored_data.p, cert_at);
+        rf_buf_put(buf, r->stored_data.p + behind, r->stored_data.len - behind);
+    }
+    return buf_get(shard);
+}
+
+static struct rf_interned *text_get(struct sim_shard *shard, const struct rf_persist_op *op)
+{
+    const struct rf_record *r = &op->record;
+    struct rf_buf *buf = &shard->record;
+    struct text text;
+    memset(&text, 0, sizeof(text));
+    text.kind = r->kind;
+    text.resource_len = (uint8_t)r->resource.len;
+    text.key_len = (uint16_t)(r->resource.len + 4 + r->slot.len);
+    text.cert_at = UINT32_MAX;
+    if (op->type == RF_PERSIST_PUT) {
+        text.cert = sim_cert_get(shard, r->cert);
+        text.storage_time_ms = r->storage_time_ms;
+        text.cert_at = find_bytes(r->stored_data, r->cert);
+        text.data = data_get(shard, r, text.cert_at);
+    }
+    rf_buf_reset(buf);
+    rf_buf_put(buf, &text, TEXT_HEAD_LEN);
+    rf_buf_view_put(buf, r->resource);
+    rf_buf_put(buf, &text.kind, 4);
+    rf_buf_view_put(buf, r->slot);
+    struct rf_interned *blob = buf_get(shard);
+    if (blob->refs > 1) { /* it has its references already */
+        rf_cert_release(text.cert);
+        (void)rf_intern_put(&shard->values, text.data);
+    }
+    return blob;
 }
 
 static struct sim_row *row_of(struct sim_node *n, const struct rf_persist_op *op)
 {
-    const struct rf_record *r = &op->record;
-    struct sim_row *row =
-        rf_zalloc(n->shard->sim->config.mem, sizeof(*row) + r->resource.len + 4 + r->slot.len);
+    struct sim_row *row = rf_zalloc(n->shard->mem, sizeof(*row));
     RF_ASSERT(row != NULL);
-    row->kind = r->kind;
-    row->resource_len = (uint8_t)r->resource.len;
-    row->slot_len = (uint16_t)r->slot.len;
-    uint8_t *at = put(row->bytes, r->resource);
-    at = put(at, rf_view_of(&row->kind, 4));
-    put(at, r->slot);
-    if (op->type != RF_PERSIST_PUT)
-        return row;
-    row->data = sim_blob_get(n->shard, r->stored_data);
-    row->cert = sim_blob_get(n->shard, r->cert);
-    row->generation = r->generation;
-    row->storage_time_ms = r->storage_time_ms;
-    row->expires_ms = r->expires_ms;
-    row->replica_number = r->replica_number;
+    row->blob = text_get(n->shard, op);
+    if (op->type == RF_PERSIST_PUT) {
+        row->generation = op->record.generation;
+        row->expires_ms = op->record.expires_ms;
+        row->replica_number = op->record.replica_number;
+    }
     return row;
 }
 
 struct sim_commit *sim_disk_prepare(struct sim_node *n, const struct rf_persist_op *ops, size_t count,
                                     uint64_t token)
 {
-    struct rf_mem *mem = n->shard->sim->config.mem;
+    struct rf_mem *mem = n->shard->mem;
     bool disk = n->shard->sim->scenario.disk;
     struct sim_commit *c = rf_zalloc(mem, sizeof(*c));
     RF_ASSERT(c != NULL);
@@ -115,13 +154,13 @@ void sim_commit_free(struct sim_node *n, struct sim_commit *c)
     for (size_t i = 0; i < c->count; i++)
         if (c->rows[i] != NULL)
             row_free(n, c->rows[i]);
-    rf_free(n->shard->sim->config.mem, c->rows);
-    rf_free(n->shard->sim->config.mem, c);
+    rf_free(n->shard->mem, c->rows);
+    rf_free(n->shard->mem, c);
 }
 
 void sim_disk_commit(struct sim_node *n, struct sim_commit *c)
 {
-    struct rf_mem *mem = n->shard->sim->config.mem;
+    struct rf_mem *mem = n->shard->mem;
     const uint64_t seed[2] = {3, 4};
     if (n->disk == NULL && c->count > 0) {
         n->disk = rf_zalloc(mem, sizeof(*n->disk));
@@ -135,7 +174,7 @@ void sim_disk_commit(struct sim_node *n, struct sim_commit *c)
             rf_map_remove(&n->disk->rows, old);
             row_free(n, RF_CONTAINER(old, struct sim_row, node));
         }
-        if (row->cert == NULL)
+        if (text_of(row)->cert == NULL)
             continue;
         RF_ASSERT(rf_map_insert(&n->disk->rows, &row->node) == 0);
         c->rows[i] = NULL;
@@ -145,22 +184,34 @@ void sim_disk_commit(struct sim_node *n, struct sim_commit *c)
 
 void sim_disk_load(struct sim_node *n)
 {
+    struct rf_buf data;
     if (n->disk == NULL)
         return;
+    rf_buf_init(&data, n->shard->mem, SIZE_MAX);
     for (struct rf_map_node *it = NULL; (it = rf_map_next(&n->disk->rows, it)) != NULL;) {
         const struct sim_row *row = RF_CONTAINER(it, struct sim_row, node);
-        const uint8_t *slot = row->bytes + row->resource_len + 4;
-        struct rf_record record = {.resource = rf_view_of(row->bytes, row->resource_len),
-                                   .kind = row->kind,
-                                   .slot = rf_view_of(slot, row->slot_len),
+        const struct text *text = text_of(row);
+        const uint8_t *slot = text->bytes + text->resource_len + 4;
+        size_t slot_len = text->key_len - text->resource_len - 4u;
+        struct rf_view rest = rf_view_of(text->data->bytes + slot_len, text->data->len - slot_len);
+        size_t front = text->cert_at < rest.len ? text->cert_at : rest.len;
+        rf_buf_reset(&data);
+        rf_buf_put(&data, rest.p, front);
+        if (text->cert_at != UINT32_MAX)
+            rf_buf_view_put(&data, text->cert->x509.der);
+        rf_buf_put(&data, rest.p + front, rest.len - front);
+        struct rf_record record = {.resource = rf_view_of(text->bytes, text->resource_len),
+                                   .kind = text->kind,
+                                   .slot = rf_view_of(slot, slot_len),
                                    .generation = row->generation,
-                                   .storage_time_ms = row->storage_time_ms,
+                                   .storage_time_ms = text->storage_time_ms,
                                    .expires_ms = row->expires_ms,
                                    .replica_number = row->replica_number,
-                                   .stored_data = rf_view_of(row->data->bytes, row->data->len),
-                                   .cert = rf_view_of(row->cert->bytes, row->cert->len)};
+                                   .stored_data = rf_buf_view(&data),
+                                   .cert = text->cert->x509.der};
         (void)rf_node_load(n->node, &record); /* expired ones are refused, as on a real disk */
     }
+    rf_buf_deinit(&data);
 }
 
 void sim_disk_wipe(struct sim_node *n)
@@ -170,6 +221,6 @@ void sim_disk_wipe(struct sim_node *n)
     for (struct rf_map_node *it; (it = rf_map_drain(&n->disk->rows)) != NULL;)
         row_free(n, RF_CONTAINER(it, struct sim_row, node));
     rf_map_deinit(&n->disk->rows);
-    rf_free(n->shard->sim->config.mem, n->disk);
+    rf_free(n->shard->mem, n->disk);
     n->disk = NULL;
 }

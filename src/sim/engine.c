@@ -9,12 +9,13 @@
  *     data: head of 5 bytes, payload, 17 bytes of tag and padding
  *
  * Every message: u8 type | u24 length of all that follows the head | u8 flags | body. Filler makes up the size of the real thing. A resuming client shows its
- * certificate in its hello: it stands for the ticket's content. Certificates are interned per shard.
+ * certificate in its hello: it stands for the ticket's content. Certificates are the decoded ones of ident/.
  *
  * It also counts what passes: frames of RELOAD are read as they are written (method, size, hops of answers).
  */
 #include "base/assert.h"
 #include "sim/world.h"
+#include "wire/frame.h"
 
 #define HEAD_LEN      5
 #define DATA_TAIL_LEN 17
@@ -42,13 +43,13 @@ enum message_type {
 
 struct session {
     uint64_t key, ticket;
-    struct sim_blob *peer;
+    struct rf_cert *peer;
 };
 
 struct rf_engine {
     const struct rf_env *env;
     struct sim_shard *shard;
-    struct sim_blob *cert;
+    struct rf_cert *cert;
     uint64_t ticket_key; /* what our tickets are good for: this life of the node */
     struct session *sessions;
     uint32_t session_count, session_next;
@@ -56,7 +57,7 @@ struct rf_engine {
 
 struct rf_channel {
     struct rf_engine *engine;
-    struct sim_blob *peer;
+    struct rf_cert *peer;
     uint8_t *pending; /* a handshake message that is not all there */
     uint32_t pending_len;
     uint32_t left, tail; /* of the data record that is being read */
@@ -64,10 +65,11 @@ struct rf_channel {
     uint8_t head[HEAD_LEN], head_len;
     uint8_t state; /* enum rf_channel_state */
     bool server : 1, resumed : 1;
-    uint8_t offered; /* bits: 1 reload, 2 sip/2 */
+    bool held : 1;   /* a liar's: the data record is collected in pending */
+    uint8_t offered; /* bits: alpn_names */
 };
 
-static const char *const alpn_names[] = {"reload", "sip/2"};
+static const char *const alpn_names[] = {"reload-brief", "reload", "sip/2"}; /* the first wins */
 
 /* ---- engine ---- */
 
@@ -81,7 +83,7 @@ static int engine_new(const struct rf_env *env, const struct rf_view *certs, siz
         return RF_ENOMEM;
     engine->env = env;
     engine->shard = sim_host_of_rng(env->secret)->shard;
-    engine->cert = sim_blob_get(engine->shard, certs[0]);
+    engine->cert = sim_cert_get(engine->shard, certs[0]);
     engine->ticket_key = rf_rng_u64(env->secret) | 1;
     *out = engine;
     return 0;
@@ -90,7 +92,7 @@ static int engine_new(const struct rf_env *env, const struct rf_view *certs, siz
 static void sessions_forget(struct rf_engine *engine)
 {
     for (uint32_t i = 0; i < engine->session_count; i++)
-        sim_blob_put(engine->shard, engine->sessions[i].peer);
+        rf_cert_release(engine->sessions[i].peer);
     rf_free(engine->env->mem, engine->sessions);
     engine->sessions = NULL;
     engine->session_count = engine->session_next = 0;
@@ -101,7 +103,7 @@ static void engine_free(struct rf_engine *engine)
     if (engine == NULL)
         return;
     sessions_forget(engine);
-    sim_blob_put(engine->shard, engine->cert);
+    rf_cert_release(engine->cert);
     rf_free(engine->env->mem, engine);
 }
 
@@ -110,8 +112,8 @@ static int engine_set_identity(struct rf_engine *engine, const struct rf_view *c
 {
     (void)key_pem;
     RF_ASSERT(cert_count == 1);
-    sim_blob_put(engine->shard, engine->cert);
-    engine->cert = sim_blob_get(engine->shard, certs[0]);
+    rf_cert_release(engine->cert);
+    engine->cert = sim_cert_get(engine->shard, certs[0]);
     sessions_forget(engine);
     return 0;
 }
@@ -124,7 +126,7 @@ static struct session *session_find(struct rf_engine *engine, uint64_t key)
     return NULL;
 }
 
-static void session_put(struct rf_engine *engine, uint64_t key, uint64_t ticket, struct sim_blob *peer)
+static void session_put(struct rf_engine *engine, uint64_t key, uint64_t ticket, struct rf_cert *peer)
 {
     struct session *s = session_find(engine, key);
     if (s == NULL && engine->session_count < SESSIONS_MAX) {
@@ -138,9 +140,8 @@ static void session_put(struct rf_engine *engine, uint64_t key, uint64_t ticket,
     } else if (s == NULL) {
         s = &engine->sessions[engine->session_next++ % SESSIONS_MAX];
     }
-    peer->refs++;
-    sim_blob_put(engine->shard, s->peer);
-    *s = (struct session){key, ticket, peer};
+    rf_cert_release(s->peer);
+    *s = (struct session){key, ticket, rf_cert_hold(peer)};
 }
 
 /* ---- channel ---- */
@@ -169,14 +170,14 @@ static void channel_free(struct rf_channel *channel)
     if (channel == NULL)
         return;
     struct rf_mem *mem = channel->engine->env->mem;
-    sim_blob_put(channel->engine->shard, channel->peer);
+    rf_cert_release(channel->peer);
     rf_free(mem, channel->pending);
     rf_free(mem, channel);
 }
 
 /* A handshake message: flags, a number, a byte, a certificate (NULL: none) and filler. */
 static int put_message(struct rf_channel *channel, enum message_type type, uint8_t flags, uint64_t number,
-                       const struct sim_blob *cert, size_t filler_len, struct rf_buf *wire)
+                       const struct rf_cert *cert, size_t filler_len, struct rf_buf *wire)
 {
     size_t before = wire->len;
     rf_buf_u8(wire, (uint8_t)type);
@@ -184,7 +185,7 @@ static int put_message(struct rf_channel *channel, enum message_type type, uint8
     rf_buf_u8(wire, flags);
     rf_buf_u64(wire, number);
     rf_buf_u8(wire, channel->offered);
-    rf_buf_v(wire, 2, cert != NULL ? rf_view_of(cert->bytes, cert->len) : rf_view_of(NULL, 0));
+    rf_buf_v(wire, 2, cert != NULL ? cert->x509.der : rf_view_of(NULL, 0));
     uint8_t *filler = rf_buf_reserve(wire, filler_len);
     if (filler != NULL)
         memset(filler, 0, filler_len);
@@ -197,6 +198,9 @@ static int channel_start(struct rf_channel *channel, struct rf_buf *wire)
 {
     const struct session *s =
         channel->resume_key != 0 ? session_find(channel->engine, channel->resume_key) : NULL;
+    if (s != NULL) { /* the session may be given up for another before the answer comes */
+        channel->peer = rf_cert_hold(s->peer);
+    }
     return put_message(channel, MESSAGE_HELLO, 0, s != NULL ? s->ticket : 0,
                        s != NULL ? channel->engine->cert : NULL, HELLO_LEN, wire);
 }
@@ -208,8 +212,16 @@ static void charge(struct rf_channel *channel, uint64_t us)
 
 static void take_peer(struct rf_channel *channel, struct rf_view cert)
 {
-    sim_blob_put(channel->engine->shard, channel->peer);
-    channel->peer = sim_blob_get(channel->engine->shard, cert);
+    rf_cert_release(channel->peer);
+    channel->peer = sim_cert_get(channel->engine->shard, cert);
+}
+
+/* Those that it takes: its own dials are in its budget, but are never held up. */
+static void count_handshake(const struct rf_channel *channel)
+{
+    struct sim_node *n = channel->engine->shard->current;
+    if (n != NULL)
+        n->now.handshakes += channel->resumed ? 1 : 4;
 }
 
 static int on_hello(struct rf_channel *channel, uint64_t ticket, uint8_t offered, struct rf_view cert,
@@ -223,6 +235,7 @@ static int on_hello(struct rf_channel *channel, uint64_t ticket, uint8_t offered
     channel->resumed = ticket == channel->engine->ticket_key && cert.len > 0;
     channel->engine->shard->tally.handshakes++;
     channel->engine->shard->tally.resumed += channel->resumed;
+    count_handshake(channel);
     charge(channel, channel->resumed ? SIM_CPU_RESUMED_US : SIM_CPU_HANDSHAKE_SERVER_US / 2);
     if (channel->resumed) {
         take_peer(channel, cert);
@@ -234,7 +247,7 @@ static int on_hello(struct rf_channel *channel, uint64_t ticket, uint8_t offered
 static int on_answer(struct rf_channel *channel, bool resumed, uint8_t chosen, struct rf_view cert,
                      struct rf_buf *wire)
 {
-    if (channel->server || channel->peer != NULL)
+    if (channel->server || channel->state != RF_CHANNEL_HANDSHAKE)
         return RF_EFORMAT;
     channel->offered = chosen;
     channel->resumed = resumed;
@@ -244,11 +257,8 @@ static int on_answer(struct rf_channel *channel, bool resumed, uint8_t chosen, s
         take_peer(channel, cert);
         return put_message(channel, MESSAGE_FINISH, 0, 0, channel->engine->cert, FINISH_LEN, wire);
     }
-    const struct session *s = session_find(channel->engine, channel->resume_key);
-    if (s == NULL)
+    if (channel->peer == NULL)
         return RF_EFORMAT;
-    channel->peer = s->peer;
-    channel->peer->refs++;
     return put_message(channel, MESSAGE_FINISH, FLAG_RESUMED, 0, NULL, FINISH_RESUMED_LEN, wire);
 }
 
@@ -333,6 +343,38 @@ static int read_message(struct rf_channel *channel, struct rf_view *in, struct r
     return error;
 }
 
+/* A liar reads whole records before its node does. */
+static void hold_record(struct rf_channel *channel)
+{
+    const struct sim_node *n = channel->engine->shard->current;
+    if (n == NULL || n->liar == NULL || channel->left == 0)
+        return;
+    channel->pending = rf_alloc(channel->engine->env->mem, channel->left);
+    channel->held = channel->pending != NULL;
+    channel->pending_len = 0;
+}
+
+static int read_data(struct rf_channel *channel, struct rf_view *in, struct rf_buf *plain)
+{
+    size_t len = in->len < channel->left ? in->len : channel->left;
+    if (channel->held)
+        memcpy(channel->pending + channel->pending_len, in->p, len);
+    else
+        rf_buf_put(plain, in->p, len);
+    channel->pending_len += channel->held ? (uint32_t)len : 0;
+    in->p += len;
+    in->len -= len;
+    channel->left -= (uint32_t)len;
+    if (channel->left == 0 && channel->held) {
+        uint8_t *record = channel->pending;
+        channel->pending = NULL;
+        channel->held = false;
+        sim_liar_in(channel->engine->shard->current, rf_view_of(record, channel->pending_len), plain);
+        rf_free(channel->engine->env->mem, record);
+    }
+    return rf_buf_error(plain);
+}
+
 static int read_head(struct rf_channel *channel, struct rf_view *in)
 {
     while (in->len > 0 && channel->head_len < HEAD_LEN) {
@@ -344,6 +386,7 @@ static int read_head(struct rf_channel *channel, struct rf_view *in)
     const uint8_t *h = channel->head;
     if (h[0] == MESSAGE_DATA && channel->state == RF_CHANNEL_UP) {
         channel->left = (uint32_t)h[1] << 16 | (uint32_t)h[2] << 8 | h[3];
+        hold_record(channel);
         channel->tail = DATA_TAIL_LEN;
         channel->head_len = 0;
         sim_charge(channel->engine->shard, SIM_CPU_MESSAGE_NS);
@@ -363,12 +406,7 @@ static int channel_input(struct rf_channel *channel, struct rf_view in, struct r
     int error = 0;
     while (error == 0 && in.len > 0 && channel->state <= RF_CHANNEL_UP) {
         if (channel->left > 0) {
-            size_t len = in.len < channel->left ? in.len : channel->left;
-            rf_buf_put(plain, in.p, len);
-            error = rf_buf_error(plain);
-            in.p += len;
-            in.len -= len;
-            channel->left -= (uint32_t)len;
+            error = read_data(channel, &in, plain);
         } else if (channel->tail > 0) {
             size_t len = in.len < channel->tail ? in.len : channel->tail;
             in.p += len;
@@ -471,15 +509,40 @@ static void put_head(struct rf_buf *wire, enum message_type type, size_t len)
     rf_buf_u8(wire, 0);
 }
 
-static int channel_write(struct rf_channel *channel, struct rf_view plain, struct rf_buf *wire)
+static void put_record(struct sim_node *n, struct rf_view plain, struct rf_buf *wire)
 {
     static const uint8_t tail[DATA_TAIL_LEN] = {0};
-    RF_ASSERT(channel->state == RF_CHANNEL_UP && plain.len < 0xffffff);
-    if (channel->engine->shard->current != NULL)
-        count_frames(channel->engine->shard->current, plain);
+    if (n != NULL)
+        count_frames(n, plain);
     put_head(wire, MESSAGE_DATA, plain.len);
     rf_buf_view_put(wire, plain);
     rf_buf_put(wire, tail, sizeof(tail));
+}
+
+int sim_engine_record(struct sim_node *n, struct rf_view message, uint32_t sequence, struct rf_buf *out)
+{
+    struct rf_frame frame = {.type = RF_FRAME_DATA, .sequence = sequence, .message = message};
+    struct rf_buf plain;
+    rf_buf_init(&plain, n->shard->sim->config.mem, message.len + RF_FRAME_DATA_LEN);
+    rf_frame_encode(&frame, &plain);
+    if (rf_buf_error(&plain) == 0)
+        put_record(n, rf_buf_view(&plain), out);
+    else
+        rf_buf_fail(out, rf_buf_error(&plain));
+    rf_buf_deinit(&plain);
+    return rf_buf_error(out);
+}
+
+static int channel_write(struct rf_channel *channel, struct rf_view plain, struct rf_buf *wire)
+{
+    struct sim_node *n = channel->engine->shard->current;
+    struct rf_buf lies;
+    RF_ASSERT(channel->state == RF_CHANNEL_UP && plain.len < 0xffffff);
+    rf_buf_init(&lies, channel->engine->env->mem, 0xffffff);
+    if (n != NULL && n->liar != NULL && sim_liar_out(n, plain, &lies))
+        plain = rf_buf_view(&lies);
+    put_record(n, plain, wire);
+    rf_buf_deinit(&lies);
     if (rf_buf_error(wire) != 0)
         channel->state = RF_CHANNEL_FAILED;
     return rf_buf_error(wire);
@@ -520,7 +583,7 @@ static size_t channel_peer_certs(const struct rf_channel *channel, struct rf_vie
 {
     if (max == 0 || channel->peer == NULL)
         return 0;
-    out[0] = rf_view_of(channel->peer->bytes, channel->peer->len);
+    out[0] = channel->peer->x509.der;
     return 1;
 }
 
@@ -528,7 +591,10 @@ static const char *channel_alpn(const struct rf_channel *channel)
 {
     if (channel->state == RF_CHANNEL_HANDSHAKE || channel->offered == 0)
         return "";
-    return alpn_names[(channel->offered & 1) != 0 ? 0 : 1];
+    size_t i = 0;
+    while (i + 1 < RF_COUNT(alpn_names) && (channel->offered >> i & 1) == 0)
+        i++;
+    return alpn_names[i];
 }
 
 static bool channel_resumed(const struct rf_channel *channel)

@@ -17,17 +17,24 @@ struct sim_out {
 
 /* ---- memory and randomness of a node ---- */
 
+/* What a block takes, heads included. */
+static int64_t taken(const struct rf_sim_config *config, void *ptr)
+{
+    return config->arenas ? (int64_t)sim_slab_size(ptr) : (int64_t)config->block_size(ptr) + 8;
+}
+
 static void *host_resize(void *ctx, void *ptr, size_t size)
 {
     struct sim_node *n = ctx;
     const struct rf_sim_config *config = &n->shard->sim->config;
-    int64_t before = config->block_size != NULL && ptr != NULL ? (int64_t)config->block_size(ptr) + 8 : 0;
-    void *p = config->mem->resize(config->mem->ctx, ptr, size);
+    int64_t before = config->block_size != NULL && ptr != NULL ? taken(config, ptr) : 0;
+    struct rf_mem *mem = n->shard->mem;
+    void *p = mem->resize(mem->ctx, ptr, size);
     if (config->block_size == NULL || (p == NULL && size > 0))
         return p;
-    int64_t added = (size > 0 ? (int64_t)config->block_size(p) + 8 : 0) - before;
+    int64_t added = (size > 0 ? taken(config, p) : 0) - before;
     n->held += added;
-    *(n->super ? &n->shard->super_held : &n->shard->client_held) += added;
+    *(sim_is_super(n) ? &n->shard->super_held : &n->shard->client_held) += added;
     return p;
 }
 
@@ -88,7 +95,8 @@ static void set_joined(struct sim_node *n, bool joined)
     if (n->joined == joined)
         return;
     n->joined = joined;
-    *(n->super ? &s->super_joined : &s->client_joined) += joined ? 1 : (size_t)-1;
+    *(sim_is_super(n) ? &s->super_joined : &s->client_joined) += joined ? 1 : (size_t)-1;
+    sim_record_life(n, joined ? SIM_LIFE_JOINED : SIM_LIFE_LEFT);
     if (joined)
         n->joined_us = s->now_us;
 }
@@ -102,13 +110,30 @@ static void set_registered(struct sim_node *n, bool registered)
     n->registered_us = n->shard->now_us;
 }
 
+/* From one kind to the other; joined is told anew when it has its place there. */
+static void set_promoted(struct sim_node *n, bool promoted)
+{
+    struct sim_shard *s = n->shard;
+    if (n->super || n->promoted == promoted)
+        return;
+    set_joined(n, false);
+    *(promoted ? &s->client_up : &s->super_up) -= 1;
+    *(promoted ? &s->super_up : &s->client_up) += 1;
+    *(promoted ? &s->client_held : &s->super_held) -= n->held;
+    *(promoted ? &s->super_held : &s->client_held) += n->held;
+    n->promoted = promoted;
+    *(promoted ? &s->tally.promotions : &s->tally.demotions) += 1;
+}
+
 static void take_event(struct sim_node *n, const struct rf_node_out *out)
 {
     if (out->event.type == RF_NODE_EVENT_JOINED) {
         set_joined(n, true);
     } else if (out->event.type == RF_NODE_EVENT_LOST) {
-        n->shard->tally.lost += n->super && !n->leaving;
+        n->shard->tally.lost += sim_is_super(n) && !n->leaving && n->liar == NULL;
         set_joined(n, false);
+    } else if (out->event.type == RF_NODE_EVENT_ROLE) {
+        set_promoted(n, out->event.number == RF_NODE_SUPERNODE);
     } else if (out->event.type == RF_NODE_EVENT_REGISTERED) {
         set_registered(n, true);
     }
@@ -118,7 +143,7 @@ static void take_peers(struct sim_node *n, const struct rf_node_out *out)
 {
     n->peer_count = 0;
     for (size_t i = 0; i < out->peer_count && n->peer_count < SIM_PEERS; i++) {
-        const struct sim_node *peer = sim_node_at(n->shard->sim, &out->peers[i]);
+        const struct sim_node *peer = sim_node_at(n, &out->peers[i]);
         if (peer != NULL)
             n->peers[n->peer_count++] = peer->index;
     }
@@ -175,6 +200,7 @@ static void drain(struct sim_node *n)
             n->left = true;
             break;
         case RF_NODE_OUT_CONF:
+        case RF_NODE_OUT_DATAGRAM: /* there are none: the network here knows connections only */
         case RF_NODE_OUT_NONE:
             break;
         }
@@ -184,8 +210,9 @@ static void drain(struct sim_node *n)
 static uint64_t bill(struct sim_node *n)
 {
     struct sim_shard *s = n->shard;
-    uint64_t ns = (uint64_t)((double)s->cost_ns * (double)n->slow);
+    uint64_t ns = (uint64_t)((double)s->cost_ns * (double)n->slow / sim_cpu_power(n));
     n->now.cpu_ns += ns - s->billed_ns;
+    n->watch.cpu_ns += ns - s->billed_ns;
     s->billed_ns = ns;
     n->busy_until_us = s->now_us + (ns + 999) / 1000;
     return n->busy_until_us;
@@ -218,8 +245,10 @@ static void set_wake(struct sim_node *n)
     uint64_t at = rf_node_deadline(n->node);
     if (at != RF_NEVER) {
         at = at > SIM_MONO_BASE_US ? at - SIM_MONO_BASE_US : 0;
-        if (at < n->busy_until_us)
-            at = n->busy_until_us;
+        /* behind what waits already, but not behind all that still comes: the daemon's loop looks at its timers in each round */
+        uint64_t first = n->queue != NULL ? n->shard->now_us : n->busy_until_us;
+        if (at < first)
+            at = first;
     }
     sim_wake_set(n, at);
 }
@@ -243,13 +272,14 @@ void sim_host_leave(struct sim_node *n)
         host_gone(n, s->now_us);
         return;
     }
+    sim_watch_look(n, s->now_us);
     set_wake(n);
     set_run(n);
 }
 
 /* ---- life ---- */
 
-static int make_cert(struct sim_node *n, struct rf_buf *pem, struct rf_buf *der)
+int sim_host_cert(struct sim_node *n, struct rf_buf *pem, struct rf_buf *der)
 {
     struct sim_shard *s = n->shard;
     struct rf_crypto *c = s->crypto;
@@ -306,7 +336,7 @@ static void log_frame(void *ctx, bool outgoing, const struct rf_addr *remote, co
     }
     struct rf_addr listening = *remote; /* who dialled us came from another port */
     listening.port = SIM_PORT;
-    const struct sim_node *peer = sim_node_at(n->shard->sim, &listening);
+    const struct sim_node *peer = sim_node_at(n, &listening);
     rf_log_write(n->log, RF_LOG_DEBUG, "frame", "%s %s (node %d) %s, %zu bytes, ttl %u",
                  outgoing ? "to" : "from", rf_addr_ip_text(remote, addr),
                  peer != NULL ? (int)peer->index : -1, name, message.len, message.len > 11 ? p[11] : 0u);
@@ -316,7 +346,7 @@ static int make_node(struct sim_node *n, const struct rf_buf *pem, const struct 
 {
     struct sim_shard *s = n->shard;
     const struct rf_sim_config *c = &s->sim->config;
-    struct rf_addr addr = sim_addr_of(n);
+    struct rf_addr addr = sim_listen_addr(n);
     bool logs = c->log != NULL && (c->log_node == SIZE_MAX || c->log_node == n->index);
     if (logs && n->log == NULL) {
         n->log = rf_alloc(c->mem, sizeof(*n->log));
@@ -326,6 +356,9 @@ static int make_node(struct sim_node *n, const struct rf_buf *pem, const struct 
     struct rf_node_config config = {
         .mem = &n->mem,
         .log = logs ? n->log : NULL,
+        .scratch = &s->scratch,
+        .counters = &s->counters,
+        .values = &s->values,
         .secret = &n->rng,
         .jitter = &n->rng,
         .crypto = s->crypto,
@@ -333,18 +366,22 @@ static int make_node(struct sim_node *n, const struct rf_buf *pem, const struct 
         .conf = s->conf,
         .cert_der = rf_buf_view(der),
         .key_pem = rf_buf_view(pem),
-        .role = n->super ? RF_NODE_SUPERNODE : RF_NODE_CLIENT,
+        .role = n->super ? RF_NODE_SUPERNODE
+                : n->may ? RF_NODE_AUTO
+                         : RF_NODE_CLIENT,
         .listen = &addr,
         .listen_count = 1,
         .software = "ringfolk-sim",
-        .max_links = n->super ? s->sim->scenario.max_links : 0,
-        .max_clients = n->super ? s->sim->scenario.max_clients : 0,
     };
+    sim_capacity_config(n, &config);
     int error = rf_node_new(&config, sim_node_now(n, s->now_us), &n->node);
     if (error == 0 && logs && c->log->level >= RF_LOG_DEBUG && c->log_node != SIZE_MAX)
         rf_node_set_tap(n->node, &(struct rf_node_tap){.ctx = n, .frame = log_frame});
     return error;
 }
+
+static const struct rf_usage_kind list_kind = {
+    .kind = SIM_KIND_LIST, .name = "SIMULATED-LIST", .append_only = true};
 
 int sim_host_start(struct sim_node *n, uint64_t now_us)
 {
@@ -357,15 +394,19 @@ int sim_host_start(struct sim_node *n, uint64_t now_us)
     n->rng = (struct rf_rng){host_fill, n};
     n->inside = sim_stream_of(sim->config.seed, 'i', ((uint64_t)n->index << 16) + n->life);
     n->dark = n->left = n->leaving = n->stopping = false;
-    n->busy_until_us = now_us;
+    n->busy_until_us = n->started_us = now_us;
+    sim_watch_begin(n, now_us);
     rf_buf_init(&pem, sim->config.mem, 65536);
     rf_buf_init(&der, sim->config.mem, RF_CERT_MAX_LEN);
-    int error = make_cert(n, &pem, &der);
+    int error = sim_host_cert(n, &pem, &der);
     sim_host_enter(n);
     if (error == 0)
         error = make_node(n, &pem, &der);
     rf_buf_deinit(&pem);
     rf_buf_deinit(&der);
+    if (error != 0)
+        return error;
+    error = rf_node_add_kind(n->node, &list_kind);
     if (error != 0)
         return error;
     sim_disk_load(n);
@@ -374,7 +415,7 @@ int sim_host_start(struct sim_node *n, uint64_t now_us)
         rf_node_remember(n->node, &addr);
     }
     n->started_once = true;
-    *(n->super ? &s->super_up : &s->client_up) += 1;
+    *(sim_is_super(n) ? &s->super_up : &s->client_up) += 1;
     size_t number = n->super ? n->index : n->index - sim->scenario.supernodes;
     rf_node_start(n->node, sim_node_now(n, now_us));
     if (number < sim->scenario.registered)
@@ -417,7 +458,8 @@ static void host_gone(struct sim_node *n, uint64_t now_us)
     rf_node_free(n->node);
     n->node = NULL;
     n->life++;
-    *(n->super ? &s->super_up : &s->client_up) -= 1;
+    *(sim_is_super(n) ? &s->super_up : &s->client_up) -= 1;
+    n->promoted = false;
     sim_plan_stopped(n, now_us);
 }
 
@@ -433,6 +475,8 @@ void sim_host_stop(struct sim_node *n, enum sim_stop how, uint64_t now_us)
         return;
     }
     n->dark = (how & ~SIM_STOP_WIPE) == SIM_STOP_POWER;
+    sim_record_life(n, (how & SIM_STOP_WIPE) != 0 || !n->shard->sim->scenario.disk ? SIM_LIFE_WIPED
+                                                                                   : SIM_LIFE_FAILED);
     host_gone(n, now_us);
     if ((how & SIM_STOP_WIPE) != 0)
         sim_disk_wipe(n);
@@ -456,6 +500,8 @@ static void run(struct sim_node *n, struct sim_event *e)
         rf_node_persisted(n->node, token, 0, now);
     } else if (e->type == SIM_EVENT_OP) {
         sim_work_begin(n, (enum rf_sim_op_type)e->flag, e->number, e->expect);
+    } else if (e->type == SIM_EVENT_LIE) {
+        sim_liar_wake(n);
     } else {
         if (e->type == SIM_EVENT_DATA)
             s->cost_ns += SIM_CPU_BYTE_NS * (uint64_t)e->len;
@@ -487,8 +533,9 @@ static void run_queued(struct sim_node *n)
             n->queue_tail = NULL;
         n->queue_len--;
         uint64_t waited = n->shard->now_us - e->at_us;
-        if (n->super && waited > n->shard->tally.queue_max_us)
+        if (sim_is_super(n) && waited > n->shard->tally.queue_max_us)
             n->shard->tally.queue_max_us = waited;
+        sim_watch_waited(n, waited);
         run(n, e);
     }
     if (n->node != NULL)
@@ -511,8 +558,12 @@ static bool downlink(struct sim_node *n, struct sim_event *e)
         return false; /* has waited already */
     uint64_t at = n->down_free_us > s->now_us ? n->down_free_us : s->now_us;
     if (e->type == SIM_EVENT_DATA) {
-        uint64_t bps = n->super ? net->super_down_bps : net->client_down_bps;
-        n->down_free_us = at + (uint64_t)e->len * 8000000 / bps;
+        uint64_t bps =
+            n->super ? (uint64_t)((double)net->super_down_bps * sim_power(n)) : net->client_down_bps;
+        uint64_t len = (uint64_t)e->len * ((e->marks & SIM_MARK_TWICE) != 0 ? 2 : 1);
+        if ((e->marks & SIM_MARK_RESENT) != 0)
+            len += SIM_SEGMENT_LEN;
+        n->down_free_us = at + len * 8000000 / bps;
         e->flag = 1;
     }
     if (at == s->now_us)
@@ -551,6 +602,8 @@ void sim_host_event(struct sim_node *n, struct sim_event *e)
     struct sim_shard *s = n->shard;
     if (e->type >= SIM_EVENT_RETRY) {
         own_event(n, e);
+    } else if (!sim_border_in(n, e)) {
+        sim_event_free(s, e);
     } else if (downlink(n, e)) {
         return;
     } else if (n->node == NULL || sim_conn_by_kernel(n, e)) {

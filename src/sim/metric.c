@@ -2,7 +2,11 @@
 #include <stdio.h>
 #include "sim/stats.h"
 
-#define HEALED_SHARE 0.99
+#define HEALED_SHARE     0.99
+#define HEALED_MORE      0.999
+#define SETTLE_FACTOR    1.5
+#define SETTLE_MEAN_US   (30 * RF_US_PER_S)
+#define SETTLE_BEFORE_US (300 * RF_US_PER_S)
 
 /* ---- over series ---- */
 
@@ -19,6 +23,51 @@ static bool within(uint64_t at_us, uint64_t from_us, uint64_t to_us)
     return at_us > from_us && at_us <= to_us;
 }
 
+/* The mean of a series over the half minute that ends with sample `i`; NaN: no value. */
+static double mean_until(const struct sim_stats *st, const double *values, size_t i)
+{
+    double sum = 0;
+    size_t count = 0;
+    for (size_t k = i + 1; k > 0 && st->samples[k - 1].at_us + SETTLE_MEAN_US > st->samples[i].at_us; k--)
+        if (!isnan(values[k - 1])) {
+            sum += values[k - 1];
+            count++;
+        }
+    return sum / (double)count;
+}
+
+static uint64_t last_mark(const struct sim_stats *st, uint64_t from_us)
+{
+    uint64_t mark_us = from_us;
+    for (size_t i = 0; i < st->mark_count; i++)
+        if (st->marks[i] <= from_us)
+            mark_us = st->marks[i];
+    return mark_us;
+}
+
+/* From the last mark on until the series was what it had been before, and stayed so. */
+static int settle_metric(const struct sim_stats *st, const double *values, uint64_t from_us, uint64_t to_us,
+                         double *out)
+{
+    uint64_t mark_us = last_mark(st, from_us), settled_us = RF_NEVER;
+    double before = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < st->count; i++) {
+        uint64_t at_us = st->samples[i].at_us;
+        if (at_us <= mark_us && at_us + SETTLE_BEFORE_US > mark_us && !isnan(values[i])) {
+            before += values[i];
+            count++;
+        } else if (at_us > mark_us && at_us <= to_us && count > 0) {
+            if (!(mean_until(st, values, i) <= SETTLE_FACTOR * before / (double)count))
+                settled_us = RF_NEVER;
+            else if (settled_us == RF_NEVER)
+                settled_us = at_us;
+        }
+    }
+    *out = (double)(settled_us - mark_us) / 1e6;
+    return settled_us != RF_NEVER ? 0 : RF_ESHORT;
+}
+
 static int series_metric(const struct sim_stats *st, const char *name, uint64_t from_us, uint64_t to_us,
                          double *out)
 {
@@ -28,6 +77,8 @@ static int series_metric(const struct sim_stats *st, const char *name, uint64_t 
     size_t count = 0;
     if (values == NULL)
         return RF_ENOTFOUND;
+    if (strcmp(colon, ":settle_s") == 0)
+        return settle_metric(st, values, from_us, to_us, out);
     for (size_t i = 0; i < st->count; i++) {
         if (!within(st->samples[i].at_us, from_us, to_us) || isnan(values[i]))
             continue;
@@ -45,6 +96,8 @@ static int series_metric(const struct sim_stats *st, const char *name, uint64_t 
         *out = min;
     else if (strcmp(colon, ":last") == 0)
         *out = last;
+    else if (strcmp(colon, ":sum") == 0)
+        *out = sum;
     else
         return RF_ENOTFOUND;
     return count > 0 ? 0 : RF_ESHORT;
@@ -173,14 +226,36 @@ static bool supers_joined(const struct sim_probe *p)
     return p->supers_joined == p->supers_up;
 }
 
-/* From the last mark at or before from_us (or from_us itself) until it was good and stayed so. Never: no data. */
-static int heal_metric(const struct sim_stats *st, bool (*good)(const struct sim_probe *p), uint64_t from_us,
-                       uint64_t to_us, double *out)
+static bool replicas_agree(const struct sim_probe *p)
 {
-    uint64_t mark_us = from_us, healed_us = RF_NEVER;
-    for (size_t i = 0; i < st->mark_count; i++)
-        if (st->marks[i] <= from_us)
-            mark_us = st->marks[i];
+    return p->disagree == 0;
+}
+
+static bool share_is(size_t part, size_t all, double share)
+{
+    return (double)part >= share * (double)all;
+}
+
+static bool survivors_reached(const struct sim_probe *p)
+{
+    return share_is(p->reach.survivors_reachable, p->reach.survivors, HEALED_SHARE);
+}
+
+static bool survivors_reached_more(const struct sim_probe *p)
+{
+    return share_is(p->reach.survivors_reachable, p->reach.survivors, HEALED_MORE);
+}
+
+static bool all_reached(const struct sim_probe *p)
+{
+    return share_is(p->reach.reachable, p->reach.running, HEALED_SHARE);
+}
+
+/* From mark_us until it was good and stayed so until to_us. Never: no data. */
+static int heal_after(const struct sim_stats *st, bool (*good)(const struct sim_probe *p), uint64_t mark_us,
+                      uint64_t to_us, double *out)
+{
+    uint64_t healed_us = RF_NEVER;
     for (size_t i = 0; i < st->probe_count; i++) {
         const struct sim_probe *p = &st->probes[i];
         if (p->at_us < mark_us || p->at_us > to_us)
@@ -194,6 +269,45 @@ static int heal_metric(const struct sim_stats *st, bool (*good)(const struct sim
         return RF_ESHORT;
     *out = (double)(healed_us - mark_us) / 1e6;
     return 0;
+}
+
+/* From the last mark at or before from_us (or from_us itself) on. */
+static int heal_metric(const struct sim_stats *st, bool (*good)(const struct sim_probe *p), uint64_t from_us,
+                       uint64_t to_us, double *out)
+{
+    return heal_after(st, good, last_mark(st, from_us), to_us, out);
+}
+
+/* The longest of the waves that ended in that time. */
+static int wave_metric(const struct sim_stats *st, bool (*good)(const struct sim_probe *p), uint64_t from_us,
+                       uint64_t to_us, double *out)
+{
+    size_t count = 0;
+    *out = 0;
+    for (size_t i = 0; i < st->wave_count; i++) {
+        bool last = i + 1 == st->wave_count || st->waves[i + 1].begin_us > to_us;
+        uint64_t until_us = last ? to_us : st->waves[i + 1].begin_us;
+        double heal_s;
+        if (st->waves[i].end_us < from_us || st->waves[i].end_us > until_us)
+            continue;
+        if (heal_after(st, good, st->waves[i].end_us, until_us, &heal_s) != 0)
+            return RF_ESHORT;
+        *out = heal_s > *out ? heal_s : *out;
+        count++;
+    }
+    return count > 0 ? 0 : RF_ESHORT;
+}
+
+static int reach_metric(const struct sim_stats *st, const char *what, uint64_t from_us, uint64_t to_us,
+                        double *out)
+{
+    if (strcmp(what, "heal_s") == 0)
+        return wave_metric(st, survivors_reached, from_us, to_us, out);
+    if (strcmp(what, "heal999_s") == 0)
+        return wave_metric(st, survivors_reached_more, from_us, to_us, out);
+    if (strcmp(what, "all_heal_s") == 0)
+        return wave_metric(st, all_reached, from_us, to_us, out);
+    return RF_ENOTFOUND;
 }
 
 /* ---- all of them ---- */
@@ -212,6 +326,15 @@ static int last_wrong(const struct sim_stats *st, double *out)
     if (st->probe_count == 0)
         return RF_ESHORT;
     *out = (double)st->probes[st->probe_count - 1].wrong;
+    return 0;
+}
+
+static int forged_metric(const struct sim_stats *st, uint64_t from_us, uint64_t to_us, double *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < st->count; i++)
+        if (within(st->samples[i].at_us, from_us, to_us))
+            *out += (double)st->samples[i].tally.forged;
     return 0;
 }
 
@@ -249,10 +372,18 @@ int rf_sim_metric(const struct rf_sim *sim, const char *name, uint64_t from_us, 
         return heal_metric(st, all_joined, from_us, to_us, out);
     if (strcmp(name, "supernodes.heal_s") == 0)
         return heal_metric(st, supers_joined, from_us, to_us, out);
+    if (strcmp(name, "replicas.heal_s") == 0)
+        return heal_metric(st, replicas_agree, from_us, to_us, out);
+    if (strncmp(name, "history.", 8) == 0)
+        return sim_record_metric(sim, name + 8, from_us, to_us, out);
+    if (strncmp(name, "reachable.", 10) == 0)
+        return reach_metric(st, name + 10, from_us, to_us, out);
     if (strcmp(name, "memory.super_bytes") == 0)
         return memory_metric(sim, true, out);
     if (strcmp(name, "memory.client_bytes") == 0)
         return memory_metric(sim, false, out);
+    if (strcmp(name, "forged") == 0)
+        return forged_metric(st, from_us, to_us, out);
     if (strcmp(name, "killed_by_nobody") == 0)
         return lost_metric(st, from_us, to_us, out);
     return RF_ENOTFOUND;
@@ -270,6 +401,7 @@ void rf_sim_finish(struct rf_sim *sim)
     sim_stats_probe(sim);
     if (st->count == 0 || st->samples[st->count - 1].at_us < sim->now_us)
         sim_stats_sample(sim);
+    sim_record_judge(sim);
     for (size_t i = 0; i < sim->scenario.check_count; i++) {
         const struct rf_sim_check *c = &sim->scenario.checks[i];
         struct rf_sim_check_result *r = &st->results[i];

@@ -11,6 +11,7 @@
 #define PATH_STRETCH     1.12     /* routed over great circle */
 #define RTO_MIN_US       200000.0 /* Linux TCP_RTO_MIN */
 #define RTO_TRIES_MAX    6
+#define DUP_ACKS         3   /* RFC 5681, section 3.2 */
 #define SUPER_HEIGHT_MS  1.5 /* medians of the access link's one-way height */
 #define CLIENT_HEIGHT_MS 4.0
 #define HEIGHT_SIGMA     0.7
@@ -42,6 +43,7 @@ void rf_sim_net_config_default(struct rf_sim_net_config *config)
         .min_latency_us = 4000,
         .jitter_us = 1000,
         .loss = 0.002,
+        .reorder_us = 10000,
         .super_up_bps = 100000000,
         .super_down_bps = 100000000,
         .client_up_bps = 10000000,
@@ -83,6 +85,19 @@ uint32_t sim_latency(const struct rf_sim_net_config *config, const struct sim_pl
         us += 1000 * (regions[a->region].detour_ms + regions[b->region].detour_ms);
     us *= config->scale;
     return us < config->min_latency_us ? config->min_latency_us : (uint32_t)us;
+}
+
+uint64_t sim_net_late(const struct rf_sim_net_config *config, uint32_t latency_us, double reorder,
+                      uint32_t len, struct sim_stream *stream, uint32_t *resent)
+{
+    *resent = 0;
+    if (reorder <= 0 || sim_draw_unit(stream) >= reorder)
+        return 0;
+    uint64_t us = (uint64_t)sim_draw_exp(stream, config->reorder_us);
+    if (len <= DUP_ACKS * SIM_SEGMENT_LEN)
+        return us;
+    *resent = SIM_SEGMENT_LEN;
+    return us < 2 * (uint64_t)latency_us ? us : 2 * (uint64_t)latency_us;
 }
 
 uint64_t sim_net_delay(const struct rf_sim_net_config *config, uint32_t latency_us, double loss,

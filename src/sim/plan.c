@@ -23,7 +23,7 @@ int sim_plan_new(struct rf_sim *sim)
     p->sample_us = sc->sample_us;
     p->probe_us = sc->probe_us != 0 ? sc->probe_us : RF_NEVER;
     p->work_us = RF_NEVER;
-    return 0;
+    return sim_liars_new(sim);
 }
 
 void sim_plan_free(struct rf_sim *sim)
@@ -76,6 +76,8 @@ static bool fits(const struct sim_node *n, const struct rf_sim_step *step)
         return n->node != NULL && !n->stopping;
     case RF_SIM_STEP_RESTART:
         return n->node == NULL && n->started_once;
+    case RF_SIM_STEP_NAT_RESET:
+        return sim_border_has_box(n);
     default:
         return true;
     }
@@ -150,6 +152,8 @@ static void step_stops(struct rf_sim *sim, const struct rf_sim_step *step)
                                                    : SIM_STOP_KILL;
     if (step->wipe)
         how |= SIM_STOP_WIPE;
+    if (step->type == RF_SIM_STEP_KILL)
+        sim_stats_wave(sim, sim->now_us + step->over_us);
     for (size_t i = 0; i < p.count; i++) {
         struct sim_node *n = &sim->nodes[p.nodes[i]];
         uint64_t at = moment(sim, step, i, p.count);
@@ -207,6 +211,15 @@ bool sim_plan_stop_holds(const struct sim_node *n, const struct sim_event *e)
     return e->number == 0 || (churn != NULL && churn->epoch == e->number);
 }
 
+void sim_plan_shutdown(struct sim_node *n, uint64_t now_us)
+{
+    const struct rf_sim_scenario *sc = &n->shard->sim->scenario;
+    post_stop(n, SIM_STOP_KILL, 0, now_us + 1);
+    uint64_t pause_us = draw_us(
+        &(struct rf_sim_dist){RF_SIM_EXPONENTIAL, (double)sc->shutdown_pause_us / 1e6, 0}, &n->life_stream);
+    post_start(n, now_us + pause_us + 2);
+}
+
 static void step_churn(struct rf_sim *sim, const struct rf_sim_step *step)
 {
     for (int g = 0; g < 2; g++) {
@@ -238,15 +251,23 @@ static void afflict(struct rf_sim *sim, const struct rf_sim_step *step)
             n->cut_out = true;
         else if (step->type == RF_SIM_STEP_SLOW)
             n->slow = (float)step->factor;
+        else if (step->type == RF_SIM_STEP_NAT_RESET)
+            sim_border_reset(n, step->new_address);
         else
             n->skew_ms = (int32_t)((2 * sim_draw_unit(&sim->fault_stream) - 1) * step->factor * 1000);
     }
+    if (step->type == RF_SIM_STEP_PARTITION || step->type == RF_SIM_STEP_CUT)
+        sim_record_split(sim);
     rf_free(sim->config.mem, p.nodes);
 }
 
 static void heal(struct rf_sim *sim)
 {
+    sim_liars_heal(sim);
     sim->loss = sim->scenario.net.loss;
+    sim_record_heal(sim);
+    sim->duplicate = sim->scenario.net.duplicate;
+    sim->reorder = sim->scenario.net.reorder;
     for (size_t i = 0; i < sim->node_count; i++) {
         struct sim_node *n = &sim->nodes[i];
         n->side = 0;
@@ -280,6 +301,7 @@ static void run_step(struct rf_sim *sim, const struct rf_sim_step *step)
     case RF_SIM_STEP_CUT:
     case RF_SIM_STEP_SLOW:
     case RF_SIM_STEP_CLOCK:
+    case RF_SIM_STEP_NAT_RESET:
         afflict(sim, step);
         break;
     case RF_SIM_STEP_HEAL:
@@ -288,8 +310,17 @@ static void run_step(struct rf_sim *sim, const struct rf_sim_step *step)
     case RF_SIM_STEP_LOSS:
         sim->loss = step->fraction;
         break;
+    case RF_SIM_STEP_DUPLICATE:
+        sim->duplicate = step->fraction;
+        break;
+    case RF_SIM_STEP_REORDER:
+        sim->reorder = step->fraction;
+        break;
     case RF_SIM_STEP_WORK:
         step_work(sim, step);
+        break;
+    case RF_SIM_STEP_CORRUPT:
+        sim_liars_begin(sim, (size_t)(step - sim->scenario.steps));
         break;
     case RF_SIM_STEP_MARK:
         sim_stats_mark(sim);

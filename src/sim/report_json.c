@@ -96,6 +96,14 @@ static const char *const metrics[] = {
     "fetch.right_share",
     "fetch.p50_ms",
     "fetch.p99_ms",
+    "history.operations",
+    "history.reads",
+    "history.excused",
+    "history.lost",
+    "history.rolled_back",
+    "history.vanished",
+    "history.order",
+    "history.trespasses",
     "hops.mean",
     "hops.p99",
     "hops.max",
@@ -131,6 +139,25 @@ static void put_metrics(const struct rf_sim_report *report, struct rf_buf *out)
         comma = ", ";
     }
     rf_buf_str(out, "}");
+}
+
+/* put_violations: what the history of stored values found wrong, the first hundred. */
+static void put_violations(const struct rf_sim_report *report, struct rf_buf *out)
+{
+    struct rf_sim_violation violation;
+    size_t i;
+
+    rf_buf_str(out, "[");
+    for (i = 0; rf_sim_violation(report->sim, i, &violation); i++) {
+        rf_buf_str(out, i > 0 ? ",\n    {\"kind\": " : "\n    {\"kind\": ");
+        put_string(out, violation.kind);
+        rf_buf_str(out, ", \"at_s\": ");
+        put_double(out, (double)violation.at_us / 1e6);
+        rf_buf_str(out, ", \"what\": ");
+        put_string(out, violation.text);
+        rf_buf_str(out, "}");
+    }
+    rf_buf_str(out, i > 0 ? "\n  ]" : "]");
 }
 
 static void put_figures(const struct rf_sim_report *report, struct rf_buf *out)
@@ -190,6 +217,8 @@ int rf_sim_report_json(const struct rf_sim_report *report, struct rf_buf *out)
     put_checks(report, out);
     put_key(out, "metrics", &first);
     put_metrics(report, out);
+    put_key(out, "violations", &first);
+    put_violations(report, out);
     put_key(out, "figures", &first);
     put_figures(report, out);
     put_key(out, "machine", &first);

@@ -76,6 +76,9 @@ const char *sim_event_kind(enum rf_sim_step_type type)
     case RF_SIM_STEP_SLOW:
     case RF_SIM_STEP_LOSS:
     case RF_SIM_STEP_CLOCK:
+    case RF_SIM_STEP_DUPLICATE:
+    case RF_SIM_STEP_REORDER:
+    case RF_SIM_STEP_NAT_RESET:
         return "fault";
     case RF_SIM_STEP_HEAL:
     case RF_SIM_STEP_RESTART:

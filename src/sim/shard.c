@@ -89,7 +89,7 @@ void sim_event_post(struct sim_node *src, struct sim_event *e, uint32_t dst, uin
     e->src = src->index;
     e->dst = dst;
     e->seq = src->seq++;
-    size_t to = dst % sim->shard_count;
+    size_t to = sim->shard_of[dst];
     if (to == shard->index) {
         sim_heap_push(shard, e);
         return;
@@ -98,7 +98,12 @@ void sim_event_post(struct sim_node *src, struct sim_event *e, uint32_t dst, uin
     shard->mail[to] = e;
 }
 
-/* ---- the heap of wake-ups, binary; a node knows its place in it ---- */
+/*
+ * ---- the heap of wake-ups, binary; a node knows its place in it ----
+ *
+ * Deadlines mostly move to a later time. The place in the heap is left as it is then, and put right when it comes to the top (wake_due): most
+ * nodes have moved their deadline several times until then.
+ */
 
 static void wake_place(struct sim_shard *s, size_t slot, struct sim_wake wake)
 {
@@ -146,7 +151,8 @@ static void wake_remove(struct sim_shard *s, struct sim_node *n)
 void sim_wake_set(struct sim_node *n, uint64_t at_us)
 {
     struct sim_shard *s = n->shard;
-    if (n->wake_slot != 0 && s->wakes[n->wake_slot].at_us == at_us)
+    n->wake_us = at_us;
+    if (n->wake_slot != 0 && s->wakes[n->wake_slot].at_us <= at_us)
         return;
     if (n->wake_slot != 0)
         wake_remove(s, n);
@@ -157,10 +163,25 @@ void sim_wake_set(struct sim_node *n, uint64_t at_us)
     wake_up(s, ++s->wake_count, (struct sim_wake){at_us, n});
 }
 
+/* True: the first in the heap is due. False: its place was put right. */
+static bool wake_due(struct sim_shard *s)
+{
+    struct sim_node *n = s->wakes[1].node;
+    if (n->wake_us == s->wakes[1].at_us)
+        return true;
+    if (n->wake_us == RF_NEVER)
+        wake_remove(s, n);
+    else
+        wake_down(s, 1, (struct sim_wake){n->wake_us, n});
+    return false;
+}
+
 /* ---- running ---- */
 
-uint64_t sim_shard_next(const struct sim_shard *s)
+uint64_t sim_shard_next(struct sim_shard *s)
 {
+    while (s->wake_count > 0 && !wake_due(s))
+        continue;
     uint64_t at = s->heap_count > 0 ? s->heap[0]->at_us : RF_NEVER;
     if (s->wake_count > 0 && s->wakes[1].at_us < at)
         at = s->wakes[1].at_us;
@@ -175,6 +196,8 @@ void rf_sim_run_shard(struct rf_sim *sim, size_t shard, uint64_t until_us)
         uint64_t event = s->heap_count > 0 ? s->heap[0]->at_us : RF_NEVER;
         if ((wake < event ? wake : event) >= until_us)
             break;
+        if (wake < event && !wake_due(s))
+            continue;
         s->events++;
         if (event <= wake) {
             struct sim_event *e = heap_pop(s);
@@ -184,7 +207,7 @@ void rf_sim_run_shard(struct rf_sim *sim, size_t shard, uint64_t until_us)
             struct sim_node *n = s->wakes[1].node;
             s->now_us = wake;
             s->wakeups++;
-            sim_wake_set(n, RF_NEVER);
+            wake_remove(s, n);
             sim_host_wake(n);
         }
     }

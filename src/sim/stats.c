@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/assert.h"
+#include "sim/ring.h"
 
 static const struct {
     const char *name, *unit;
@@ -32,8 +33,21 @@ static const struct {
     [SIM_S_RESUMED] = {"handshakes.resumed", "1/s"},
     [SIM_S_REFUSED] = {"connections.refused", "1/s"},
     [SIM_S_RING_WRONG] = {"ring.wrong", "nodes"},
+    [SIM_S_REPLICAS] = {"replicas.disagree", "resources"},
     [SIM_S_QUEUE_MAX] = {"queue.max", "ms"},
     [SIM_S_LOST] = {"lost", "nodes"},
+    [SIM_S_PROMOTIONS] = {"promotions", "nodes"},
+    [SIM_S_DEMOTIONS] = {"demotions", "nodes"},
+    [SIM_S_REACHABLE] = {"users.reachable", "%"},
+    [SIM_S_SURVIVORS] = {"survivors.reachable", "%"},
+    [SIM_S_OUTSIDERS] = {"outsiders", "nodes"},
+    [SIM_S_BUDGET_CLIENTS] = {"budget.clients", "%"},
+    [SIM_S_BUDGET_HANDSHAKES] = {"budget.handshakes", "%"},
+    [SIM_S_CLIENTS_MAX] = {"clients.max", "clients"},
+    [SIM_S_OVER_BUDGET] = {"supernodes.over_budget", "nodes"},
+    [SIM_S_SHUTDOWNS] = {"shutdowns", "nodes"},
+    [SIM_S_NAT_DROPPED] = {"nat.dropped", "1/s"},
+    [SIM_S_NAT_RESET] = {"nat.reset", "1/s"},
 };
 static const struct {
     const char *name, *unit;
@@ -144,9 +158,15 @@ static void merge_tallies(struct rf_sim *sim, struct sim_tally *all)
         all->handshake_bytes += t->handshake_bytes;
         all->client_bytes += t->client_bytes;
         all->lost += t->lost;
+        all->promotions += t->promotions;
+        all->demotions += t->demotions;
+        all->forged += t->forged;
         all->handshakes += t->handshakes;
         all->resumed += t->resumed;
         all->refused += t->refused;
+        all->shutdowns += t->shutdowns;
+        all->nat_dropped += t->nat_dropped;
+        all->nat_reset += t->nat_reset;
         if (t->queue_max_us > all->queue_max_us)
             all->queue_max_us = t->queue_max_us;
         memset(t, 0, sizeof(*t));
@@ -176,11 +196,12 @@ static void sample_supers(struct rf_sim *sim, double seconds)
     size_t at = st->count, up = 0;
     struct spread links = {0, 0}, cpu = {0, 0}, bytes = {0, 0}, messages = {0, 0};
     double maintenance_bytes = 0, maintenance_messages = 0;
-    double *cpus = rf_alloc(sim->config.mem, sim->scenario.supernodes * sizeof(double));
+    struct sim_used used = {0, 0, 0, 0};
+    double *cpus = rf_alloc(sim->config.mem, sim_super_end(sim) * sizeof(double));
     RF_ASSERT(cpus != NULL);
-    for (size_t i = 0; i < sim->scenario.supernodes; i++) {
+    for (size_t i = 0; i < sim_super_end(sim); i++) {
         struct sim_node *n = &sim->nodes[i];
-        if (n->node != NULL) {
+        if (n->node != NULL && sim_is_super(n)) {
             cpus[up] = (double)n->now.cpu_ns / 1e7 / seconds;
             spread_add(&links, n->end_count);
             spread_add(&cpu, cpus[up]);
@@ -188,6 +209,7 @@ static void sample_supers(struct rf_sim *sim, double seconds)
             spread_add(&messages, n->now.messages_out / seconds);
             maintenance_bytes += n->now.maintenance_bytes / seconds;
             maintenance_messages += n->now.maintenance_messages / seconds;
+            sim_capacity_sample(n, seconds, &used);
             up++;
         }
         memset(&n->now, 0, sizeof(n->now));
@@ -205,6 +227,10 @@ static void sample_supers(struct rf_sim *sim, double seconds)
     st->values[SIM_S_MESSAGES_MAX][at] = messages.max;
     st->values[SIM_S_MAINTENANCE_BYTES][at] = maintenance_bytes / count;
     st->values[SIM_S_MAINTENANCE_MESSAGES][at] = maintenance_messages / count;
+    st->values[SIM_S_BUDGET_CLIENTS][at] = 100 * used.clients;
+    st->values[SIM_S_BUDGET_HANDSHAKES][at] = 100 * used.handshakes;
+    st->values[SIM_S_CLIENTS_MAX][at] = used.most_clients;
+    st->values[SIM_S_OVER_BUDGET][at] = (double)used.over;
     rf_free(sim->config.mem, cpus);
 }
 
@@ -221,6 +247,11 @@ static void sample_ops(struct sim_stats *st, const struct sim_tally *t)
     }
 }
 
+static double percent(size_t part, size_t all)
+{
+    return all > 0 ? 100.0 * (double)part / (double)all : NAN;
+}
+
 void sim_stats_sample(struct rf_sim *sim)
 {
     struct sim_stats *st = sim->stats;
@@ -230,6 +261,7 @@ void sim_stats_sample(struct rf_sim *sim)
     double seconds = (double)sim->scenario.sample_us / 1e6;
     struct sim_sample *sample = &st->samples[st->count];
     const struct sim_tally *t = &sample->tally;
+    const struct sim_probe *probe = st->probe_count > 0 ? &st->probes[st->probe_count - 1] : NULL;
     sample->at_us = sim->now_us;
     merge_tallies(sim, &sample->tally);
     rf_sim_figures(sim, &f);
@@ -251,7 +283,17 @@ void sim_stats_sample(struct rf_sim *sim)
         {SIM_S_REFUSED, (double)t->refused / seconds},
         {SIM_S_QUEUE_MAX, (double)t->queue_max_us / 1000},
         {SIM_S_LOST, (double)t->lost},
-        {SIM_S_RING_WRONG, st->probe_count > 0 ? (double)st->probes[st->probe_count - 1].wrong : NAN},
+        {SIM_S_PROMOTIONS, (double)t->promotions},
+        {SIM_S_DEMOTIONS, (double)t->demotions},
+        {SIM_S_SHUTDOWNS, (double)t->shutdowns},
+        {SIM_S_RING_WRONG, probe != NULL ? (double)probe->wrong : NAN},
+        {SIM_S_REPLICAS, probe != NULL ? (double)probe->disagree : NAN},
+        {SIM_S_REACHABLE, probe != NULL ? percent(probe->reach.reachable, probe->reach.running) : NAN},
+        {SIM_S_SURVIVORS,
+         probe != NULL ? percent(probe->reach.survivors_reachable, probe->reach.survivors) : NAN},
+        {SIM_S_OUTSIDERS, probe != NULL ? (double)probe->reach.outsiders : NAN},
+        {SIM_S_NAT_DROPPED, (double)t->nat_dropped / seconds},
+        {SIM_S_NAT_RESET, (double)t->nat_reset / seconds},
     };
     for (size_t i = 0; i < RF_COUNT(values); i++)
         st->values[(size_t)values[i][0]][st->count] = values[i][1];
@@ -270,12 +312,31 @@ void sim_stats_probe(struct rf_sim *sim)
         RF_ASSERT(st->probes != NULL);
     }
     rf_sim_figures(sim, &f);
-    st->probes[st->probe_count++] = (struct sim_probe){sim->now_us,
-                                                       sim_probe_ring(sim),
-                                                       f.supernodes_joined + f.clients_joined,
-                                                       f.supernodes_up + f.clients_up,
-                                                       f.supernodes_joined,
-                                                       f.supernodes_up};
+    struct sim_ring ring;
+    sim_ring_init(sim, &ring);
+    struct sim_probe *probe = &st->probes[st->probe_count++];
+    *probe = (struct sim_probe){sim->now_us,
+                                sim_ring_settled_wrong(sim, &ring),
+                                f.supernodes_joined + f.clients_joined,
+                                f.supernodes_up + f.clients_up,
+                                f.supernodes_joined,
+                                f.supernodes_up,
+                                sim_replicas_disagree(sim, &ring),
+                                {0}};
+    sim_record_ring(sim, probe->wrong == 0 && sim_ring_wrong(sim, &ring) == 0);
+    sim_reach_probe(sim, &ring, st->wave_count > 0 ? st->waves[st->wave_count - 1].begin_us : RF_NEVER,
+                    sim->now_us >= sim->end_us, &probe->reach);
+    sim_ring_deinit(sim, &ring);
+}
+
+void sim_stats_wave(struct rf_sim *sim, uint64_t end_us)
+{
+    struct sim_stats *st = sim->stats;
+    if (st->wave_count > 0 && st->waves[st->wave_count - 1].begin_us == sim->now_us) { /* another group */
+        if (end_us > st->waves[st->wave_count - 1].end_us)
+            st->waves[st->wave_count - 1].end_us = end_us;
+    } else if (st->wave_count < RF_COUNT(st->waves))
+        st->waves[st->wave_count++] = (struct sim_wave){sim->now_us, end_us};
 }
 
 void sim_stats_mark(struct rf_sim *sim)

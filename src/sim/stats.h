@@ -30,8 +30,21 @@ enum sim_series {
     SIM_S_RESUMED,
     SIM_S_REFUSED,
     SIM_S_RING_WRONG,
+    SIM_S_REPLICAS,
     SIM_S_QUEUE_MAX,
     SIM_S_LOST,
+    SIM_S_PROMOTIONS,
+    SIM_S_DEMOTIONS,
+    SIM_S_REACHABLE,
+    SIM_S_SURVIVORS,
+    SIM_S_OUTSIDERS,
+    SIM_S_BUDGET_CLIENTS,
+    SIM_S_BUDGET_HANDSHAKES,
+    SIM_S_CLIENTS_MAX,
+    SIM_S_OVER_BUDGET,
+    SIM_S_SHUTDOWNS,
+    SIM_S_NAT_DROPPED,
+    SIM_S_NAT_RESET,
     SIM_S_OPS, /* RF_SIM_OP_COUNT times SIM_OP_SERIES */
 };
 enum sim_op_series {
@@ -51,9 +64,23 @@ struct sim_sample {
     uint64_t at_us;
     struct sim_tally tally;
 };
+struct sim_reach { /* users of clients; of very many every n-th */
+    size_t running, reachable;
+    size_t survivors, survivors_reachable; /* who has been running since before the last wave of kills */
+    size_t outsiders;
+};
 struct sim_probe {
     uint64_t at_us;
     size_t wrong, joined, up, supers_joined, supers_up;
+    size_t disagree; /* resources whose replicas are not alike */
+    struct sim_reach reach;
+};
+struct sim_wave { /* of kills */
+    uint64_t begin_us, end_us;
+};
+struct sim_used { /* of budgets, by the supernode that uses most: 1 is all of it */
+    double clients, handshakes, most_clients;
+    size_t over; /* supernodes above a budget */
 };
 
 struct sim_stats {
@@ -64,11 +91,19 @@ struct sim_stats {
     size_t probe_count, probe_cap;
     uint64_t marks[64];
     size_t mark_count;
+    struct sim_wave waves[64];
+    size_t wave_count;
     char names[SIM_SERIES_COUNT][40];
     struct rf_sim_check_result results[RF_SIM_MAX_CHECKS];
     bool finished;
 };
 
+struct sim_ring;
+/* reach.c; wave_us: begin of the last wave; all: not only every n-th */
+void sim_reach_probe(const struct rf_sim *sim, const struct sim_ring *ring, uint64_t wave_us, bool all,
+                     struct sim_reach *out);
+/* capacity.c: adds what a running supernode uses */
+void sim_capacity_sample(const struct sim_node *n, double seconds, struct sim_used *used);
 double sim_histogram_at(const struct sim_histogram *h, double share); /* quantile in us; NaN: empty */
 void sim_histogram_merge(struct sim_histogram *into, const struct sim_histogram *h);
 

@@ -1,4 +1,5 @@
 /* steps.c - the line `at` of scenario texts: what happens when. */
+#include <math.h>
 #include <stdio.h>
 #include "base/assert.h"
 #include "base/error.h"
@@ -22,7 +23,9 @@ enum {
     POLITE = 1 << 11,  /* polite= */
     GROUP = 1 << 12,   /* supernodes, clients or all: must be there */
     OP = 1 << 13,      /* lookup, ping ...: must be there */
+    LIES = 1 << 15,    /* behaviour=: must be there; together= */
     ANYBODY = 1 << 14, /* a group may be there; all without */
+    ADDRESS = 1 << 16, /* new-address */
 };
 
 static const struct verb {
@@ -40,8 +43,12 @@ static const struct verb {
     {"cut", RF_SIM_STEP_CUT, GROUP | FRACTION},
     {"slow", RF_SIM_STEP_SLOW, GROUP | FRACTION | FACTOR},
     {"loss", RF_SIM_STEP_LOSS, FRACTION},
+    {"duplicate", RF_SIM_STEP_DUPLICATE, FRACTION},
+    {"reorder", RF_SIM_STEP_REORDER, FRACTION},
+    {"nat-reset", RF_SIM_STEP_NAT_RESET, GROUP | COUNT | ADDRESS},
     {"clock", RF_SIM_STEP_CLOCK, GROUP | FRACTION | OFFSET},
     {"work", RF_SIM_STEP_WORK, OP | RATE | ANYBODY},
+    {"corrupt", RF_SIM_STEP_CORRUPT, GROUP | COUNT | SPARE | RATE | LIES},
     {"mark", RF_SIM_STEP_MARK, 0},
 };
 
@@ -51,7 +58,7 @@ struct line {
     struct rf_sim_step step;
     char label[RF_SIM_OPTION_NAME];
     double every_s, until_s;
-    bool group, op, amount;
+    bool group, op, amount, behaviour;
 };
 
 /* dist takes [fixed:|uniform:|exponential:|pareto:]TIME[:SHAPE]. */
@@ -139,6 +146,35 @@ static int amount(struct scenario_reader *r, struct line *line, bool count, stru
     return error;
 }
 
+/* behaviour takes the name of a lie, or of a choice whose word is one. */
+static int behaviour(struct scenario_reader *r, struct rf_view text, unsigned *out)
+{
+    static const struct {
+        const char *name;
+        unsigned lies;
+    } lies[] = {{"drop", RF_SIM_LIE_DROP},   {"misroute", RF_SIM_LIE_MISROUTE}, {"answer", RF_SIM_LIE_ANSWER},
+                {"forge", RF_SIM_LIE_FORGE}, {"replay", RF_SIM_LIE_REPLAY},     {"flood", RF_SIM_LIE_FLOOD},
+                {"claim", RF_SIM_LIE_CLAIM}, {"all", RF_SIM_LIE_ALL},           {"none", 0}};
+    for (size_t i = 0; i < r->out->option_count; i++)
+        if (isnan(r->out->options[i].value) && rf_view_equal(text, rf_view_str(r->out->options[i].name)))
+            text = rf_view_str(r->out->options[i].text);
+    for (size_t i = 0; i < RF_COUNT(lies); i++)
+        if (rf_view_equal(text, rf_view_str(lies[i].name))) {
+            *out = lies[i].lies;
+            return 0;
+        }
+    return scenario_fail(r, RF_EFORMAT, "no such behaviour", text);
+}
+
+static int together(struct scenario_reader *r, struct rf_view text, size_t *out)
+{
+    double value;
+    int error = number(r, text, 1, 64, &value);
+
+    *out = error == 0 ? (size_t)value : 0;
+    return error;
+}
+
 /* parameter takes NAME=VALUE, or a bare word, whose value is 1. */
 static int parameter(struct scenario_reader *r, struct line *line, struct rf_view name, struct rf_view text)
 {
@@ -174,6 +210,14 @@ static int parameter(struct scenario_reader *r, struct line *line, struct rf_vie
         return number(r, text, 0, 1, &step->fraction);
     if (IS("power") && (may & POWER))
         return flag(r, text, &step->power);
+    if (IS("behaviour") && (may & LIES)) {
+        line->behaviour = true;
+        return behaviour(r, text, &step->lies);
+    }
+    if (IS("together") && (may & LIES))
+        return together(r, text, &step->together);
+    if (IS("new-address") && (may & ADDRESS))
+        return flag(r, text, &step->new_address);
     if (IS("wipe") && (may & WIPE))
         return flag(r, text, &step->wipe);
 #undef IS
@@ -271,7 +315,13 @@ static int complete(struct scenario_reader *r, struct line *line)
     if ((may & GROUP) && !line->group)
         return scenario_fail(r, RF_EFORMAT, "wanted: supernodes, clients or all", r->words[2]);
     if ((may & OP) && !line->op)
-        return scenario_fail(r, RF_EFORMAT, "wanted: an operation (lookup, ping, store, fetch)", r->words[2]);
+        return scenario_fail(r, RF_EFORMAT,
+                             "wanted: an operation (lookup, ping, call, store, fetch, put, append, ...)",
+                             r->words[2]);
+    if ((may & LIES) && step->group != RF_SIM_SUPERNODES)
+        return scenario_fail(r, RF_EFORMAT, "only supernodes misbehave", r->words[2]);
+    if ((may & LIES) && !line->behaviour)
+        return scenario_fail(r, RF_EFORMAT, "wanted: behaviour=", r->words[2]);
     if (!line->group)
         step->group = RF_SIM_ALL;
     if (!line->amount && (step->type == RF_SIM_STEP_START || step->type == RF_SIM_STEP_RESTART))

@@ -6,22 +6,11 @@
  */
 #include "base/assert.h"
 #include "sim/plan.h"
+#include "sim/work.h"
 
 #define LISTS_US   (10 * RF_US_PER_S) /* who is there is listed anew after so long */
 #define SETTLED_US (5 * RF_US_PER_S)  /* a registration is expected to be found everywhere after so long */
-#define VALUE_LEN  100
-#define LIFETIME_S 86400
 #define ZIPF_TRIES 50
-
-struct sim_op {
-    struct sim_op *next; /* waiting for judgement */
-    struct sim_node *node;
-    uint32_t target;
-    uint8_t type;
-    bool answered; /* with something that is not right: wrong rather than failed */
-    int error;
-    uint64_t started_us, expect;
-};
 
 struct sim_work {
     struct {
@@ -35,7 +24,8 @@ struct sim_work {
     bool listed;
 };
 
-static const char *const op_names[RF_SIM_OP_COUNT] = {"lookup", "ping", "store", "fetch"};
+static const char *const op_names[RF_SIM_OP_COUNT] = {"lookup", "ping", "store",  "fetch", "call",
+                                                      "remove", "put",  "append", "read",  "trespass"};
 
 const char *rf_sim_op_name(enum rf_sim_op_type type)
 {
@@ -51,7 +41,7 @@ int sim_work_new(struct rf_sim *sim)
     sim->work = w;
     w->users = rf_alloc(mem, sim->node_count * sizeof(uint32_t));
     w->sources = rf_alloc(mem, sim->node_count * sizeof(uint32_t));
-    w->supers = rf_alloc(mem, sim->scenario.supernodes * sizeof(uint32_t));
+    w->supers = rf_alloc(mem, sim_super_end(sim) * sizeof(uint32_t));
     return w->users == NULL || w->sources == NULL || w->supers == NULL ? RF_ENOMEM : 0;
 }
 
@@ -97,9 +87,9 @@ static void list_nodes(struct rf_sim *sim)
     w->user_count = w->super_count = w->source_count = 0;
     for (size_t i = 0; i < sim->node_count; i++) {
         const struct sim_node *n = &sim->nodes[i];
-        if (n->joined)
+        if (n->joined && n->liar == NULL)
             w->sources[w->source_count++] = n->index;
-        if (n->joined && n->super)
+        if (n->joined && sim_is_super(n))
             w->supers[w->super_count++] = n->index;
         if (n->registered && sim->now_us - n->registered_us >= SETTLED_US)
             w->users[w->user_count++] = n->index;
@@ -123,25 +113,38 @@ static size_t draw_rank(struct sim_stream *s, double exponent, size_t count)
     return rank < 1 ? 0 : rank > count ? count - 1 : rank - 1;
 }
 
-static bool draw_target(struct rf_sim *sim, enum rf_sim_op_type type, uint32_t *target, uint64_t *expect)
+static bool draw_user(struct rf_sim *sim, uint32_t *target)
+{
+    struct sim_work *w = sim->work;
+    if (w->user_count > 0)
+        *target = w->users[draw_rank(&sim->work_stream, sim->scenario.zipf, w->user_count)];
+    return w->user_count > 0;
+}
+
+/* `n`: who does it */
+static bool draw_target(struct rf_sim *sim, enum rf_sim_op_type type, struct sim_node *n, uint32_t *target,
+                        uint64_t *expect)
 {
     struct sim_work *w = sim->work;
     *expect = 0;
     *target = 0;
-    if (type == RF_SIM_OP_STORE)
-        return true;
-    if (type == RF_SIM_OP_PING) {
+    switch (type) {
+    case RF_SIM_OP_PING:
         if (w->super_count > 0)
             *target = w->supers[sim_draw_below(&sim->work_stream, w->super_count)];
         return w->super_count > 0;
+    case RF_SIM_OP_LOOKUP:
+    case RF_SIM_OP_CALL:
+        return draw_user(sim, target);
+    case RF_SIM_OP_FETCH: /* of somebody who has stored something */
+    case RF_SIM_OP_READ:
+        for (int tries = 0; tries < ZIPF_TRIES && draw_user(sim, target); tries++)
+            if (sim_values_draw(sim, type, n, target, expect))
+                return true;
+        return false;
+    default:
+        return sim_values_draw(sim, type, n, target, expect);
     }
-    for (int tries = 0; tries < ZIPF_TRIES && w->user_count > 0; tries++) {
-        *target = w->users[draw_rank(&sim->work_stream, sim->scenario.zipf, w->user_count)];
-        *expect = sim->nodes[*target].acked;
-        if (type == RF_SIM_OP_LOOKUP || *expect > 0)
-            return true;
-    }
-    return false;
 }
 
 static void plan_op(struct rf_sim *sim, enum rf_sim_op_type type, uint64_t at_us)
@@ -156,7 +159,7 @@ static void plan_op(struct rf_sim *sim, enum rf_sim_op_type type, uint64_t at_us
     }
     uint32_t target;
     uint64_t expect;
-    if (!draw_target(sim, type, &target, &expect) || n == NULL)
+    if (n == NULL || !draw_target(sim, type, n, &target, &expect))
         return;
     struct sim_event *e = sim_event_new(n->shard, SIM_EVENT_OP);
     e->flag = (uint8_t)type;
@@ -182,7 +185,7 @@ void sim_work_plan(struct rf_sim *sim, uint64_t until_us)
 
 /* ---- running ---- */
 
-static void right(struct sim_op *op)
+void sim_op_right(struct sim_op *op)
 {
     struct sim_shard *s = op->node->shard;
     s->tally.op_right[op->type]++;
@@ -190,7 +193,7 @@ static void right(struct sim_op *op)
     rf_free(s->sim->config.mem, op);
 }
 
-static void not_right(struct sim_op *op, int error, bool answered)
+void sim_op_not_right(struct sim_op *op, int error, bool answered)
 {
     struct sim_shard *s = op->node->shard;
     if (error == RF_ECANCELLED) { /* the node that asked is gone */
@@ -207,54 +210,41 @@ static void looked_up(void *arg, const struct rf_whois *whois)
 {
     struct sim_op *op = arg;
     struct rf_id id = sim_id_of(op->node->shard->sim, op->target);
+    for (size_t i = 0; i < whois->device_count && whois->error == 0; i++) /* nobody forwards here */
+        op->node->shard->tally.forged += !rf_id_equal(&whois->devices[i].node_id, &id);
     for (size_t i = 0; i < whois->device_count && whois->error == 0; i++)
         if (rf_id_equal(&whois->devices[i].node_id, &id)) {
-            right(op);
+            sim_op_right(op);
             return;
         }
-    not_right(op, whois->error, whois->error == 0 || whois->error == RF_ENOTFOUND);
+    sim_op_not_right(op, whois->error, whois->error == 0 || whois->error == RF_ENOTFOUND);
 }
 
 static void pinged(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms)
 {
     (void)rtt_us, (void)their_wall_ms;
     if (error == 0)
-        right(arg);
+        sim_op_right(arg);
     else
-        not_right(arg, error, false);
+        sim_op_not_right(arg, error, false);
 }
 
-static void stored(void *arg, const struct rf_store_result *result)
+/* A call: found, now along the way that the registration names. */
+static void found(void *arg, const struct rf_whois *whois)
 {
     struct sim_op *op = arg;
-    if (result->error != 0) {
-        not_right(op, result->error, false);
+    struct sim_node *n = op->node;
+    struct rf_id id = sim_id_of(n->shard->sim, op->target);
+    for (size_t i = 0; i < whois->device_count && whois->error == 0; i++) {
+        if (!rf_id_equal(&whois->devices[i].node_id, &id))
+            continue;
+        int error = rf_node_ping_route(n->node, whois->devices[i].route, sim_node_now(n, n->shard->now_us),
+                                       pinged, op);
+        if (error != 0)
+            sim_op_not_right(op, error, false);
         return;
     }
-    if (op->expect > op->node->acked)
-        op->node->acked = (uint32_t)op->expect;
-    right(op);
-}
-
-static void fetched(void *arg, const struct rf_fetch_result *result)
-{
-    struct sim_op *op = arg;
-    for (size_t i = 0; i < result->value_count && result->error == 0; i++) {
-        struct rf_view v = result->values[i].value;
-        uint64_t number = 0;
-        if (result->values[i].exists && rf_view_u64(&v, &number) == 0 && number >= op->expect) {
-            right(op);
-            return;
-        }
-    }
-    not_right(op, result->error, result->error == 0 || result->error == RF_ENOTFOUND);
-}
-
-static int resource_of(struct sim_node *n, uint32_t user, struct rf_id *out)
-{
-    char name[48];
-    sim_user_of(&n->shard->sim->nodes[user], name);
-    return rf_node_resource_of(n->node, rf_view_str(name), out);
+    sim_op_not_right(op, whois->error, whois->error == 0 || whois->error == RF_ENOTFOUND);
 }
 
 static int begin(struct sim_node *n, struct sim_op *op)
@@ -262,25 +252,17 @@ static int begin(struct sim_node *n, struct sim_op *op)
     struct rf_now now = sim_node_now(n, n->shard->now_us);
     struct rf_id id = sim_id_of(n->shard->sim, op->target);
     char name[48];
-    uint8_t value[VALUE_LEN] = {0};
-    int error;
     switch (op->type) {
     case RF_SIM_OP_LOOKUP:
         sim_user_of(&n->shard->sim->nodes[op->target], name);
         return rf_node_whois(n->node, rf_view_str(name), now, looked_up, op);
+    case RF_SIM_OP_CALL:
+        sim_user_of(&n->shard->sim->nodes[op->target], name);
+        return rf_node_whois(n->node, rf_view_str(name), now, found, op);
     case RF_SIM_OP_PING:
         return rf_node_ping(n->node, &id, now, pinged, op);
-    case RF_SIM_OP_FETCH:
-        error = resource_of(n, op->target, &id);
-        return error != 0 ? error : rf_node_fetch(n->node, &id, SIM_KIND_VALUE, now, fetched, op);
     default:
-        op->expect = ++n->stored;
-        for (int i = 0; i < 8; i++)
-            value[i] = (uint8_t)(op->expect >> (56 - 8 * i));
-        error = resource_of(n, n->index, &id);
-        return error != 0 ? error
-                          : rf_node_store(n->node, &id, SIM_KIND_VALUE, rf_view_of(NULL, 0), true,
-                                          rf_view_of(value, sizeof(value)), LIFETIME_S, now, stored, op);
+        return sim_values_begin(n, op);
     }
 }
 
@@ -294,7 +276,7 @@ void sim_work_begin(struct sim_node *n, enum rf_sim_op_type type, uint32_t targe
     s->tally.op_started[type]++;
     int error = begin(n, op);
     if (error != 0)
-        not_right(op, error, false);
+        sim_op_not_right(op, error, false);
 }
 
 /* ---- judging ---- */
@@ -302,9 +284,10 @@ void sim_work_begin(struct sim_node *n, enum rf_sim_op_type type, uint32_t targe
 static bool excused(const struct rf_sim *sim, const struct sim_op *op)
 {
     const struct sim_node *target = &sim->nodes[op->target];
-    if (op->type == RF_SIM_OP_LOOKUP && op->answered)
+    bool user = op->type == RF_SIM_OP_LOOKUP || op->type == RF_SIM_OP_CALL;
+    if (user && op->answered)
         return !target->registered || target->registered_us + SETTLED_US > op->started_us;
-    if (op->type == RF_SIM_OP_PING)
+    if (op->type == RF_SIM_OP_PING || op->type == RF_SIM_OP_CALL)
         return !target->joined || target->joined_us + SETTLED_US > op->started_us;
     return false;
 }

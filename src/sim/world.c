@@ -4,8 +4,7 @@
 #include "crypto/fake/fake.h"
 #include "sim/world.h"
 
-#define FIRST_IP 0x14000000u /* 20.0.0.0: node i has that address plus i */
-#define YEAR_MS  (UINT64_C(86400000) * 365)
+#define YEAR_MS (UINT64_C(86400000) * 365)
 
 void rf_sim_scenario_default(struct rf_sim_scenario *scenario)
 {
@@ -13,43 +12,45 @@ void rf_sim_scenario_default(struct rf_sim_scenario *scenario)
     scenario->supernodes = 100;
     scenario->bootstraps = 4;
     scenario->registered = SIZE_MAX;
+    scenario->devices = 1;
     scenario->duration_us = 600 * RF_US_PER_S;
     scenario->sample_us = 10 * RF_US_PER_S;
     scenario->probe_us = 10 * RF_US_PER_S;
     scenario->disk = true;
     scenario->disk_us = 5000;
+    scenario->super_cpu = 1;
+    scenario->mega_factor = 20;
+    scenario->shutdown_over_us = 10 * RF_US_PER_S;
+    scenario->shutdown_pause_us = 120 * RF_US_PER_S;
     rf_sim_net_config_default(&scenario->net);
+    scenario->nats = (struct rf_sim_nats){.weights = {[SIM_NAT_FULL_CONE] = 0.1,
+                                                      [SIM_NAT_RESTRICTED] = 0.1,
+                                                      [SIM_NAT_PORT_RESTRICTED] = 0.62,
+                                                      [SIM_NAT_SYMMETRIC] = 0.18},
+                                          .hosts = 1,
+                                          .timeout_s = 7440,
+                                          .flows = 200,
+                                          .block_s = 900};
 }
 
 /* ---- who is who ---- */
 
-struct rf_addr sim_addr_of(const struct sim_node *n)
+uint32_t sim_user_number(const struct sim_node *n)
 {
-    uint32_t ip = FIRST_IP + n->index;
-    return (struct rf_addr){
-        .family = 4,
-        .port = SIM_PORT,
-        .ip = {(uint8_t)(ip >> 24), (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip}};
-}
-
-struct sim_node *sim_node_at(const struct rf_sim *sim, const struct rf_addr *addr)
-{
-    uint32_t ip =
-        (uint32_t)addr->ip[0] << 24 | (uint32_t)addr->ip[1] << 16 | (uint32_t)addr->ip[2] << 8 | addr->ip[3];
-    if (addr->family != 4 || addr->port != SIM_PORT || ip < FIRST_IP || ip - FIRST_IP >= sim->node_count)
-        return NULL;
-    return &sim->nodes[ip - FIRST_IP];
+    return n->index % (uint32_t)n->shard->sim->user_count;
 }
 
 void sim_user_of(const struct sim_node *n, char out[48])
 {
-    snprintf(out, 48, "u%u@example.org", n->index);
+    snprintf(out, 48, "u%u@example.org", sim_user_number(n));
 }
 
 struct rf_id sim_id_of(const struct rf_sim *sim, uint32_t index)
 {
     struct sim_stream s = sim_stream_of(sim->config.seed, 'n', index);
     struct rf_id id = {.len = 16};
+    if (index < sim->node_count && sim_liar_id(&sim->nodes[index], &id))
+        return id;
     for (int i = 0; i < 16; i += 8) {
         uint64_t v = sim_draw(&s);
         for (int k = 0; k < 8; k++)
@@ -133,7 +134,19 @@ static int write_document(struct rf_sim *sim, struct rf_buf *xml)
                                    .model = RF_MODEL_SINGLE,
                                    .policy = RF_POLICY_USER_MATCH,
                                    .max_count = 1,
+                                   .max_size = 1000},
+                                  {.id = SIM_KIND_DICTIONARY,
+                                   .model = RF_MODEL_DICTIONARY,
+                                   .policy = RF_POLICY_USER_MATCH,
+                                   .max_count = 16,
+                                   .max_size = 1000},
+                                  {.id = SIM_KIND_LIST,
+                                   .model = RF_MODEL_ARRAY,
+                                   .policy = RF_POLICY_USER_MATCH,
+                                   .max_count = 100000,
                                    .max_size = 1000}};
+    char plugin[] = "CHORD-SELF-TUNING", extension[] = "urn:ietf:params:xml:ns:p2p:self-tuning";
+    char *mandatory[] = {extension};
     struct rf_addr bootstraps[16];
     struct rf_identity signer;
     struct rf_conf draft;
@@ -153,6 +166,11 @@ static int write_document(struct rf_sim *sim, struct rf_buf *xml)
     draft.configuration_signer_count = draft.kind_signer_count = 1;
     draft.kinds = kinds;
     draft.kind_count = RF_COUNT(kinds);
+    if (sc->self_tuning) {
+        draft.topology_plugin = plugin;
+        draft.mandatory_extensions = mandatory;
+        draft.mandatory_extension_count = RF_COUNT(mandatory);
+    }
     if (sc->update_interval_s != 0)
         draft.chord_update_interval_s = sc->update_interval_s;
     if (sc->ping_interval_s != 0)
@@ -168,7 +186,7 @@ static struct rf_crypto *make_crypto(struct sim_shard *s)
 {
     const struct rf_sim_config *config = &s->sim->config;
     if (config->crypto.make != NULL)
-        return config->crypto.make(config->crypto.arg, config->mem, sim_charge, s);
+        return config->crypto.make(config->crypto.arg, s->mem, sim_charge, s);
     struct sim_stream secret = sim_stream_of(config->seed, 's', 0);
     struct rf_crypto_fake_config fake = {.seed = {sim_draw(&secret), sim_draw(&secret)},
                                          .rng = &s->rng.rng,
@@ -176,7 +194,7 @@ static struct rf_crypto *make_crypto(struct sim_shard *s)
                                          .charge_ctx = s};
     rf_rng_seeded_init(&s->rng, config->seed);
     rf_crypto_fake_costs_measured(&fake.costs);
-    return rf_crypto_fake_new(config->mem, &fake);
+    return rf_crypto_fake_new(s->mem, &fake);
 }
 
 static int shard_init(struct rf_sim *sim, size_t index, struct rf_buf *ca_der, struct rf_buf *xml)
@@ -184,7 +202,16 @@ static int shard_init(struct rf_sim *sim, size_t index, struct rf_buf *ca_der, s
     struct sim_shard *s = &sim->shards[index];
     s->sim = sim;
     s->index = index;
-    sim_blobs_init(s);
+    s->mem = sim->config.mem;
+    if (sim->config.arenas) {
+        sim_slab_init(&s->slab, sim->config.mem);
+        s->mem = &s->slab.mem;
+    }
+    sim_history_init(&s->history, sim->config.mem);
+    rf_intern_init(&s->values, s->mem, (uint64_t[2]){1, 2});
+    rf_buf_init(&s->record, sim->config.mem, SIZE_MAX);
+    rf_scratch_init(&s->scratch, sim->config.mem);
+    rf_counter_set_init(&s->counters, sim->config.mem);
     s->crypto = make_crypto(s);
     if (s->crypto == NULL)
         return RF_ENOMEM;
@@ -208,6 +235,19 @@ static void events_drop(struct sim_shard *s, struct sim_event *e)
     sim_event_free(s, e);
 }
 
+static void crypto_free(struct sim_shard *s)
+{
+    const struct rf_sim_config *config = &s->sim->config;
+    if (s->crypto == NULL)
+        return;
+    s->crypto->ops->x509_deinit(s->crypto, &s->ca);
+    s->crypto->ops->key_free(s->crypto, s->ca_key);
+    if (config->crypto.make != NULL)
+        config->crypto.release(config->crypto.arg, s->crypto);
+    else
+        rf_crypto_fake_free(s->crypto);
+}
+
 static void shard_deinit(struct sim_shard *s)
 {
     struct rf_mem *mem = s->sim->config.mem;
@@ -217,6 +257,7 @@ static void shard_deinit(struct sim_shard *s)
         s->free_events = e->next;
         rf_free(mem, e);
     }
+    sim_history_deinit(&s->history);
     rf_free(mem, s->heap);
     rf_free(mem, s->wakes);
     for (size_t i = 0; i < (s->end_slots + SIM_END_CHUNK - 1) / SIM_END_CHUNK; i++)
@@ -225,40 +266,43 @@ static void shard_deinit(struct sim_shard *s)
     rf_free(mem, s->end_hash);
     rf_free(mem, s->outs);
     rf_conf_release(s->conf);
-    rf_map_deinit(&s->blobs);
-    if (s->crypto == NULL)
-        return;
-    s->crypto->ops->x509_deinit(s->crypto, &s->ca);
-    s->crypto->ops->key_free(s->crypto, s->ca_key);
-    if (s->sim->config.crypto.make != NULL)
-        s->sim->config.crypto.release(s->sim->config.crypto.arg, s->crypto);
-    else
-        rf_crypto_fake_free(s->crypto);
+    rf_intern_deinit(&s->values);
+    rf_buf_deinit(&s->record);
+    rf_scratch_trim(&s->scratch);
+    rf_counter_set_deinit(&s->counters);
+    crypto_free(s);
+    if (s->sim->config.arenas)
+        RF_ASSERT(sim_slab_deinit(&s->slab) == 0);
 }
 
 static void node_init(struct rf_sim *sim, size_t i)
 {
     struct sim_node *n = &sim->nodes[i];
     struct sim_stream s = sim_stream_of(sim->config.seed, 'p', i);
-    n->shard = &sim->shards[i % sim->shard_count];
+    sim->shard_of[i] = (uint8_t)sim_border_shard(sim, (uint32_t)i);
+    n->shard = &sim->shards[sim->shard_of[i]];
     n->index = (uint32_t)i;
     n->super = i < sim->scenario.supernodes;
     n->spare = i < sim->scenario.bootstraps;
+    n->mega = n->super && floor((double)(i + 1) * sim->scenario.mega) > floor((double)i * sim->scenario.mega);
     n->slow = 1;
     sim_place_draw(&n->place, !n->super, &s);
-    n->dialable = n->super || sim_draw_unit(&s) >= sim->scenario.natted;
+    sim_draw(&s);
     n->drift_ppb = (int32_t)((2 * sim_draw_unit(&s) - 1) * sim->scenario.drift_ppm * 1000);
+    n->may = !n->super && sim_draw_unit(&s) < sim->scenario.auto_share;
     n->network = sim_stream_of(sim->config.seed, 'w', i);
     n->life_stream = sim_stream_of(sim->config.seed, 'l', i);
 }
 
 static bool scenario_valid(const struct rf_sim_scenario *sc)
 {
-    return sc->supernodes > 0 && sc->bootstraps > 0 && sc->bootstraps <= 16 && sc->sample_us > 0 &&
-           sc->net.min_latency_us >= 100 && sc->net.super_up_bps > 0 && sc->net.super_down_bps > 0 &&
-           sc->net.client_up_bps > 0 && sc->net.client_down_bps > 0 && sc->supernodes < (1u << 24) &&
-           sc->clients < (1u << 26) && sc->step_count <= RF_SIM_MAX_STEPS && sc->disk_us > 0 &&
-           sc->check_count <= RF_SIM_MAX_CHECKS;
+    return sc->supernodes > 0 && sc->devices > 0 && sc->bootstraps > 0 && sc->bootstraps <= 16 &&
+           sc->sample_us > 0 && sc->net.min_latency_us >= 100 && sc->net.super_up_bps > 0 &&
+           sc->net.super_down_bps > 0 && sc->net.client_up_bps > 0 && sc->net.client_down_bps > 0 &&
+           sc->supernodes < (1u << 24) && sc->clients < (1u << 26) && sc->step_count <= RF_SIM_MAX_STEPS &&
+           sc->disk_us > 0 && sc->mega_factor >= 1 && sc->super_cpu > 0 && sc->shutdown_over_us > 0 &&
+           sc->shutdown_pause_us > 0 && sc->check_count <= RF_SIM_MAX_CHECKS && sc->nats.hosts > 0 &&
+           sc->nats.hosts <= RF_SIM_NAT_HOSTS;
 }
 
 int rf_sim_new(const struct rf_sim_config *config, const struct rf_sim_scenario *scenario,
@@ -277,19 +321,34 @@ int rf_sim_new(const struct rf_sim_config *config, const struct rf_sim_scenario 
     if (sim->scenario.bootstraps > sim->scenario.supernodes)
         sim->scenario.bootstraps = sim->scenario.supernodes;
     sim->node_count = scenario->supernodes + scenario->clients;
+    sim->user_count = (sim->node_count + scenario->devices - 1) / scenario->devices;
     sim->shard_count = config->shards == 0 ? 1 : config->shards;
     sim->end_us = scenario->duration_us;
     sim->loss = scenario->net.loss;
+    sim->duplicate = scenario->net.duplicate;
+    sim->reorder = scenario->net.reorder;
     sim->plan_stream = sim_stream_of(config->seed, 'P', 0);
     sim->fault_stream = sim_stream_of(config->seed, 'F', 0);
     sim->work_stream = sim_stream_of(config->seed, 'W', 0);
     sim->nodes = rf_zalloc(config->mem, sim->node_count * sizeof(sim->nodes[0]));
     sim->shards = rf_zalloc(config->mem, sim->shard_count * sizeof(sim->shards[0]));
+    sim->shard_of = rf_zalloc(config->mem, sim->node_count);
+    sim->places = rf_zalloc(config->mem, sim_super_end(sim) * sizeof(sim->places[0]));
+    sim_history_init(&sim->history, config->mem);
     rf_buf_init(&ca_der, config->mem, RF_CERT_MAX_LEN);
     rf_buf_init(&xml, config->mem, RF_CONF_MAX_LEN);
-    int error = sim->nodes == NULL || sim->shards == NULL ? RF_ENOMEM : 0;
+    int error = sim->nodes == NULL || sim->shards == NULL || sim->shard_of == NULL || sim->places == NULL
+                    ? RF_ENOMEM
+                    : 0;
+    if (error == 0)
+        error = sim_border_new(sim);
     for (size_t i = 0; i < sim->node_count && error == 0; i++)
         node_init(sim, i);
+    for (size_t i = 0; i < sim_super_end(sim) && error == 0; i++) {
+        struct rf_id id = sim_id_of(sim, (uint32_t)i);
+        for (int k = 0; k < 8; k++)
+            sim->places[i] = sim->places[i] << 8 | id.b[k];
+    }
     for (size_t i = 0; i < sim->shard_count && error == 0; i++)
         error = shard_init(sim, i, &ca_der, &xml);
     if (error == 0)
@@ -316,8 +375,9 @@ void rf_sim_free(struct rf_sim *sim)
         struct sim_node *n = &sim->nodes[i];
         if (n->node != NULL)
             sim_host_free(n);
-        if (n->shard->sim != NULL)
+        if (n->shard != NULL && n->shard->sim != NULL)
             sim_disk_wipe(n);
+        sim_liar_free(n);
         rf_free(mem, n->log);
     }
     sim_plan_free(sim);
@@ -332,6 +392,11 @@ void rf_sim_free(struct rf_sim *sim)
             shard_deinit(&sim->shards[i]);
     }
     sim_stats_free(sim);
+    sim_history_deinit(&sim->history);
+    rf_free(mem, sim->verdict);
+    rf_free(mem, sim->places);
+    sim_border_free(sim);
+    rf_free(mem, sim->shard_of);
     rf_free(mem, sim->shards);
     rf_free(mem, sim->nodes);
     rf_free(mem, sim);

@@ -35,6 +35,9 @@ int cli_connect(const struct cli *cli, struct cli_client *client);
 void cli_disconnect(struct cli_client *client);
 /* cli_send sends {"id":1,"cmd":cmd,"args":args}; steals args (NULL: none). 0 or -1 (said so). */
 int cli_send(struct cli_client *client, const char *cmd, json_t *args);
+/* cli_begin reads the command's words, connects and sends the request. -1: sent, the caller reads and disconnects; else the exit status. */
+int cli_begin(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
+              struct cli_client *client);
 /* cli_read returns the next object (owned by the caller), NULL when the daemon is gone. */
 json_t *cli_read(struct cli_client *client);
 
@@ -57,7 +60,7 @@ int cli_run(const struct cli *cli, const struct cli_command *command, json_t *ar
 struct cli_command {
     const char *name, *usage, *help;
     /* Words and options. `key` is the argument of the request; type 's' text, 'p' a file (made absolute: the daemon has another
-     * working directory), 'n' seconds, 'b' a flag. All words are required. */
+     * working directory), 'n' seconds, 'b' a flag, 'o' text that may be left out. All other words are required. */
     const struct app_option *options;
     size_t option_count;
     const char *failed; /* what exit status 1 means beside the usual */
@@ -77,6 +80,7 @@ extern const struct app_option cli_init_options[];
 extern const size_t cli_init_option_count;
 int cli_listen(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
 int cli_call(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
+int cli_doctor(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
 int cli_shutdown(const struct cli *cli, const struct cli_command *self, int argc, char **argv);
 
 #endif

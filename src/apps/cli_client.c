@@ -217,15 +217,34 @@ static int take_line(const struct cli *cli, const struct cli_command *command, j
     return CLI_OK;
 }
 
+static int connect_and_send(const struct cli *cli, const struct cli_command *self, json_t *args,
+                            struct cli_client *client)
+{
+    if (cli_connect(cli, client) != 0) {
+        json_decref(args);
+        return CLI_FAILED;
+    }
+    if (cli_send(client, self->name, args) == 0)
+        return -1;
+    cli_disconnect(client);
+    return CLI_FAILED;
+}
+
+int cli_begin(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
+              struct cli_client *client)
+{
+    int status;
+    json_t *args = cli_args(self, argc, argv, &status);
+    return args != NULL ? connect_and_send(cli, self, args, client) : status;
+}
+
 int cli_run(const struct cli *cli, const struct cli_command *command, json_t *args)
 {
     struct cli_client client;
     size_t items = 0;
-    if (cli_connect(cli, &client) != 0) {
-        json_decref(args);
-        return CLI_FAILED;
-    }
-    int status = cli_send(&client, command->name, args) != 0 ? CLI_FAILED : -1;
+    int status = connect_and_send(cli, command, args, &client);
+    if (status >= 0)
+        return status;
     while (status < 0) {
         json_t *object = cli_read(&client);
         if (object != NULL) {

@@ -20,12 +20,30 @@ static double ms(const json_t *object, const char *key)
     return (double)num(object, key) / 1000.0;
 }
 
+/* The relay of a supernode. */
+static void show_own_relay(const json_t *relay, bool supernode)
+{
+    size_t i;
+    const json_t *server;
+    if (!json_is_object(relay)) {
+        if (supernode)
+            printf("relay        none: switched off, or it cannot start (see the log)\n");
+        return;
+    }
+    printf("relay        %lld connections of %lld users, %lld bytes carried, %lld refused or dropped;",
+           num(relay, "allocations"), num(relay, "users"), num(relay, "bytes"), num(relay, "refused"));
+    json_array_foreach(json_object_get(relay, "servers"), i, server) printf(" %s", json_string_value(server));
+    printf("\n");
+}
+
 static void show_status(const json_t *r)
 {
     const json_t *stored = json_object_get(r, "stored");
     printf("user         %s\nnode         %s\noverlay      %s (configuration %lld)\nrole         %s, %s\n",
            str(r, "user"), str(r, "node"), str(r, "overlay"), num(r, "configuration_sequence"),
            str(r, "role"), str(r, "state"));
+    if (json_is_true(json_object_get(r, "role_auto")))
+        printf("role auto    %s\n", str(r, "role_why"));
     if (json_is_string(json_object_get(r, "supernode")))
         printf("supernode    %s%s\n", str(r, "supernode"),
                json_is_true(json_object_get(r, "guest")) ? " (its guest)" : "");
@@ -34,6 +52,9 @@ static void show_status(const json_t *r)
                "values, %lld bytes\n",
                json_real_value(json_object_get(r, "share_of_ring")) * 100, num(stored, "resources"),
                num(stored, "own_resources"), num(stored, "values"), num(stored, "bytes"));
+    show_own_relay(json_object_get(r, "relay"), strcmp(str(r, "role"), "client") != 0);
+    if (json_is_integer(json_object_get(r, "max_flows")))
+        printf("flows        %lld of at most %lld connections\n", num(r, "flows"), num(r, "max_flows"));
     printf("links        %lld, of these %lld clients\nup           %lld s\nregistered   %s\ncertificate  "
            "valid until %s%s\n",
            num(r, "links"), num(r, "clients"), num(r, "uptime_s"),
@@ -113,6 +134,21 @@ static void show_fetch_result(const json_t *r)
            num(r, "generation"), num(r, "dropped") > 0 ? "; some did not verify and were dropped" : "");
 }
 
+static void show_service(const json_t *s)
+{
+    printf("%-5s %s  %-24s %s\n", str(s, "type"), str(s, "node"), str(s, "address"), str(s, "user"));
+}
+
+static void show_relay(const json_t *r)
+{
+    size_t i;
+    json_t *server;
+    printf("node      %s\nuser      %s\npassword  %s\nrealm     %s\ngood for  %lld s\n", str(r, "node"),
+           str(r, "user"), str(r, "password"), str(r, "realm"), num(r, "expires_s"));
+    json_array_foreach(json_object_get(r, "servers"), i, server) printf(
+        "%s       %s %s\n", str(server, "transport"), str(server, "address"), cli_str(server, "name", ""));
+}
+
 static void show_message(const json_t *r)
 {
     printf("delivered to %lld of %lld devices", num(r, "delivered"), num(r, "devices"));
@@ -173,11 +209,12 @@ static json_t *argument(const struct app_option *option, const char *value, char
     return json;
 }
 
-/* the row of the command's next word that has none yet, or -1 */
-static int next_word(const struct cli_command *self, const json_t *args)
+/* the row of the command's next word that has none yet, or -1; needed: of those that may not be left out */
+static int next_word(const struct cli_command *self, const json_t *args, bool needed)
 {
     for (size_t i = 0; i < self->option_count; i++)
-        if (self->options[i].name[0] != '-' && json_object_get(args, self->options[i].key) == NULL)
+        if (self->options[i].name[0] != '-' && json_object_get(args, self->options[i].key) == NULL &&
+            !(needed && self->options[i].type == 'o'))
             return (int)i;
     return -1;
 }
@@ -189,14 +226,14 @@ json_t *cli_args(const struct cli_command *self, int argc, char **argv, int *sta
     char why[APP_WRONG_SIZE] = "";
     int row;
     while (why[0] == '\0' && (row = app_next(&words, self->options, self->option_count)) != APP_END) {
-        if (row == APP_WORD && (row = next_word(self, args)) < 0)
+        if (row == APP_WORD && (row = next_word(self, args, false)) < 0)
             snprintf(why, sizeof(why), "%.100s is one word too many", words.value);
         else if (row == APP_WRONG)
             snprintf(why, sizeof(why), "%s", words.wrong);
         else if ((value = argument(&self->options[row], words.value, why, sizeof(why))) != NULL)
             json_object_set_new(args, self->options[row].key, value);
     }
-    if (why[0] == '\0' && (row = next_word(self, args)) >= 0)
+    if (why[0] == '\0' && (row = next_word(self, args, true)) >= 0)
         snprintf(why, sizeof(why), "%s is missing", self->options[row].name);
     if (why[0] == '\0')
         return args;
@@ -246,6 +283,10 @@ static const struct app_option fetch_options[] = {
      's'},
     {"NAME|NODE-ID", NULL, "whose values", "name", 's'},
     {"--resource", NULL, "the hexadecimal digits are a Resource-ID, not a Node-ID", "resource", 'b'}};
+static const struct app_option services_options[] = {
+    {"TYPE", NULL, "turn: relays; without it all", "type", 'o'}};
+static const struct app_option relay_options[] = {
+    {"--fresh", NULL, "others than those at hand: they do not work", "fresh", 'b'}};
 static const struct app_option message_options[] = {
     NAME_ROW, {"TEXT", NULL, "1 to 16384 bytes; put -- before one that begins like an option", "text", 's'}};
 static const struct app_option call_options[] = {NAME_ROW, AUDIO_ROWS};
@@ -269,6 +310,10 @@ const struct cli_command cli_commands[] = {
      "the path ends before its target", NULL, show_hop, NULL, NULL},
     {"fetch", "fetch KIND NAME|NODE-ID [--resource]", "look into the overlay", OPTIONS(fetch_options), NULL,
      NULL, show_value, show_fetch_result, "nothing is stored there"},
+    {"services", "services [TYPE]", "services that the overlay knows of", OPTIONS(services_options), NULL,
+     NULL, show_service, NULL, "none was found"},
+    {"relay", "relay [--fresh]", "credentials for a supernode's relay, for any TURN client",
+     OPTIONS(relay_options), "no relay was found", NULL, NULL, show_relay, NULL},
     {"message", "message NAME TEXT", "send a text", OPTIONS(message_options), "it reached no device", NULL,
      NULL, show_message, NULL},
     {"listen", "listen", "print events as they happen, until Ctrl-C", NULL, 0, "the daemon ended", cli_listen,
@@ -288,6 +333,8 @@ const struct cli_command cli_commands[] = {
      NULL},
     {"refresh", "refresh", "ask for a newer configuration document now", NULL, 0, NULL, NULL, NULL,
      show_refresh, NULL},
+    {"doctor", "doctor", "what is well with this node, what is not, and what to do", NULL, 0,
+     "something is to be done", cli_doctor, NULL, NULL, NULL},
     {"shutdown", "shutdown", "end the daemon politely, and wait until it has ended", NULL, 0,
      "it has not ended within 30 s", cli_shutdown, NULL, NULL, NULL},
 };

@@ -41,17 +41,11 @@ static void on_interrupt(int number)
 
 int cli_listen(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
 {
-    int status;
     struct cli_client client;
-    json_t *args = cli_args(self, argc, argv, &status);
-    if (args == NULL)
-        return status;
-    if (cli_connect(cli, &client) != 0) {
-        json_decref(args);
-        return CLI_FAILED;
-    }
     signal(SIGINT, on_interrupt);
-    status = cli_send(&client, "listen", args) == 0 ? -1 : CLI_FAILED;
+    int status = cli_begin(cli, self, argc, argv, &client);
+    if (status >= 0)
+        return status;
     while (status < 0) {
         json_t *object = cli_read(&client);
         json_t *part;
@@ -91,18 +85,11 @@ static void show_call_result(const json_t *r)
 
 int cli_call(const struct cli *cli, const struct cli_command *self, int argc, char **argv)
 {
-    int status;
-    json_t *args = cli_args(self, argc, argv, &status);
-    if (args == NULL)
-        return status;
     struct cli_client client;
-    if (cli_connect(cli, &client) != 0) {
-        json_decref(args);
-        return CLI_FAILED;
-    }
-    /* the daemon hangs up when its call's session goes away */
-    signal(SIGINT, on_interrupt);
-    status = cli_send(&client, self->name, args) == 0 ? -1 : CLI_FAILED;
+    signal(SIGINT, on_interrupt); /* the daemon hangs up when its call's session goes away */
+    int status = cli_begin(cli, self, argc, argv, &client);
+    if (status >= 0)
+        return status;
     while (status < 0) {
         json_t *object = cli_read(&client);
         json_t *part;

@@ -11,14 +11,17 @@
 #include "base/assert.h"
 #include "base/list.h"
 #include "control/control.h"
+#include "io/addresses.h"
 #include "io/clock.h"
 #include "io/files.h"
 #include "io/flows.h"
 #include "io/listener.h"
 #include "io/log_stderr.h"
 #include "io/loop.h"
+#include "io/relay.h"
 #include "io/signals.h"
 #include "io/sockets.h"
+#include "io/udp.h"
 #include "io/worker.h"
 #include "node/store.h"
 #include "sip/sip.h"
@@ -34,7 +37,14 @@
     X(listener_rests, "times that listening rested for want of descriptors")
 RF_COUNTERS(sessions, RF_SESSIONS_COUNTERS)
 
+#define RF_DATAGRAMS_COUNTERS(X)                                                                             \
+    X(bindings, "Binding requests of strangers answered")                                                    \
+    X(unanswered, "... and not answered: too many from there, or at once")                                   \
+    X(nobodys, "datagrams dropped: nobody here knows what to do with them")
+RF_COUNTERS(datagrams, RF_DATAGRAMS_COUNTERS)
+
 struct daemon_capture;
+struct daemon_udp;
 
 struct daemon {
     const char *home;
@@ -49,6 +59,7 @@ struct daemon {
 
     struct rf_loop *loop;
     struct rf_signals signals;
+    struct rf_addresses addresses;
     struct rf_worker *disk, *web;
     struct rf_node_store *store;
     struct rf_node *node;
@@ -56,6 +67,7 @@ struct daemon {
     struct rf_loop_task task;
     struct rf_control *control;
     struct rf_sip *sip;
+    struct rf_crypto *sip_crypto; /* the SIP thread's; NULL: media go as the SDPs say */
     struct daemon_capture *capture;
 
     /* daemon_control.c */
@@ -70,7 +82,7 @@ struct daemon {
     bool web_busy;
     uint64_t renew_at_ms, refresh_at_ms; /* wall clock */
     uint64_t refreshed_ms;               /* when the document was asked for last */
-    struct rf_command refresh_command;
+    struct rf_command refresh_command, doctor_command;
 
     size_t max_links; /* 0: the node's default */
     /* daemon_claim.c */
@@ -78,6 +90,22 @@ struct daemon {
     uint64_t claim_at_us, claim_pause_us; /* monotonic: not before that */
     struct rf_id claimants[16];
     size_t claimant_count;
+
+    /* daemon_udp.c */
+    struct rf_udp *udp;
+    struct daemon_udp *udp_door;         /* what stands behind it */
+    struct rf_addr udp_at[RF_UDP_BASES]; /* by base; family 0: not open */
+    bool udp_open, udp_told;             /* there is a socket at `listen`; the node knows it: */
+    unsigned udp_base;
+    /* daemon_media.c */
+    bool media_busy;
+    uint64_t media_at_us, media_pause_us; /* monotonic: not before that */
+
+    /* daemon_relay.c */
+    struct rf_relay *relay; /* NULL: there is none now */
+    bool relay_wanted;
+    uint8_t relay_secret[RF_TURN_SECRET_LEN];
+    uint64_t relay_rotate_us; /* monotonic: when it is made anew */
 
     uint64_t unreachable_say_us; /* not before that is it said again */
     bool ready_told, stopping, leaving, left;
@@ -112,11 +140,39 @@ int daemon_web_open(struct daemon *d);      /* adds the `refresh` command */
 void daemon_web_outdated(struct daemon *d); /* the document may be: refreshes soon, at most once a minute */
 void daemon_web_turn(struct daemon *d);     /* renews and refreshes when it is time */
 int daemon_web_renew_now(struct daemon *d, char *why, size_t why_len); /* blocking, before the node starts */
+/* daemon_web_probe asks the enrolment server whether there is a newer document; done: 0 or RF_EEXIST it answers, else `sentence` says why not. */
+void daemon_web_probe(struct daemon *d, void (*done)(void *arg, int error, const char *sentence), void *arg);
+/* daemon_doctor.c */
+int daemon_doctor_open(struct daemon *d);
 /* daemon_claim.c */
 /* daemon_claim_turn looks who claims our name when it is time; returns when it is next (mono_us). */
 uint64_t daemon_claim_turn(struct daemon *d);
 /* daemon_claim_status adds "name_claimed_by", in a self-signed overlay. */
 void daemon_claim_status(const struct daemon *d, json_t *status);
+/* daemon_udp.c */
+int daemon_udp_open(struct daemon *d);
+void daemon_udp_tell_node(struct daemon *d); /* of the socket's address */
+void daemon_udp_moved(void *daemon);         /* the computer's addresses have changed */
+void daemon_udp_follow(struct daemon *d);    /* links have come up: perhaps from another address */
+void daemon_udp_send(struct daemon *d, const struct rf_node_out *out); /* RF_NODE_OUT_DATAGRAM */
+void daemon_udp_close(struct daemon *d);
+void daemon_udp_counters(struct daemon *d,
+                         void (*fn)(void *arg, const char *room, const char *name, const char *help,
+                                    uint64_t value),
+                         void *arg);
+/* daemon_relay.c */
+void daemon_relay_role(struct daemon *d,
+                       bool supernode); /* what the node is from now on; takes effect at the next turn */
+uint64_t daemon_relay_turn(struct daemon *d); /* returns when it has something to do next (mono_us) */
+void daemon_relay_close(struct daemon *d);
+void daemon_relay_status(struct daemon *d, json_t *status); /* adds "relay" */
+void daemon_relay_counters(struct daemon *d,
+                           void (*fn)(void *arg, const char *room, const char *name, const char *help,
+                                      uint64_t value),
+                           void *arg);
+/* daemon_media.c */
+uint64_t daemon_media_turn(
+    struct daemon *d); /* asks for a relay for calls; returns when it has something to do next (mono_us) */
 /* daemon_capture.c */
 int daemon_capture_open(struct daemon *d, const char *path);
 void daemon_capture_close(struct daemon *d);

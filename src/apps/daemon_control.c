@@ -121,6 +121,8 @@ static void control_counters(void *ctx,
     for (size_t i = 0; i < rf_sessions_counter_count; i++)
         fn(arg, "control", rf_sessions_counter_descs[i].name, rf_sessions_counter_descs[i].help,
            rf_counter_get(&d->session_counters, &rf_sessions_counter_descs[i]));
+    daemon_udp_counters(ctx, fn, arg);
+    daemon_relay_counters(ctx, fn, arg);
     if (d->sip != NULL)
         rf_sip_counters(d->sip, fn, arg);
 }
@@ -128,6 +130,7 @@ static void control_counters(void *ctx,
 static void control_status(void *ctx, json_t *status)
 {
     daemon_claim_status(ctx, status);
+    daemon_relay_status(ctx, status);
 }
 
 static void client_ready(void *arg, int fd, unsigned events)

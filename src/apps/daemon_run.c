@@ -55,6 +55,9 @@ static void tell_people(struct daemon *d, const struct rf_node_out *out)
     case RF_NODE_EVENT_CLOCK:
         rf_log_write(&d->log.log, RF_LOG_WARN, "node", "%s", text);
         break;
+    case RF_NODE_EVENT_ROLE:
+        daemon_relay_role(d, out->event.number == RF_NODE_SUPERNODE);
+        break;
     default:
         rf_log_write(&d->log.log, RF_LOG_DEBUG, "node", "%s %s %s", rf_node_event_name(out->event.type),
                      rf_id_text(&out->event.node_id, id), text);
@@ -77,6 +80,9 @@ static void next_action(void *ctx, struct rf_flow_order *order)
             order->flow = out.flow.flow;
             order->addr = out.flow.addr;
             return;
+        case RF_NODE_OUT_DATAGRAM:
+            daemon_udp_send(d, &out);
+            break;
         case RF_NODE_OUT_PERSIST:
             daemon_disk_persist(d, &out);
             break;
@@ -88,6 +94,8 @@ static void next_action(void *ctx, struct rf_flow_order *order)
             daemon_disk_peers(d, out.peers, out.peer_count);
             break;
         case RF_NODE_OUT_EVENT:
+            if (out.event.type == RF_NODE_EVENT_LINK_UP)
+                daemon_udp_follow(d);
             rf_control_node_event(d->control, &out);
             tell_people(d, &out);
             break;
@@ -168,11 +176,17 @@ uint64_t daemon_turn(void *arg)
         rf_node_tick(d->node, *now);
     daemon_web_turn(d);
     rf_flows_drain(d->flows); /* this may tell that we have joined */
-    uint64_t claim_us = daemon_claim_turn(d);
+    uint64_t claim_us = daemon_claim_turn(d), relay_us = daemon_relay_turn(d),
+             media_us = daemon_media_turn(d);
     rf_flows_drain(d->flows);
+    rf_udp_flush(d->udp);
     if (d->left)
         rf_loop_stop(d->loop);
     uint64_t node_us = d->stopping && !d->leaving ? now->mono_us : rf_node_deadline(d->node);
+    if (relay_us < claim_us)
+        claim_us = relay_us;
+    if (media_us < claim_us)
+        claim_us = media_us;
     return node_us < claim_us ? node_us : claim_us;
 }
 

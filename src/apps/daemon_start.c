@@ -101,6 +101,8 @@ int daemon_open(struct daemon *d, const char *home)
 
 /* ---- start: sockets, threads, the node ---- */
 
+#define HOTEL_FLOWS 4
+
 static int new_node(struct daemon *d)
 {
     struct rf_now now;
@@ -112,6 +114,7 @@ static int new_node(struct daemon *d)
         .jitter = &d->jitter.rng,
         .crypto = d->crypto,
         .engine_ops = &rf_engine_gnutls,
+        .datagram_ops = &rf_engine_gnutls_dtls,
         .conf = d->conf,
         .cert_der = rf_buf_view(&d->cert_der),
         .key_pem = rf_buf_view(&d->key_pem),
@@ -122,6 +125,13 @@ static int new_node(struct daemon *d)
         .max_links = d->max_links,
         .max_clients = d->config.max_clients,
         .handshakes_per_s = d->config.handshakes_per_s,
+        .requests_per_s = d->config.requests_per_s,
+        .max_flows = d->config.max_flows == 0 && d->config.hotel ? HOTEL_FLOWS : d->config.max_flows,
+        .no_reserve = d->config.hotel,
+        .auto_uptime_s = (uint32_t)d->config.auto_uptime_s,
+        .auto_interval_s = (uint32_t)d->config.auto_interval_s,
+        .auto_idle_s = (uint32_t)d->config.auto_idle_s,
+        .auto_min_ring = (uint32_t)d->config.auto_min_ring,
     };
     return rf_node_new(&config, now, &d->node);
 }
@@ -235,6 +245,8 @@ static struct rf_now sip_now(void *ctx)
 static int start_sip(struct daemon *d)
 {
     char why[300];
+    if (!d->config.media_direct && (d->sip_crypto = rf_crypto_openssl_new(rf_mem_system())) == NULL)
+        return daemon_say("sip", "out of memory", NULL);
     struct rf_sip_config config = {
         .mem = rf_mem_system(),
         .log = &d->log.log,
@@ -244,6 +256,7 @@ static int start_sip(struct daemon *d)
         .now = sip_now,
         .now_ctx = d,
         .listen = d->config.sip,
+        .crypto = d->sip_crypto,
         .media = d->config.listen,
         .user = d->config.user,
         .password = d->config.sip_password,
@@ -275,9 +288,9 @@ int daemon_start(struct daemon *d, const char *capture_path)
         rf_signals_start(&d->signals, d->loop, numbers, RF_COUNT(numbers), on_signal, d) != 0)
         return daemon_say("loop", "the system refuses", NULL);
     /* sockets first: the node must know the port that others find it at */
-    if (listen_for_links(d) != 0 || make_node(d) != 0 || daemon_disk_open(d) != 0 ||
-        daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 || daemon_web_open(d) != 0 ||
-        start_sip(d) != 0)
+    if (listen_for_links(d) != 0 || daemon_udp_open(d) != 0 || make_node(d) != 0 ||
+        daemon_disk_open(d) != 0 || daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 ||
+        daemon_web_open(d) != 0 || daemon_doctor_open(d) != 0 || start_sip(d) != 0)
         return 1;
     if (capture_path != NULL && daemon_capture_open(d, capture_path) != 0)
         return 1;
@@ -289,7 +302,10 @@ int daemon_start(struct daemon *d, const char *capture_path)
     d->refresh_at_ms = now.wall_ms + 5000;
     d->task = (struct rf_loop_task){.turn = daemon_turn, .arg = d};
     rf_loop_task_add(d->loop, &d->task);
+    daemon_udp_tell_node(d);
+    (void)rf_addresses_watch(&d->addresses, d->loop, daemon_udp_moved, d); /* without it TCP notices, later */
     rf_node_start(d->node, now);
+    daemon_relay_role(d, status.role == RF_NODE_SUPERNODE);
     if (d->config.forward[0] != '\0' && rf_node_forward(d->node, rf_view_str(d->config.forward), now) != 0)
         return daemon_say(d->config.forward, "calls cannot be forwarded there",
                           "see \"forward\" in config.json");
@@ -310,6 +326,8 @@ void daemon_close(struct daemon *d)
 {
     daemon_end_sip(d);
     daemon_capture_close(d);
+    daemon_relay_close(d);
+    daemon_udp_close(d);
     if (d->flows != NULL)
         rf_flows_free(d->flows);
     daemon_disk_close(d);
@@ -319,6 +337,7 @@ void daemon_close(struct daemon *d)
     rf_control_free(d->control);
     if (d->loop != NULL) {
         rf_signals_stop(&d->signals);
+        rf_addresses_stop(&d->addresses);
         rf_loop_free(d->loop);
     }
     rf_conf_release(d->conf);
@@ -327,6 +346,7 @@ void daemon_close(struct daemon *d)
     rf_buf_deinit(&d->key_pem);
     rf_buf_deinit(&d->cert_der);
     rf_crypto_openssl_free(d->crypto);
+    rf_crypto_openssl_free(d->sip_crypto);
     if (d->locked)
         rf_lock_release(&d->lock);
 }

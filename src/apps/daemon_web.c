@@ -14,6 +14,7 @@
 #define REFRESH_CLIENT_MS    ((uint64_t)24 * 3600 * 1000)
 #define REFRESH_SUPERNODE_MS ((uint64_t)5 * 60 * 1000)
 #define OUTDATED_MS          ((uint64_t)60 * 1000)
+#define PROBE_MS             4000
 #define RETRY_MS             ((uint64_t)10 * 60 * 1000)
 
 /* A job has its own crypto backend and its own copy of the document: both belong to one thread at a time. */
@@ -30,6 +31,8 @@ struct web_job {
     uint64_t wall_ms;
     char ca[4096];
     int error;
+    void (*told)(void *arg, int error, const char *sentence); /* of daemon_web_probe */
+    void *told_arg;
 };
 
 static void web_clean(struct web_job *j)
@@ -96,7 +99,10 @@ static void web_done(struct rf_work *work)
     struct web_job *j = (struct web_job *)work;
     struct daemon *d = j->d;
     uint64_t now_ms = rf_loop_now(d->loop)->wall_ms;
-    d->web_busy = false;
+    if (j->told != NULL)
+        j->told(j->told_arg, j->error, j->enrolling.sentence);
+    else
+        d->web_busy = false;
     if (d->node != NULL && j->error == 0 && j->renew) {
         if (take_certificate(d, j->cert))
             d->renew_at_ms = rf_enrol_client_renew_at(j->cert, &d->jitter.rng);
@@ -116,20 +122,41 @@ static void web_done(struct rf_work *work)
     free(j);
 }
 
-static void web_post(struct daemon *d, bool renew)
+static struct web_job *web_job_new(struct daemon *d)
 {
     struct web_job *j = calloc(1, sizeof(*j));
     if (j == NULL || web_prepare(d, rf_node_conf(d->node), j) != 0) {
         if (j != NULL)
             web_clean(j);
         free(j);
-        return; /* tried again at the next turn that is due */
+        return NULL;
     }
-    j->renew = renew;
     j->work.run = web_run;
     j->work.done = web_done;
     j->wall_ms = rf_loop_now(d->loop)->wall_ms;
+    return j;
+}
+
+static void web_post(struct daemon *d, bool renew)
+{
+    struct web_job *j = web_job_new(d);
+    if (j == NULL)
+        return; /* tried again at the next turn that is due */
+    j->renew = renew;
     d->web_busy = true;
+    rf_worker_post(d->web, &j->work);
+}
+
+void daemon_web_probe(struct daemon *d, void (*done)(void *arg, int error, const char *sentence), void *arg)
+{
+    struct web_job *j = web_job_new(d);
+    if (j == NULL) {
+        done(arg, RF_ENOMEM, "out of memory");
+        return;
+    }
+    j->enrolling.timeout_ms = PROBE_MS;
+    j->told = done;
+    j->told_arg = arg;
     rf_worker_post(d->web, &j->work);
 }
 

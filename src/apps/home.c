@@ -1,9 +1,11 @@
 /* home.c - config.json of a node's home, read strictly and written whole. */
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "apps/home.h"
 #include "io/files.h"
+#include "io/relay.h"
 
 char *home_default(void)
 {
@@ -81,6 +83,73 @@ static bool take_number(const json_t *root, const char *key, size_t max, size_t 
     return true;
 }
 
+static bool take_mode(const json_t *root, bool *hotel)
+{
+    const json_t *value = json_object_get(root, "mode");
+    const char *mode = value != NULL ? json_string_value(value) : "usual";
+    *hotel = mode != NULL && strcmp(mode, "hotel") == 0;
+    return *hotel || (mode != NULL && strcmp(mode, "usual") == 0);
+}
+
+/* numbers with a default */
+static const struct number_key {
+    const char *key;
+    size_t offset;
+} number_keys[] = {{"auto_uptime_s", offsetof(struct home_config, auto_uptime_s)},
+                   {"auto_interval_s", offsetof(struct home_config, auto_interval_s)},
+                   {"auto_idle_s", offsetof(struct home_config, auto_idle_s)},
+                   {"auto_min_ring", offsetof(struct home_config, auto_min_ring)},
+                   {"max_flows", offsetof(struct home_config, max_flows)},
+                   {"relay_threads", offsetof(struct home_config, relay.threads)},
+                   {"relay_kbit_s", offsetof(struct home_config, relay.kbit_s)},
+                   {"relay_user_kbit_s", offsetof(struct home_config, relay.user_kbit_s)},
+                   {"relay_allocations", offsetof(struct home_config, relay.allocations)},
+                   {"relay_user_allocations", offsetof(struct home_config, relay.user_allocations)},
+                   {"relay_port_low", offsetof(struct home_config, relay.port_low)},
+                   {"relay_port_high", offsetof(struct home_config, relay.port_high)}};
+
+static size_t *number_of(const struct home_config *config, size_t i)
+{
+    return (size_t *)((uintptr_t)config + number_keys[i].offset);
+}
+
+static bool take_flag(const json_t *root, const char *key, bool otherwise, bool *out)
+{
+    const json_t *value = json_object_get(root, key);
+    *out = value != NULL ? json_is_true(value) : otherwise;
+    return value == NULL || json_is_boolean(value);
+}
+
+/* the key that is wrong, or NULL; the numbers are there already */
+static const char *take_relay(const json_t *root, struct home_relay *out)
+{
+    bool on;
+    if (!take_flag(root, "relay", true, &on))
+        return "relay";
+    out->off = !on;
+    if (!take_flag(root, "relay_private_peers", false, &out->private_peers))
+        return "relay_private_peers";
+    if (!take_addr(root, "relay_address", &out->address))
+        return "relay_address";
+    if (!take_addr(root, "relay_tcp", &out->tcp))
+        return "relay_tcp";
+    if (!take_addr(root, "relay_tls", &out->tls))
+        return "relay_tls";
+    if (!take_text(root, "relay_tls_cert", out->tls_cert, sizeof(out->tls_cert)))
+        return "relay_tls_cert";
+    if (!take_text(root, "relay_tls_key", out->tls_key, sizeof(out->tls_key)) ||
+        (out->tls_key[0] == '\0') != (out->tls_cert[0] == '\0'))
+        return "relay_tls_key";
+    if (!take_text(root, "relay_tls_name", out->tls_name, sizeof(out->tls_name)))
+        return "relay_tls_name";
+    if (out->threads > RF_RELAY_MAX_THREADS)
+        return "relay_threads";
+    if (out->port_low > UINT16_MAX || out->port_high > UINT16_MAX || out->port_low > out->port_high ||
+        (out->port_low == 0) != (out->port_high == 0))
+        return "relay_port_low";
+    return NULL;
+}
+
 /* the key that is wrong, or NULL */
 static const char *take_all(const json_t *root, struct home_config *out)
 {
@@ -104,8 +173,20 @@ static const char *take_all(const json_t *root, struct home_config *out)
         return "max_clients";
     if (!take_number(root, "handshakes_per_s", 1000000, &out->handshakes_per_s))
         return "handshakes_per_s";
+    if (!take_number(root, "requests_per_s", 1000000, &out->requests_per_s))
+        return "requests_per_s";
+    if (!take_mode(root, &out->hotel))
+        return "mode";
+    for (size_t i = 0; i < RF_COUNT(number_keys); i++)
+        if (!take_number(root, number_keys[i].key, 1000000, number_of(out, i)))
+            return number_keys[i].key;
     if (!take_services(root, out))
         return "services";
+    if (!take_flag(root, "media_direct", false, &out->media_direct))
+        return "media_direct";
+    const char *wrong = take_relay(root, &out->relay);
+    if (wrong != NULL)
+        return wrong;
     if (json_object_get(root, "ca") != NULL && !json_is_boolean(json_object_get(root, "ca")))
         return "ca";
     out->has_ca = json_is_true(json_object_get(root, "ca"));
@@ -148,6 +229,12 @@ static void put_addr(json_t *root, const char *key, const struct rf_addr *addr)
         json_object_set_new(root, key, json_string(rf_addr_text(addr, text)));
 }
 
+static void put_text(json_t *root, const char *key, const char *text)
+{
+    if (text[0] != '\0')
+        json_object_set_new(root, key, json_string(text));
+}
+
 int home_save(const char *home, const struct home_config *config)
 {
     char path[4096];
@@ -167,6 +254,23 @@ int home_save(const char *home, const struct home_config *config)
         json_object_set_new(root, "max_clients", json_integer((json_int_t)config->max_clients));
     if (config->handshakes_per_s != 0)
         json_object_set_new(root, "handshakes_per_s", json_integer((json_int_t)config->handshakes_per_s));
+    if (config->requests_per_s != 0)
+        json_object_set_new(root, "requests_per_s", json_integer((json_int_t)config->requests_per_s));
+    for (size_t i = 0; i < RF_COUNT(number_keys); i++)
+        if (*number_of(config, i) != 0)
+            json_object_set_new(root, number_keys[i].key, json_integer((json_int_t)*number_of(config, i)));
+    if (config->relay.off)
+        json_object_set_new(root, "relay", json_false());
+    if (config->relay.private_peers)
+        json_object_set_new(root, "relay_private_peers", json_true());
+    put_addr(root, "relay_address", &config->relay.address);
+    put_addr(root, "relay_tcp", &config->relay.tcp);
+    put_addr(root, "relay_tls", &config->relay.tls);
+    put_text(root, "relay_tls_cert", config->relay.tls_cert);
+    put_text(root, "relay_tls_key", config->relay.tls_key);
+    put_text(root, "relay_tls_name", config->relay.tls_name);
+    if (config->hotel)
+        json_object_set_new(root, "mode", json_string("hotel"));
     if (config->forward[0] != '\0')
         json_object_set_new(root, "forward", json_string(config->forward));
     json_t *services = json_array();

@@ -21,6 +21,18 @@
 #define HOME_MAX_SERVICES     4
 #define HOME_SIP_PASSWORD_LEN 20
 
+/* The relay of a supernode, keys "relay..." (docs/operating.md); 0: the default. */
+struct home_relay {
+    bool off, private_peers;
+    struct rf_addr address; /* what others see of "listen"; family 0: the same */
+    size_t threads, kbit_s, user_kbit_s, allocations, user_allocations;
+    size_t port_low, port_high;
+    struct rf_addr tcp, tls; /* family 0: none */
+    char tls_cert[512],
+        tls_key[512];   /* files with PEM, from the home on if they are relative; empty: the node's own */
+    char tls_name[129]; /* that the certificate is for */
+};
+
 struct home_config {
     char url[512];  /* as given to init: where documents and certificates come from */
     char user[256]; /* alice@example.org */
@@ -30,10 +42,15 @@ struct home_config {
     struct rf_addr http;   /* family 0: none */
     char sip_password[64]; /* for the user's phones */
     /* of a supernode, see docs/operating.md; 0: the default */
-    size_t max_clients, handshakes_per_s;
+    size_t max_clients, handshakes_per_s, requests_per_s;
+    size_t max_flows; /* of a client, likewise */
+    bool hotel;       /* "mode": "hotel": as few connections as can be */
+    size_t auto_uptime_s, auto_interval_s, auto_idle_s, auto_min_ring; /* role auto; likewise */
     char forward[256];                    /* carol@example.org: who gets this device's calls; empty: nobody */
     char services[HOME_MAX_SERVICES][32]; /* "echo" */
     size_t service_count;
+    struct home_relay relay;
+    bool media_direct; /* media of calls go as the SDPs say, not through this node */
     bool has_ca;
 };
 

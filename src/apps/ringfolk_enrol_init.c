@@ -184,7 +184,6 @@ static int make_document(struct enrol_data *data, const struct wish *wish, const
     draft.sequence = 1;
     draft.expiration_ms = wall_ms + ENROL_DOCUMENT_DAYS * ENROL_DAY_MS;
     draft.id_len = RF_ID_MIN_LEN;
-    draft.no_ice = true;
     draft.max_message_size =
         65536; /* a ConfigUpdate carries the whole document, which grows with every revocation */
     draft.bootstraps = bootstraps;

@@ -71,6 +71,12 @@ static int real_decode(struct rf_crypto *c, struct rf_view der, struct rf_x509 *
     return charged_of(c)->inner->ops->x509_decode(c, der, out);
 }
 
+static void real_again(struct rf_crypto *c)
+{
+    charge(c, charged_of(c)->costs.x509_decode_ns);
+    charge(c, charged_of(c)->costs.key_decode_ns);
+}
+
 static int real_key(struct rf_crypto *c, enum rf_key_type type, struct rf_view raw, struct rf_key **out)
 {
     charge(c, charged_of(c)->costs.key_generate_ns);
@@ -101,6 +107,7 @@ static struct rf_crypto *make(void *arg, struct rf_mem *mem, void (*charge_to)(v
     b->ops.verify = real_verify;
     b->ops.pubkey_from_spki = real_pubkey;
     b->ops.x509_decode = real_decode;
+    b->ops.x509_again = real_again;
     b->ops.key_from_raw = real_key;
     b->crypto.ops = &b->ops;
     return &b->crypto;

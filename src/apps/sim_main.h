@@ -51,6 +51,9 @@ int sim_load(const struct sim_options *options, struct rf_sim_text *out);
 /* sim_run plays the scenario, tells of it on stdout, writes the files; SIM_PASS, SIM_FAIL. */
 int sim_run(const struct sim_options *options, const struct rf_sim_text *text);
 
+/* sim_memory.c: the system's allocator, with huge pages for large blocks. */
+struct rf_mem *sim_memory(void);
+
 /* sim_threads.c: the shards of one window on threads of their own. */
 struct sim_threads;
 struct sim_threads *sim_threads_start(struct rf_sim *sim); /* NULL: the system refused */

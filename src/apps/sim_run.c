@@ -19,6 +19,19 @@
 #define PROGRESS_FILE_S     10.0
 #define THREADS_WORTH_NODES 2000 /* below that, waiting for each other costs more than it brings */
 #define REPORT_MAX_LEN      ((size_t)256 << 20)
+#define VIOLATIONS_SHOWN    5 /* the rest is in the JSON */
+
+/* Nodes' memory is watched by AddressSanitizer only when each block comes from malloc. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENAS false
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) && !defined(ARENAS)
+#define ARENAS false
+#elif !defined(ARENAS)
+#define ARENAS true
+#endif
 
 struct progress {
     bool on, tty;
@@ -142,6 +155,17 @@ static void print_checks(const struct rf_sim *sim)
     }
 }
 
+static void print_violations(const struct rf_sim *sim)
+{
+    struct rf_sim_violation v;
+    size_t i = 0;
+
+    for (; i < VIOLATIONS_SHOWN && rf_sim_violation(sim, i, &v); i++)
+        printf("history   %s at %.1f s: %s\n", v.kind, (double)v.at_us / 1e6, v.text);
+    if (i == VIOLATIONS_SHOWN && rf_sim_violation(sim, i, &v))
+        printf("history   and more: see --json\n");
+}
+
 static void print_end(const struct rf_sim_report *report)
 {
     struct rf_sim_figures f;
@@ -149,6 +173,7 @@ static void print_end(const struct rf_sim_report *report)
 
     rf_sim_figures(report->sim, &f);
     print_checks(report->sim);
+    print_violations(report->sim);
     printf("figures   %.3g M events, %.3g M messages in %.3g s (%.0f k events/s, %zu shards), %.3g MB",
            (double)f.events / 1e6, (double)f.messages / 1e6, report->wall_s,
            (double)f.events / 1e3 / report->wall_s, report->shards, (double)report->peak_bytes / 1e6);
@@ -235,8 +260,9 @@ static int play(const struct sim_options *options, struct rf_sim *sim)
 int sim_run(const struct sim_options *options, const struct rf_sim_text *text)
 {
     struct rf_log log = {.line = log_line, .level = (enum rf_log_level)options->log_level};
-    struct rf_sim_config config = {.mem = rf_mem_system(),
+    struct rf_sim_config config = {.mem = sim_memory(),
                                    .block_size = block_size,
+                                   .arenas = ARENAS,
                                    .log = options->log_level >= 0 ? &log : NULL,
                                    .log_node = options->log_node,
                                    .seed = options->seed,

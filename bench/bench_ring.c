@@ -2,10 +2,11 @@
  * bench_ring.c - a ring of N supernodes on loopback as its users see it: memory of a node, time of a Store and of a Fetch, what idling
  * sends, and how many Fetches are right while a third of the nodes is killed. bench/peer_opendht.py does the same with OpenDHT.
  *
- *     bench_ring [NODES [IDLE SECONDS]]     default 50 nodes, 60 s
+ *     bench_ring [NODES [IDLE SECONDS [plain]]]     default 50 nodes, 60 s; plain: links without TLS, to see what that costs
  *
  * Whole nodes with GnuTLS and signed messages. A third of them lives in a child process, which ends by SIGKILL.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "io/clock.h"
 #include "io/sockets.h"
 #include "node/internal.h"
+#include "split.h"
 #include "world.h"
 
 #define REQUESTS   300
@@ -193,7 +195,7 @@ static pid_t fork_others(int *tell, int *told)
 
 static void join_all(int tell, int told)
 {
-    double before = rss_bytes(), begin = wall_s();
+    double before = rss_bytes(), heap = (double)mallinfo2().uordblks, begin = wall_s();
     char byte = 1;
     settle(&b.worlds[0], 120);
     must(write(tell, &byte, 1) == 1 ? 0 : RF_ECLOSED, "the child");
@@ -208,6 +210,7 @@ static void join_all(int tell, int told)
     figure(wall_s() - begin, "ring.join_s");
     world_run(&b.worlds[0], 5); /* what joining still has to say */
     figure((rss_bytes() - before) / (double)b.worlds[0].count, "ring.rss_bytes");
+    figure(((double)mallinfo2().uordblks - heap) / (double)b.worlds[0].count, "ring.heap_bytes");
     figure(links_of_each(), "ring.links");
 }
 
@@ -231,8 +234,10 @@ int main(int argc, char **argv)
     struct super first; /* only its free port is of interest */
     size_t nodes = argc > 1 ? strtoul(argv[1], NULL, 10) : 50;
     double idle_s = argc > 2 ? strtod(argv[2], NULL) : 60;
+    const struct rf_engine_ops *engine =
+        argc > 3 && strcmp(argv[3], "plain") == 0 ? &rf_engine_plain : &rf_engine_gnutls;
     if (nodes < 9 || nodes > 90 || idle_s <= 0) {
-        fprintf(stderr, "usage: bench_ring [NODES 9..90 [IDLE SECONDS]]\n");
+        fprintf(stderr, "usage: bench_ring [NODES 9..90 [IDLE SECONDS [plain]]]\n");
         return 2;
     }
     super_pki(&first, &b.pki);
@@ -240,9 +245,8 @@ int main(int argc, char **argv)
     struct rf_addr any = first.addr;
     any.port = 0;
     size_t killed = nodes / 3;
-    world_init(&b.worlds[0], &b.pki, &rf_engine_gnutls, &first.addr, RF_NODE_SUPERNODE, "ours",
-               nodes - killed);
-    world_init(&b.worlds[1], &b.pki, &rf_engine_gnutls, &any, RF_NODE_SUPERNODE, "killed", killed);
+    world_init(&b.worlds[0], &b.pki, engine, &first.addr, RF_NODE_SUPERNODE, "ours", nodes - killed);
+    world_init(&b.worlds[1], &b.pki, engine, &any, RF_NODE_SUPERNODE, "killed", killed);
     int tell, told;
     pid_t others = fork_others(&tell, &told);
     join_all(tell, told);
@@ -255,12 +259,17 @@ int main(int argc, char **argv)
             i < nodes - killed ? &b.worlds[0].nodes[i] : &b.worlds[1].nodes[i - (nodes - killed)];
         must(rf_node_resource_of(b.worlds[0].nodes[0].node, rf_view_str(n->user), &b.resources[i]), "name");
     }
+    split_signatures(b.pki.crypto);
     one_after_the_other(begin_store, "put");
+    split_signatures_told("put", REQUESTS);
     one_after_the_other(begin_fetch, "get");
+    split_signatures_told("get", REQUESTS);
     world_run(&b.worlds[0], 10);
     double bytes = sent();
+    split_begin(&b.worlds[0]);
     world_run(&b.worlds[0], idle_s);
     figure((sent() - bytes) / (double)b.worlds[0].count * 60 / idle_s, "ring.idle_bytes_per_min");
+    split_end(&b.worlds[0], idle_s);
     fetch_while_killed(others);
     fflush(stdout);
     _exit(0);

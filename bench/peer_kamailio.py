@@ -13,14 +13,11 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent / "kamailio"
 sys.path.insert(0, str(HERE.parent.parent / "tools"))
+from cores import pinned  # noqa: E402
 from network import free_port  # noqa: E402  (needs the path above)
 
 RATES = {"register": (8000, 4000), "query": (8000, 4000), "call": (4000, 2000, 1000, 500)}  # per second: the first that loses none
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-def pinned(core, argv):
-    return ["taskset", "-c", str(core), *argv] if (os.cpu_count() or 1) > 1 else argv
 
 
 def processes_of(pid):

@@ -3,7 +3,7 @@
 
 usage: bench/run.py BUILD_DIR [--full] [--only WORD]... [--json FILE]
   --full   10,000 idle clients instead of 1,000, longer runs
-  --only   forward, requests, clients, links, lookups, ring, sip, call; may be repeated
+  --only   forward, requests, clients, links, lookups, ring, sip, relay, ice, media, call; may be repeated
   --json   writes every figure, also those that are not in the table
 
 Figures "per core" are operations per second of CPU time of the process measured, its system calls included: what a core would do if it
@@ -19,6 +19,8 @@ import subprocess
 import sys
 import time
 
+from cores import pinned
+
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -29,10 +31,6 @@ def program(build, name):
     return None
 
 
-def pinned(core, argv):
-    return ["taskset", "-c", str(core), *argv] if (os.cpu_count() or 1) > 1 else argv
-
-
 class Run:
     def __init__(self, build, full):
         self.build, self.full = build, full
@@ -41,8 +39,8 @@ class Run:
     def get(self, name):
         return self.figures.get(name)
 
-    def take(self, name, argv, seconds=300):
-        """Runs a program that prints NAME VALUE lines."""
+    def take(self, name, argv, seconds=300, prefix=""):
+        """Runs a program that prints NAME VALUE lines; the prefix keeps apart what two of them call the same."""
         if argv[0] is None:
             self.problems.append(f"{name}: not built")
             return
@@ -55,7 +53,7 @@ class Run:
         for line in done.stdout.splitlines():
             found = re.fullmatch(r"([a-z0-9_.]+) (-?[0-9.]+)", line)
             if found:
-                self.figures[found[1]] = float(found[2])
+                self.figures[prefix + found[1]] = float(found[2])
         if done.returncode != 0:
             self.problems.append(f"{name}: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
 
@@ -105,7 +103,9 @@ class Run:
         self.take(f"{count} idle clients", [program(self.build, "bench_clients"), str(count), str(idle_s)], 1200)
 
     def links(self):
-        self.take("handshakes", pinned(0, [program(self.build, "bench_link"), "5000" if self.full else "1000"]))
+        count = "10000" if self.full else "1000"
+        self.take(f"{count} links of TLS", pinned(0, [program(self.build, "bench_link"), count]), 600)
+        self.take(f"{count} links of DTLS", pinned(0, [program(self.build, "bench_dtls"), count]), 600, "udp.")
 
     def lookups(self):
         seconds = 5 if self.full else 3
@@ -121,6 +121,19 @@ class Run:
         idle_s = "120" if self.full else "30"
         self.take("a ring of 50 supernodes", [*alone, program(self.build, "bench_ring") or "bench_ring", "50", idle_s])
         self.take("50 nodes of OpenDHT", [*alone, "/usr/bin/python3", str(HERE / "peer_opendht.py"), "--nodes", "50", "--idle", idle_s])
+
+    def relay(self):
+        argv = [sys.executable, str(HERE / "bench_relay.py"), str(self.build), "--seconds", "8" if self.full else "3"]
+        self.take("a bare forwarder, coturn, our relay", argv, 600)
+
+    def ice(self):
+        self.take("ICE sessions", [program(self.build, "bench_ice"), "2000"])
+        if program(self.build, "bench_nice"):
+            self.take("agents of libnice", [program(self.build, "bench_nice"), "1000"])
+
+    def media(self):
+        argv = [program(self.build, "bench_media"), "20", "20" if self.full else "5"]
+        self.take("media of 20 calls through two nodes", argv, prefix="media.")
 
     def call(self):
         self.take("calls over a ring of 8 supernodes", [sys.executable, str(HERE / "bench_call.py"), str(self.build)])
@@ -148,6 +161,10 @@ def rows(run):
     # server of a handshake: signs once, verifies the client's certificate and proof, one key and one agreement
     full, resumed = run.crypto_limit(1, 2, 2), run.crypto_limit(0, 0, 2)
     calls = g("kamailio.call_cpu_us")  # about 150 us on an idle machine
+    def limit(times, what):
+        value = g(f"{what}.packets_per_cpu_s")
+        return times * value if value else None
+
     kilo = kib(g("clients.rss_bytes"))  # as VmRSS counts, and as the aim was set
     return [
         ("messages forwarded, without TLS", g("plain.forward_per_cpu_s"), "/s core", 100000, True,
@@ -176,6 +193,15 @@ def rows(run):
          "openssl: sign, 2 verify, 2 X25519", full),
         ("handshakes, resumed", g("gnutls.second_handshakes_per_cpu_s"), "/s core", None, True,
          "openssl: 2 X25519", resumed),
+        ("links of DTLS: handshakes, full", g("udp.dtls.full_handshakes_per_cpu_s"), "/s core", None, True,
+         "TLS", g("gnutls.full_handshakes_per_cpu_s")),
+        ("handshakes, resumed", g("udp.dtls.second_handshakes_per_cpu_s"), "/s core", None, True,
+         "TLS", g("gnutls.second_handshakes_per_cpu_s")),
+        ("frames received, acknowledged, echoed", g("udp.dtls.frames_per_cpu_s"), "/s core", None, True,
+         "TLS", g("gnutls.frames_per_cpu_s")),
+        (f"memory per idle link, {10000 if run.full else 1000:,} of them", g("udp.dtls.link_rss_bytes"), "bytes", None, False,
+         "TLS", g("gnutls.link_rss_bytes")),
+        ("the same without DTLS", g("udp.plain.link_rss_bytes"), "bytes", None, False, "without TLS", g("plain.link_rss_bytes")),
         ("REGISTER, with password", per_core(g("sip.register_cpu_us")), "/s core", None, True,
          "Kamailio, without", per_core(g("kamailio.register_cpu_us"))),
         ("SIP calls through two daemons", per_core(g("sip.call_cpu_us")), "/s core", None, True,
@@ -191,6 +217,30 @@ def rows(run):
          "OpenDHT, unsigned", g("opendht.idle_bytes_per_min")),
         ("memory per supernode of a ring of 50", kib(g("ring.rss_bytes")), "kB (1024)", kib(g("opendht.rss_bytes")), False,
          "OpenDHT, without TLS", kib(g("opendht.rss_bytes"))),
+        ("relayed, single datagrams of 200 bytes", g("relay.ours.single.packets_per_cpu_s"), "/s core", limit(0.8, "relay.bare.single"), True,
+         "bare recvmmsg/sendmmsg", g("relay.bare.single.packets_per_cpu_s")),
+        ("", g("relay.ours.single.packets_per_cpu_s"), "/s core", None, True, "coturn", g("relay.coturn.single.packets_per_cpu_s")),
+        ("relayed, bursts of 20 of one flow", g("relay.ours.burst.packets_per_cpu_s"), "/s core", limit(3, "relay.coturn.burst"), True,
+         "coturn", g("relay.coturn.burst.packets_per_cpu_s")),
+        ("delay there and back at half load, median", g("relay.ours.half.rtt_p50_us"), "us", None, False,
+         "coturn", g("relay.coturn.half.rtt_p50_us")),
+        ("the same, 99 %", g("relay.ours.half.rtt_p99_us"), "us", None, False, "coturn", g("relay.coturn.half.rtt_p99_us")),
+        ("memory per allocation of the relay, from 1,000 to 8,000", g("relay.ours.hold.bytes_per_allocation"), "bytes", 2000, False,
+         "coturn", g("relay.coturn.hold.bytes_per_allocation")),
+        ("memory per ICE session, gathered", g("ice.open.bytes"), "bytes", g("nice.open.bytes"), False,
+         "an agent of libnice", g("nice.open.bytes")),
+        ("the same, connected", g("ice.connected.bytes"), "bytes", None, False, None, None),
+        ("ICE, from opening to selected, one side", g("ice.connect.cpu_us"), "us CPU", g("nice.open.cpu_us"), False,
+         "libnice: opening alone", g("nice.open.cpu_us")),
+        ("ICE checks answered", g("ice.checks_answered_per_cpu_s"), "/s core", None, True, None, None),
+        ("checks for nobody dropped", g("ice.strange_checks_per_cpu_s"), "/s core", None, True, None, None),
+        ("media from phone to phone, 20 calls, median", g("media.anchored_p50_us"), "us", None, False,
+         "without nodes", g("media.direct_p50_us")),
+        ("the same, 99 %", g("media.anchored_p99_us"), "us", None, False, "without nodes", g("media.direct_p99_us")),
+        ("CPU of both nodes for a packet", g("media.anchored_cpu_us_per_packet"), "us CPU", None, False,
+         "a thread that only receives and sends", g("media.bare_cpu_us_per_packet")),
+        ("CPU of a node for a second of a call", g("media.anchored_cpu_ms_per_call_second"), "ms CPU", None, False, None, None),
+        ("CPU of both nodes to set up a call's media", g("media.setup_cpu_ms_per_call"), "ms CPU", None, False, None, None),
         ("`ringfolk call` to ringing, 8 supernodes", g("call.first_ringing_ms"), "ms", 50, False,
          "starting the CLI alone", g("call.cli_start_ms")),
         ("the same, connection already there", g("call.again_ringing_ms"), "ms", None, False,
@@ -219,7 +269,7 @@ def table(run):
 
 
 def main():
-    parts = ("forward", "requests", "clients", "links", "lookups", "ring", "sip", "call")
+    parts = ("forward", "requests", "clients", "links", "lookups", "ring", "sip", "relay", "ice", "media", "call")
     options = argparse.ArgumentParser()
     options.add_argument("build", type=pathlib.Path)
     options.add_argument("--full", action="store_true")
@@ -234,7 +284,7 @@ def main():
     print(table(run))
     print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} cores, load before {load[0]:.1f}, "
           f"after {os.getloadavg()[0]:.1f}; took {time.monotonic() - began:.0f} s")
-    failed = [n for n, v in run.figures.items() if n.endswith(("_failed", "_lost")) and v > 0]
+    failed = [n for n, v in run.figures.items() if n.endswith(("_failed", "_lost", "media.anchored_lost_percent")) and v > 0]
     run.problems += [f"{n}: {run.figures[n]:.0f}" for n in failed]
     for problem in run.problems:
         print(f"problem: {problem}")

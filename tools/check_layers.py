@@ -8,8 +8,8 @@ import os
 import re
 import sys
 
-ALL_BELOW_NODE = ["base", "crypto", "wire", "stun", "ident", "conf", "link", "overlay", "overlay/chord", "usage", "mls", "chat"]
-SIM = ["base", "wire", "node", "turn", "enrol", "crypto", "crypto/fake"]  # wire: its engine counts the frames that pass
+ALL_BELOW_NODE = ["base", "crypto", "wire", "stun", "ice", "ident", "conf", "link", "overlay", "overlay/chord", "usage", "mls", "chat"]
+SIM = ["base", "wire", "ice", "node", "turn", "enrol", "crypto", "crypto/fake"]  # wire: its engine counts the frames that pass
 
 LAYERS = {
     "base": [],
@@ -26,10 +26,11 @@ LAYERS = {
     "chat": ["base", "crypto", "ident", "mls", "usage"],
     "node": ALL_BELOW_NODE,
     "turn": ["base", "crypto", "stun"],
+    "ice": ["base", "crypto", "stun"],
     "enrol": ["base", "crypto", "ident", "conf"],
     "control": ["base", "node/node.h"],
-    "sip": ["base", "crypto", "node/node.h", "control"],
-    "io": ["base", "turn"],
+    "sip": ["base", "crypto", "stun", "ice", "node/node.h", "control"],
+    "io": ["base", "ice", "turn"],
     "db": ["base", "enrol/store.h", "node/store.h"],
     "sim": SIM,
     "apps": ALL_BELOW_NODE + ["crypto/openssl", "node", "turn", "enrol", "control", "sip", "io", "db"],
@@ -48,8 +49,10 @@ LIBRARIES = {
     "SQLite": (r"sqlite3\.h", ["db"], None),
     "PostgreSQL": (r"(libpq-fe|postgresql/.*|libpq/.*)", ["db"], None),
     "OpenSSL": (r"openssl/", ["crypto/openssl", "link"], {"link": 1}),
-    # io: the HTTPS server, whose library hands out the GnuTLS session of a connection (client certificates)
-    "GnuTLS": (r"gnutls/", ["crypto/gnutls", "link", "io"], {"link": 1, "io": 1}),
+    # io: the HTTPS server, whose library hands out the GnuTLS session of a connection (client certificates); and TURN over TLS
+    # sip: the DTLS handshake of calls' media, and SRTP's AES-GCM; link/ and its engines stand below node/, which is all that sip/ sees of them
+    "GnuTLS": (r"gnutls/", ["crypto/gnutls", "link", "io", "sip"], {"link": 4, "io": 2, "sip": 2}),
+    "libsrtp": (r"srtp2/", ["sip"], {"sip": 2}),  # seal_gcm.c: a cipher of GnuTLS for libsrtp
     "libxml2": (r"libxml/", ["conf"], {"conf": 1}),
     "jansson": (r"jansson", ["control", "io", "apps", "sim"], None),
     "argon2": (r"argon2\.h", ["enrol", "crypto"], {"enrol": 1, "crypto": 1}),
@@ -159,7 +162,7 @@ class Checker:
         for (library, row), files in sorted(self.users.items()):
             most = (LIBRARIES[library][2] or {}).get(row)
             if most is not None and len(files) > most:
-                self.find(sorted(files)[-1], 1, f"only {most} file of {row}/ may see {library}, not {' '.join(sorted(files))}")
+                self.find(sorted(files)[-1], 1, f"only {most} file{'s' if most > 1 else ''} of {row}/ may see {library}, not {' '.join(sorted(files))}")
         return self.findings
 
 

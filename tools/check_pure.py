@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-ROOMS = "base crypto wire stun ident conf link overlay usage mls chat node turn enrol control sim".split()
+ROOMS = "base crypto wire stun ice ident conf link overlay usage mls chat node turn enrol control sim".split()
 
 # functions of libc and libm that neither see the system nor keep state that matters
 PURE = set("""
@@ -25,7 +25,7 @@ PURE = set("""
     __explicit_bzero_chk
     acos ceil cos exp exp2 fabs floor fmax fmin fmod ldexp lgamma log log10 log1p log2 lround nearbyint pow round sin sincos
     sqrt trunc
-    __stack_chk_fail _GLOBAL_OFFSET_TABLE_ __tls_get_addr
+    __stack_chk_fail _GLOBAL_OFFSET_TABLE_ __tls_get_addr __popcountdi2
 """.split())
 
 # what one room may call besides, and why

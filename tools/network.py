@@ -100,8 +100,9 @@ def tail(path, lines=5):
 class Node:
     """One home and its daemon."""
 
-    def __init__(self, net, name, user, role, port=0, service=None, sip=None):
+    def __init__(self, net, name, user, role, port=0, service=None, sip=None, host=None):
         self.net, self.name, self.user, self.role = net, name, user, role
+        self.host = host  # where it runs, as the Net understands it
         self.home = net.dir / name
         self.port, self.service, self.sip = port, service, sip
         self.daemon = None
@@ -117,18 +118,23 @@ class Node:
 
     def enrol(self, *proof, stdin=None):
         argv = [self.net.program("ringfolk"), "--home", str(self.home), "--json", "init", self.net.url, "--user", self.user,
-                "--role", self.role, "--listen", f"127.0.0.1:{self.port}", "--ca", str(self.net.ca), *proof]
+                "--role", self.role, "--listen", f"{self.net.address(self.host)}:{self.port}", "--ca", str(self.net.ca), *proof]
         if self.service:
             argv += ["--service", self.service]
         if self.sip:
             argv += ["--sip", self.sip]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(self.net.within(self.host, argv), input=stdin, capture_output=True, text=True, timeout=30, check=False)
         check(done.returncode == 0, f"init of {self.name}: {done.stderr.strip()}")
         self.id = json.loads(done.stdout)["node"]
 
+    def set(self, **settings):
+        """Changes its config.json, for the next start."""
+        path = self.home / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+
     def start(self, *more):
-        self.daemon = Process([self.net.program("ringfolkd"), "--home", str(self.home), *more],
-                              self.net.dir / f"{self.name}.log")
+        argv = [self.net.program("ringfolkd"), "--home", str(self.home), *more]
+        self.daemon = Process(self.net.within(self.host, argv), self.net.dir / f"{self.name}.log")
 
     def ready(self, seconds=30):
         line = self.daemon.wait_line(lambda l: l.startswith("ready "), seconds)
@@ -149,6 +155,15 @@ class Net:
         self.url = None
         self.ca = self.dir / "enrol" / "ca.pem"
 
+    # Where things run: overridden by networks of several machines.
+
+    def within(self, host, argv):
+        """The command that runs argv on that host; the process keeps its number."""
+        return argv
+
+    def address(self, host):
+        return "127.0.0.1"
+
     def program(self, name):
         for place in (self.build / "bin" / name, self.build / name):
             if place.exists():
@@ -157,7 +172,7 @@ class Net:
 
     def enrol_cli(self, *args, stdin=None):
         argv = [self.program("ringfolk-enrol"), "--data", str(self.dir / "enrol"), *args]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(self.within(None, argv), input=stdin, capture_output=True, text=True, timeout=30, check=False)
         check(done.returncode == 0, f"ringfolk-enrol {args[0]}: {done.stderr.strip()}")
         return done.stdout.strip()
 
@@ -181,12 +196,13 @@ class Net:
     # ---- the usual beginnings ----
 
     def start_enrolment(self, bootstrap_port, *more):
-        self.enrol_cli("init", OVERLAY, "--listen", "127.0.0.1:0", "--bootstrap", f"127.0.0.1:{bootstrap_port}", *more)
+        here = self.address(None)
+        self.enrol_cli("init", OVERLAY, "--listen", f"{here}:0", "--bootstrap", f"{here}:{bootstrap_port}", *more)
         self.serve()
 
     def serve(self):
-        self.server = Process([self.program("ringfolk-enrol"), "--data", str(self.dir / "enrol"), "serve"],
-                              self.dir / "enrol.log")
+        argv = [self.program("ringfolk-enrol"), "--data", str(self.dir / "enrol"), "serve"]
+        self.server = Process(self.within(None, argv), self.dir / "enrol.log")
         self.url = self.server.wait_line(lambda l: l.startswith("ready "), 15).split()[1]
 
     def add_supernodes(self, count, first_port):
@@ -205,12 +221,14 @@ class Net:
             node.ready()
         return supernodes
 
-    def add_client(self, name, user=None, service=None, sip=None):
-        """Enrols with an own password and starts; not ready yet."""
-        node = self.add(name, user or name, "client", service=service, sip=sip)
+    def add_client(self, name, user=None, service=None, sip=None, host=None, settings=None):
+        """Enrols with an own password and starts; not ready yet. settings: for its config.json."""
+        node = self.add(name, user or name, "client", service=service, sip=sip, host=host)
         if not any(n.user == node.user and n is not node for n in self.nodes):
             self.enrol_cli("user", "add", node.user, "--password-stdin", stdin=f"pw-{node.user}-123\n")
         node.enrol("--password-stdin", stdin=f"pw-{node.user}-123\n")
+        if settings:
+            node.set(**settings)
         node.start()
         return node
 

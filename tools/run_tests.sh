@@ -29,6 +29,30 @@ build() {
     cmake --build "build/$1" -j "$jobs" -- --quiet
 }
 
+# build_ahead PRESET: in the background, with the CPU that the tests of the preset before it leave; build_rest waits for it, or builds now
+ahead=""
+ahead_pid=""
+build_ahead() {
+    ahead=$1
+    build "$1" >"build/$1-ahead.log" 2>&1 &
+    ahead_pid=$!
+    renice -n 19 -p "$ahead_pid" >/dev/null 2>&1 # what it starts inherits that
+}
+build_rest() {
+    [ "$ahead" = "$1" ] || { build "$1"; return; }
+    ahead=""
+    wait "$ahead_pid" || {
+        cat "build/$1-ahead.log"
+        return 1
+    }
+}
+
+# units PRESET: the unit tests; those that mostly wait first, many at once, then the others
+units() {
+    run "$1" waits -L '^waits$' -j "$((jobs * 4))"
+    run "$1" unit -LE '^(system|bench|waits)$' -j "$jobs" --no-tests=error
+}
+
 # run PRESET NAME CTEST-ARGUMENT...: one run of ctest, its results added to the sums
 run() {
     local preset=$1 name=$2 status result
@@ -45,31 +69,34 @@ run() {
     [ "$f" -eq 0 ] || failures+=("$preset: $rest")
 }
 
-for preset in "$@"; do
+while [ $# -gt 0 ]; do
+    preset=$1
+    shift
     started=$SECONDS
     mkdir -p build
     echo "== $preset: build"
-    if ! build "$preset"; then
+    if ! build_rest "$preset"; then
         failed=$((failed + 1))
         failures+=("$preset: does not build")
         continue
     fi
     echo "== $preset: built in $((SECONDS - started)) s"
     [ "$build_only" = no ] || continue
+    if [ "$preset" = release ] && ! cmake --build build/release --target benches -j "$jobs" -- --quiet; then
+        failed=$((failed + 1)) # nobody else would notice
+        failures+=("release: the benchmarks do not build")
+    fi
+    [ $# -eq 0 ] || build_ahead "$1"
     case $preset in
     release)
-        if ! cmake --build build/release --target benches -j "$jobs" -- --quiet; then # nobody else would notice
-            failed=$((failed + 1))
-            failures+=("release: the benchmarks do not build")
-        fi
-        run release unit -LE '^(system|bench)$' -j "$jobs" --no-tests=error
+        units release
         if [ -z "${ROOMS-}" ]; then # a few rooms may have no system tests, all of them do
-            run release system -L '^system$' -j "$jobs" --no-tests=error
+            run release system -L '^system$' -j "$((jobs * 2))" --no-tests=error # they wait for each other's processes most of the time
         else
-            run release system -L '^system$' -j "$jobs"
+            run release system -L '^system$' -j "$((jobs * 2))"
         fi
         ;;
-    asan) run asan unit -LE '^(system|bench)$' -j "$jobs" --no-tests=error ;;
+    asan) units asan ;;
     fuzz) run fuzz smoke -L '^fuzz$' -j "$jobs" --no-tests=error ;;
     esac
     echo "== $preset: done after $((SECONDS - started)) s"

@@ -10,6 +10,7 @@
 
 #define TEXT_COUNT_MS  3000  /* so long the other devices of a command's text may take when one has it */
 #define TEXT_ANSWER_MS 20000 /* an answer goes back before the sender's transaction ends (32 s) */
+#define TEXT_REST_MS   20000 /* so long devices that had not answered by then may go on */
 
 struct send {
     struct rf_list list; /* in text->sends */
@@ -57,7 +58,9 @@ static void finish(struct text *t, int code)
     if (t->control != 0)
         side_text_done(t->core, t->control, code, t->delivered, t->kept, t->devices);
     tmr_cancel(&t->limit);
-    tmr_start(&t->reap, 1, text_reap, t);
+    /* the sender knows that one has it; the others are to have it as well */
+    t->rest = t->delivered > 0 && t->expected > 0 && !t->core->closing;
+    tmr_start(&t->reap, t->rest ? TEXT_REST_MS : 1, text_reap, t);
 }
 
 static void too_late(void *arg)
@@ -68,8 +71,11 @@ static void too_late(void *arg)
 
 static void check(struct text *t)
 {
-    if (t->done)
+    if (t->done) {
+        if (t->expected == 0)
+            tmr_start(&t->reap, 1, text_reap, t);
         return;
+    }
     if (t->expected > 0) {
         if (t->delivered > 0 && t->control == 0)
             finish(t, 200); /* one has it: the sender need not wait for the others, which go on */
@@ -228,7 +234,7 @@ static void on_device(void *arg, const struct device *device, int error, const s
     struct text *t = arg;
     char dialled[AOR_URI_MAX], target[AOR_URI_MAX];
 
-    if (!t->done) {
+    if (!t->done || t->rest) {
         if (device->self) {
             t->devices--; /* texts to oneself are for the other devices */
         } else if (error != 0) {
@@ -326,6 +332,8 @@ void texts_end_all(struct core *core)
 {
     RF_LIST_EACH_SAFE(&core->texts, it)
     {
-        finish(RF_LIST_ENTRY(it, struct text, list), 503);
+        struct text *t = RF_LIST_ENTRY(it, struct text, list);
+        finish(t, 503);
+        tmr_start(&t->reap, 1, text_reap, t);
     }
 }

@@ -16,14 +16,15 @@
 #define TEXTS_MAX     200 /* under way at the same time */
 
 /*
- * One text. Outgoing: find -> one MESSAGE for each device -> all answered -> answer. Incoming: one MESSAGE for each phone, one question to
+ * One text. Outgoing: find -> one MESSAGE for each device -> one has it, or all answered -> answer; the other devices go on. Incoming: one MESSAGE for each phone, one question to
  * the node's side (listeners) -> all answered; if nobody has it, a second question (keep it?) -> answer.
  */
 struct text {
     struct rf_list list; /* in core->texts */
     struct core *core;
     uint64_t token;
-    bool incoming, asked_to_keep, hurry, done;
+    bool incoming, asked_to_keep, hurry;
+    bool done, rest; /* answered; and other devices are still to get it */
     char peer[AOR_MAX];
     struct sip_msg *msg; /* NULL: a command's */
     struct sip_strans *st;

@@ -4,7 +4,7 @@
 PROGRAMS_BUILD = build/release
 
 help:
-	@echo "make test      install what is missing, build, run every test (under ten minutes)"
+	@echo "make test      install what is missing, build, run every test (eleven minutes)"
 	@echo "make demo      install what is missing, build, show a network at work (KEEP=1: and leave it running)"
 	@echo "make deps      install what is missing (tools/packages.txt)"
 	@echo "make build     build the programs into $(PROGRAMS_BUILD)"
@@ -12,6 +12,8 @@ help:
 	@echo "make fuzz      build the fuzz targets, run each for some seconds"
 	@echo "make bench     measure (a few minutes; FULL=1: longer, with 10,000 clients)"
 	@echo "make sim       run every simulator scenario (SEEDS=\"1 2 3\"; ONLY=name for one line of test/sim/full.txt)"
+	@echo "make natlab    real daemons behind every kind of NAT, and in a hotel (as root; seven minutes; docs/nat.md)"
+	@echo "make install   build, and install programs and man pages (PREFIX=/usr/local, DESTDIR=)"
 	@echo "make format    bring the C files into the house style"
 	@echo "make clean     remove build/"
 
@@ -46,10 +48,21 @@ sim: deps
 	@python3 test/sim/run.py $(PROGRAMS_BUILD)/bin/ringfolk-sim test/sim/full.txt --out $(PROGRAMS_BUILD)/sim --seeds $(or $(SEEDS),1) \
 		$(if $(ONLY),--only $(ONLY))
 
+natlab: deps
+	@tools/run_tests.sh --build-only release
+	@cd test/system && RF_BUILD=$(CURDIR)/$(PROGRAMS_BUILD) python3 nat_matrix.py
+	@cd test/system && RF_BUILD=$(CURDIR)/$(PROGRAMS_BUILD) python3 nat_matrix.py --no-ice
+	@cd test/system && RF_BUILD=$(CURDIR)/$(PROGRAMS_BUILD) python3 nat_matrix.py --delay 20 open cone port symmetric tcponly
+	@cd test/system && RF_BUILD=$(CURDIR)/$(PROGRAMS_BUILD) python3 nat_hotel.py
+	@cd test/system && RF_BUILD=$(CURDIR)/$(PROGRAMS_BUILD) python3 nat_hotel.py --ice
+
+install: build
+	@DESTDIR=$(DESTDIR) cmake --install $(PROGRAMS_BUILD) --prefix $(or $(PREFIX),/usr/local)
+
 format:
 	@tools/tidy.py --list | xargs clang-format -i
 
 clean:
 	rm -rf build
 
-.PHONY: help deps build test asan fuzz demo bench sim format clean
+.PHONY: help deps build test asan fuzz demo bench sim natlab install format clean

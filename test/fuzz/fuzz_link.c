@@ -6,100 +6,30 @@
  * The second byte: that many allocations are granted (255: all). Then pieces: a length byte and so many bytes of
  * input; length 0: the next byte says how many quarter seconds pass (255: the connection breaks).
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include "base/error.h"
-#include "crypto/openssl/openssl.h"
+#include "fuzz_link_node.h"
 #include "link/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-
-static struct rf_crypto *crypto;
-static struct rf_trust *trust;
-static uint8_t cert[RF_CERT_MAX_LEN];
-static size_t cert_len;
-
-static struct {
-    struct rf_links *links;
-    unsigned ups, downs, messages;
-    uint8_t flags;
-} run;
-
-static void check(bool good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "fuzz_link: %s\n", what);
-    abort();
-}
-
-/* A self-signed node, so that the judgement is the real one. */
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    const uint64_t seed[2] = {1, 2};
-    struct rf_trust_config config = {
-        .overlay = rf_view_str("example.org"), .id_len = 16, .self_signed = RF_DIGEST_SHA256};
-    struct rf_x509_spec spec = {.email = rf_view_str("a@example.org"),
-                                .not_after_ms = UINT64_C(4000000000000),
-                                .serial_lo = 1,
-                                .uri_count = 1};
-    struct rf_buf spki, uri, der;
-    struct rf_key *key;
-    struct rf_view uri_view;
-    struct rf_id id;
-
-    (void)argc;
-    (void)argv;
-    crypto = rf_crypto_openssl_new(rf_mem_system());
-    rf_buf_init(&spki, rf_mem_system(), 4096);
-    rf_buf_init(&uri, rf_mem_system(), 4096);
-    rf_buf_fixed(&der, cert, sizeof cert);
-    check(crypto->ops->key_generate(crypto, RF_KEY_ED25519, &key) == 0, "key");
-    check(crypto->ops->key_spki(crypto, key, &spki) == 0, "spki");
-    check(rf_node_id_derive(crypto, RF_DIGEST_SHA256, rf_buf_view(&spki), 0, 16, &id) == 0, "id");
-    rf_reload_uri_put(&uri, &id, config.overlay);
-    uri_view = rf_buf_view(&uri);
-    spec.uris = &uri_view;
-    check(crypto->ops->x509_issue(crypto, &spec, rf_buf_view(&spki), NULL, key, &der) == 0, "certificate");
-    cert_len = der.len;
-    check(rf_trust_new(crypto, rf_mem_system(), seed, 8, &trust) == 0 &&
-              rf_trust_configure(trust, &config) == 0,
-          "trust");
-    crypto->ops->key_free(crypto, key);
-    rf_buf_deinit(&spki);
-    rf_buf_deinit(&uri);
-    return 0;
-}
 
 /* ---- the node ---- */
 
 static void host_up(void *ctx, const struct rf_link_info *link)
 {
     (void)ctx;
-    check(link->cert != NULL, "up without a certificate");
-    check(++run.ups == 1, "up twice");
+    fuzz_check(link->cert != NULL, "up without a certificate");
+    fuzz_check(++run.ups == 1, "up twice");
 }
 static void host_message(void *ctx, rf_link_id link, struct rf_view message)
 {
-    volatile uint8_t sum = 0;
-
-    (void)ctx;
-    check(run.ups == 1 && run.downs == 0, "message outside of life");
-    check(message.len <= 5000, "message too large");
-    run.messages++;
-    if (run.flags & 2)
-        (void)rf_links_send(run.links, link, message);
-    if ((run.flags & 4) && run.messages == 3)
-        rf_links_close(run.links, link, RF_ECANCELLED);
-    for (size_t i = 0; i < message.len; i++) /* still there after the close */
-        sum = (uint8_t)(sum + message.p[i]);
+    fuzz_check(run.ups == 1 && run.downs == 0, "message outside of life");
+    fuzz_message(ctx, link, message);
 }
 static void host_too_large(void *ctx, rf_link_id link, struct rf_view front)
 {
     (void)ctx;
-    check(run.ups == 1 && run.downs == 0, "message outside of life");
-    check(front.len >= 40 && front.len <= 5000, "a front that is none");
+    fuzz_check(run.ups == 1 && run.downs == 0, "message outside of life");
+    fuzz_check(front.len >= 40 && front.len <= 5000, "a front that is none");
     if (run.flags & 2)
         (void)rf_links_send(run.links, link, front);
     if (run.flags & 4)
@@ -107,23 +37,21 @@ static void host_too_large(void *ctx, rf_link_id link, struct rf_view front)
 }
 static void host_app_data(void *ctx, rf_link_id link, struct rf_view bytes)
 {
-    (void)ctx;
-    check(run.ups == 1 && run.downs == 0 && bytes.len > 0, "bytes outside of life");
-    if (run.flags & 2)
-        (void)rf_links_app_send(run.links, link, bytes);
+    fuzz_check(run.ups == 1 && run.downs == 0, "bytes outside of life");
+    fuzz_app_data(ctx, link, bytes);
 }
 static void host_down(void *ctx, const struct rf_link_info *link, int reason)
 {
     (void)ctx;
     (void)link;
-    check(reason < 0 && ++run.downs == 1, "down twice or for no reason");
+    fuzz_check(reason < 0 && ++run.downs == 1, "down twice or for no reason");
 }
 static void host_suspect(void *ctx, rf_link_id link, bool suspect)
 {
     struct rf_link_info info;
 
     (void)ctx;
-    check(rf_links_info(run.links, link, &info) == 0 && info.suspect == suspect, "suspicion differs");
+    fuzz_check(rf_links_info(run.links, link, &info) == 0 && info.suspect == suspect, "suspicion differs");
 }
 
 /* ---- the shell ---- */
@@ -137,7 +65,7 @@ static void drain(rf_link_id flow, bool *open)
         rf_links_next_action(run.links, &action);
         if (action.type == RF_FLOW_NONE)
             break;
-        check(action.flow == flow && action.type != RF_FLOW_CONNECT, "strange action");
+        fuzz_check(action.flow == flow && action.type != RF_FLOW_CONNECT, "strange action");
         *open = *open && action.type != RF_FLOW_CLOSE;
         out = rf_links_output(run.links, flow);
         while (out.len > 0) {
@@ -199,11 +127,7 @@ static void hello(rf_link_id flow)
 
     rf_buf_init(&buf, rf_mem_system(), 10000);
     rf_buf_put(&buf, head, sizeof head);
-    rf_buf_u8(&buf, (uint8_t)(strlen(alpn) + 1));
-    rf_buf_v(&buf, 1, rf_view_str(alpn));
-    size_t certs = rf_buf_open(&buf, 2);
-    rf_buf_v(&buf, 2, rf_view_of(cert, cert_len));
-    rf_buf_close(&buf, certs, 2);
+    fuzz_node_hello(alpn, &buf);
     rf_links_input(run.links, flow, rf_buf_view(&buf));
     rf_buf_deinit(&buf);
 }
@@ -222,11 +146,11 @@ static void one_link(const struct rf_env *env, struct rf_now *now, struct rf_vie
 
     rf_link_config_default(&config);
     config.engine_ops = &rf_engine_plain;
-    config.trust = trust;
+    config.trust = fuzz_node.trust;
     config.self = (struct rf_id){.len = 16, .b = {1}};
     config.max_backlog_len = 20000;
     config.overlay_hash = (run.flags & 32) ? 1 : 0;
-    const struct rf_view own = rf_view_of(cert, cert_len);
+    const struct rf_view own = fuzz_node_cert();
     if (rf_engine_plain.engine_new(env, &own, 1, rf_view_str(""), &config.engine))
         return;
     if (rf_links_new(env, &config, &host, &run.links)) {
@@ -242,31 +166,12 @@ static void one_link(const struct rf_env *env, struct rf_now *now, struct rf_vie
             pieces(in, flow, now, env->timers);
         rf_links_closed(run.links, flow, RF_ECLOSED);
         drain(flow, &open);
-        check(run.downs == 1, "an end that nobody was told");
+        fuzz_check(run.downs == 1, "an end that nobody was told");
     }
     rf_links_free(run.links);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct rf_now now = {.mono_us = RF_US_PER_S, .wall_ms = UINT64_C(1750000000000)};
-    struct rf_timers timers;
-    struct rf_rng_seeded rng;
-    struct rf_mem_test mem;
-    struct rf_env env;
-
-    if (size < 2)
-        return 0;
-    memset(&run, 0, sizeof run);
-    run.flags = data[0];
-    rf_mem_test_init(&mem);
-    mem.allowed = data[1] == 255 ? SIZE_MAX : data[1];
-    rf_timers_init(&timers, &mem.mem);
-    rf_rng_seeded_init(&rng, 1);
-    env = (struct rf_env){
-        .mem = &mem.mem, .timers = &timers, .now = &now, .secret = &rng.rng, .jitter = &rng.rng};
-    one_link(&env, &now, rf_view_of(data + 2, size - 2));
-    rf_timers_deinit(&timers);
-    check(mem.live_count == 0, "memory leaks");
-    return 0;
+    return fuzz_run(data, size, one_link);
 }

@@ -1,8 +1,8 @@
 /*
  * fuzz_overlay.c - one overlay (bob of the vectors) between two links, and everything that may come over them.
  *
- * The first byte: bit 0 every signature verifies, bit 1 lengths in headers are made right, bit 2 it is a client, bit 3 it sends in
- * fragments, bit 4 responses get the transaction ID of its last call, bit 5 handlers defer. The second byte: so many allocations are
+ * The first byte: bit 0 every signature verifies, bit 1 lengths in headers are made right, bit 2 it is a client, bit 3 its
+ * links take small messages only, one smaller than the other, bit 4 responses get the transaction ID of its last call, bit 5 handlers defer. The second byte: so many allocations are
  * granted (255: all). Then steps: 0, 1 a message over that link (length u16, bytes); 2 so many tenths of a second pass; 3 a call; 4 a link
  * goes or comes; 5 what was deferred is answered; 6 the last call is cancelled; 7 a trace.
  */
@@ -29,6 +29,7 @@ static struct rf_id nodes[2]; /* alice, dave */
 static struct {
     struct rf_overlay *overlay;
     struct rf_now now;
+    struct rf_env env;
     struct rf_timers timers;
     uint8_t flags;
     bool up[2];
@@ -174,14 +175,26 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ---- one run ---- */
 
+static size_t host_max_message(void *ctx, uint64_t link)
+{
+    (void)ctx;
+    if ((run.flags & 8) == 0)
+        return 0;
+    return link == 1 ? 700 : 1155;
+}
+
 static int host_send(void *ctx, uint64_t link, struct rf_view message)
 {
     struct rf_view rest = message;
     struct rf_header header;
-    (void)ctx;
     check(link == 1 || link == 2, "sent on a link that is not there");
     check(rf_header_decode(&rest, 16, &header) == 0, "sent what is malformed");
     check(message.len <= conf->max_message_size, "sent what is too large");
+    size_t max = host_max_message(ctx, link);
+    if (max != 0 && message.len > max) {
+        check(message.len - rest.len + 2 * RF_FRAGMENT_MIN_LEN > max, "not cut, though it could have been");
+        return RF_ELIMIT;
+    }
     return run.up[link - 1] ? 0 : RF_ENOTFOUND;
 }
 
@@ -311,11 +324,13 @@ static void step(uint8_t op, struct rf_view *in)
 
 static void begin(struct rf_mem *mem, struct rf_rng_seeded *rng)
 {
-    struct rf_env env = {
+    run.env = (struct rf_env){
         .mem = mem, .timers = &run.timers, .now = &run.now, .secret = &rng->rng, .jitter = &rng->rng};
     struct rf_overlay_config config;
-    struct rf_overlay_host host = {
-        .send = host_send, .configured = host_configured, .disconnect = host_disconnect};
+    struct rf_overlay_host host = {.send = host_send,
+                                   .max_message = host_max_message,
+                                   .configured = host_configured,
+                                   .disconnect = host_disconnect};
     rf_overlay_config_default(&config);
     config.conf = conf;
     config.crypto = crypto;
@@ -323,8 +338,7 @@ static void begin(struct rf_mem *mem, struct rf_rng_seeded *rng)
     config.identity = &bob;
     config.role = run.flags & 4 ? RF_ROLE_CLIENT : RF_ROLE_PEER;
     config.topology = &ops;
-    config.fragment_len = run.flags & 8 ? 700 : 0;
-    check(rf_overlay_new(&env, &config, &host, &run.overlay) == 0, "no overlay");
+    check(rf_overlay_new(&run.env, &config, &host, &run.overlay) == 0, "no overlay");
     for (uint16_t code = 1; code < 0x40; code += 2) /* but those that it answers by itself */
         (void)rf_overlay_handle(run.overlay, code, on_request, run.overlay);
 }

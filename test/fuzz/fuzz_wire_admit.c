@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "wire/admit.h"
+#include "wire/path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -32,7 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct rf_addr addrs[RF_ADMIT_SUPERNODES];
     enum rf_admit_wish wish = rf_admit_wish_of(in);
     RF_ASSERT(wish <= RF_ADMIT_RESERVE);
+    RF_ASSERT(wish != RF_ADMIT_NONE || !rf_admit_dials_of(in));
     RF_ASSERT(rf_admit_supernodes_of(in, addrs) <= RF_ADMIT_SUPERNODES);
+    RF_ASSERT(rf_path_name_of(in).len <= RF_PATH_NAME_MAX);
     busy_again(in);
     return 0;
 }

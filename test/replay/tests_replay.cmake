@@ -1,4 +1,4 @@
-# One CTest entry for each scenario, and one for the scenarios that must fail. Deferred: test/support, whose rooms are needed, is read later.
+# One CTest entry for each scenario, and one for the scenarios that must fail.
 function(rf_replay)
   if(RF_FUZZ OR NOT TARGET rf_node OR NOT TARGET rf_pki OR NOT TARGET rf_link_plain)
     return()
@@ -16,4 +16,4 @@ function(rf_replay)
   add_test(NAME replay_broken COMMAND replay --broken ${broken})
   set_tests_properties(replay_broken PROPERTIES TIMEOUT 20)
 endfunction()
-cmake_language(DEFER CALL rf_replay)
+rf_replay()

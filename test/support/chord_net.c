@@ -76,6 +76,23 @@ static void host_bootstrap(void *ctx)
         connect_later(net, self->number, usable[rf_rng_below(&net->rng.rng, n)], true, NULL, false);
 }
 
+/* Everybody knows where everybody is. A dial takes as long as a handshake, or a second to fail. */
+static int host_redial(void *ctx, const struct rf_id *node)
+{
+    struct rf_overlay *self = ctx;
+    struct net *net = self->net;
+    size_t to = net_find(net, node);
+    self->redials++;
+    if (cn_reachable(net, self->number, to)) {
+        connect_later(net, self->number, to, false, node, false);
+        return 0;
+    }
+    struct event *event = cn_event_at(net, EV_ATTACHED, self->number, cn_now(net) + NET_S);
+    event->target = *node;
+    event->error = RF_ETIMEOUT;
+    return 0;
+}
+
 static void host_disconnect(void *ctx, uint64_t id)
 {
     struct rf_overlay *self = ctx;
@@ -96,6 +113,7 @@ static void host_state(void *ctx, enum rf_topology_state state)
 {
     struct rf_overlay *self = ctx;
     self->state = state;
+    self->net->watch_changes = true;
     self->state_us = cn_now(self->net);
     if (state == RF_TOPOLOGY_JOINED)
         self->joined_us = cn_now(self->net);
@@ -105,6 +123,7 @@ static void host_state(void *ctx, enum rf_topology_state state)
 static void host_range_changed(void *ctx)
 {
     ((struct rf_overlay *)ctx)->range_changes++;
+    ((struct rf_overlay *)ctx)->net->watch_changes = true;
 }
 
 static void host_neighbor_lost(void *ctx, const struct rf_id *node)
@@ -313,15 +332,16 @@ void net_start(struct net *net, size_t node, bool first)
 {
     struct rf_overlay *self = &net->nodes[node];
     struct rf_topology_params params = net->config.params;
-    struct rf_env env = {.mem = &net->mem.mem,
-                         .timers = &net->timers,
-                         .now = &net->now,
-                         .secret = &net->rng.rng,
-                         .jitter = &net->rng.rng,
-                         .seed = {7, node}};
+    self->env = (struct rf_env){.mem = &net->mem.mem,
+                                .timers = &net->timers,
+                                .now = &net->now,
+                                .secret = &net->rng.rng,
+                                .jitter = &net->rng.rng,
+                                .seed = {7, node}};
     struct rf_topology_host host = {.overlay = self,
                                     .ctx = self,
                                     .attach = host_attach,
+                                    .redial = net->config.no_redial ? NULL : host_redial,
                                     .bootstrap = host_bootstrap,
                                     .disconnect = host_disconnect,
                                     .keepalive = net->config.no_keepalive ? NULL : host_keepalive,
@@ -336,7 +356,7 @@ void net_start(struct net *net, size_t node, bool first)
     self->alive = true;
     self->incarnation++;
     self->state = RF_TOPOLOGY_IDLE;
-    assert_int_equal(cn_ops()->create(&env, &params, &host, &self->topology), 0);
+    assert_int_equal(cn_ops()->create(&self->env, &params, &host, &self->topology), 0);
     cn_ops()->start(self->topology, first);
 }
 
@@ -450,6 +470,8 @@ static void watch_claims(struct net *net)
                      (unsigned long long)(age / 1000));
         i++;
     }
+    if (!net->watch_changes && cn_now(net) < net->watch_all_us)
+        return;
     for (size_t a = 0; a < net->node_count; a++) {
         const struct rf_overlay *node = &net->nodes[a];
         if (node->state != RF_TOPOLOGY_JOINED || node->role != RF_ROLE_PEER)
@@ -460,6 +482,8 @@ static void watch_claims(struct net *net)
                 note_claim(net, a, b);
         }
     }
+    net->watch_changes = false;
+    net->watch_all_us = cn_now(net) + NET_S;
 }
 
 void net_run(struct net *net, uint64_t duration_us)

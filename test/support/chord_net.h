@@ -42,6 +42,7 @@ struct net_counts {
 };
 
 struct rf_overlay { /* one node, as the plugin sees it */
+    struct rf_env env;
     struct net *net;
     struct rf_map_node by_id;
     size_t number;
@@ -60,7 +61,7 @@ struct rf_overlay { /* one node, as the plugin sees it */
     struct rf_list calls;
     struct rf_list seen; /* requests delivered lately */
     struct net_counts counts;
-    size_t range_changes, neighbors_lost;
+    size_t range_changes, neighbors_lost, redials;
     size_t handover_pending; /* what the plugin is told */
     uint64_t joined_us, state_us;
     unsigned incarnation;
@@ -74,6 +75,7 @@ struct net_config {
     struct rf_topology_params params;         /* self and role are filled in */
     bool use_handover;                        /* plugins get host.handover_pending */
     bool no_keepalive;                        /* plugins get no host.keepalive */
+    bool no_redial;                           /* ... and no host.redial */
 };
 
 struct net {
@@ -94,7 +96,9 @@ struct net {
     uint64_t lost_routes; /* messages that found no way */
     uint64_t looped;      /* ... that ran out of hops */
     uint64_t watch_us,
-        watch_next_us; /* two linked peers may claim the same key for that long; 0 = not watched */
+        watch_next_us;     /* two linked peers may claim the same key for that long; 0 = not watched */
+    bool watch_changes;    /* a range, a link or a state has changed since all pairs were looked at; */
+    uint64_t watch_all_us; /* ... without that they are once a second */
     struct {
         size_t a, b;
         uint64_t since_us;

@@ -117,6 +117,7 @@ struct net_link *cn_link_make(struct net *net, size_t from, size_t to)
     link->ends[0] = from;
     link->ends[1] = to;
     link->up = true;
+    net->watch_changes = true;
     link->latency_us = rf_rng_between(&net->rng.rng, net->config.latency_low_us, net->config.latency_high_us);
     net->links[net->link_count++] = link;
     link_put(&net->nodes[from], link->id);

@@ -22,9 +22,10 @@ struct net_pipe {
     struct rf_addr addr[2];
     uint64_t last_us[2]; /* when the newest delivery to that end comes */
     bool open, closing;
+    bool cut; /* nothing comes through any more, and neither end hears of that */
 };
 
-enum net_event_type { EV_CONNECT, EV_CONNECTED, EV_DATA, EV_CLOSE, EV_PERSISTED };
+enum net_event_type { EV_CONNECT, EV_CONNECTED, EV_DATA, EV_CLOSE, EV_PERSISTED, EV_DATAGRAM };
 struct net_event {
     struct rf_timer timer;
     struct node_net *net;
@@ -37,6 +38,7 @@ struct net_event {
     int error;
     uint8_t *bytes;
     size_t len;
+    struct rf_addr source, dest; /* DATAGRAM */
 };
 
 static void net_log(void *ctx, enum rf_log_level level, const char *room, const char *text)
@@ -95,7 +97,7 @@ static uint64_t pipe_delay(struct node_net *net, struct net_pipe *pipe, int to)
 
 static void pipe_cut(struct node_net *net, struct net_pipe *pipe, int from)
 {
-    if (pipe->end[1 - from].node != NULL && !pipe->closing) {
+    if (pipe->end[1 - from].node != NULL && !pipe->closing && !pipe->cut) {
         struct net_event *e = event_new(net, EV_CLOSE, pipe_delay(net, pipe, 1 - from));
         e->pipe = pipe;
         e->to = 1 - from;
@@ -109,12 +111,16 @@ static void do_connect(struct net_event *e)
     struct node_net *net = e->net;
     struct net_pipe *pipe = e->pipe;
     struct net_node *from = pipe->end[0].node;
-    if (from == NULL || from->node == NULL || rf_addr_equal(&net->dead, &pipe->addr[1]))
+    if (from == NULL || from->node == NULL || pipe->cut || rf_addr_equal(&net->dead, &pipe->addr[1]))
         return;
     struct net_node *to = NULL;
     for (size_t i = 0; i < net->count; i++)
         if (rf_addr_equal(&net->nodes[i].addr, &pipe->addr[1]))
             to = &net->nodes[i];
+    if (to != NULL && to->natted) {
+        net->unanswered++;
+        return;
+    }
     int error = to == NULL || to->node == NULL || !reachable(net, from, to) ? RF_EUNREACHABLE : 0;
     if (error == 0)
         error = rf_node_accept(to->node, &pipe->addr[0], &pipe->addr[1], net->now, &pipe->end[1].flow);
@@ -134,6 +140,88 @@ static void do_connect(struct net_event *e)
     back->pipe = pipe;
 }
 
+/* ---- datagrams ---- */
+
+/* The address that others see it send from; false: it does not get out. */
+static bool nat_out(struct net_node *n, const struct rf_addr *dest, struct rf_addr *source)
+{
+    size_t i = 0;
+    *source = n->addr;
+    if (n->nat == NET_NAT_NONE)
+        return true;
+    while (i < n->mapping_count && n->nat != NET_NAT_CONE && !rf_addr_equal(&n->mappings[i].remote, dest))
+        i++;
+    if (n->nat == NET_NAT_BLOCKED || i == NET_NAT_MAPPINGS)
+        return false;
+    if (i == n->mapping_count) {
+        n->mappings[i].remote = *dest;
+        n->mappings[i].port = (uint16_t)((n->mapping_first != 0 ? n->mapping_first : 40000) +
+                                         (n->nat == NET_NAT_SYMMETRIC ? 7 * i : 0));
+        n->mapping_count++;
+    }
+    source->port = n->mappings[i].port;
+    return true;
+}
+
+/* Does what came for this public address get in? */
+static bool nat_in(const struct net_node *n, const struct rf_addr *source, uint16_t port)
+{
+    if (n->nat == NET_NAT_NONE)
+        return port == n->addr.port;
+    for (size_t i = 0; i < n->mapping_count; i++)
+        if (n->mappings[i].port == port &&
+            (n->nat == NET_NAT_CONE || rf_addr_equal(&n->mappings[i].remote, source)))
+            return true;
+    return false;
+}
+
+void node_net_datagram(struct node_net *net, const struct rf_addr *source, const struct rf_addr *dest,
+                       struct rf_view head, struct rf_view bytes, size_t pad)
+{
+    if (rf_rng_below(&net->rng.rng, 100) < net->loss_percent)
+        return;
+    struct net_event *e = event_new(net, EV_DATAGRAM, net->latency_us);
+    e->source = *source;
+    e->dest = *dest;
+    e->len = head.len + bytes.len + pad;
+    e->bytes = calloc(1, e->len + 1);
+    RF_ASSERT(e->bytes != NULL);
+    if (head.len > 0)
+        memcpy(e->bytes, head.p, head.len);
+    memcpy(e->bytes + head.len, bytes.p, bytes.len);
+}
+
+static void datagram_send(struct net_node *n, const struct rf_node_out *out)
+{
+    struct rf_addr source;
+    if (n->shuns != NULL && rf_addr_same_ip(n->shuns, &out->datagram.remote))
+        return;
+    if (nat_out(n, &out->datagram.remote, &source))
+        node_net_datagram(n->net, &source, &out->datagram.remote, out->datagram.head, out->datagram.bytes,
+                          out->datagram.pad);
+}
+
+static struct net_node *datagram_arrives(struct net_event *e)
+{
+    struct node_net *net = e->net;
+    for (size_t i = 0; i < net->count; i++) {
+        struct net_node *n = &net->nodes[i];
+        struct rf_addr ip = e->dest;
+        ip.port = n->addr.port;
+        if (n->node == NULL || !rf_addr_equal(&ip, &n->addr))
+            continue;
+        if (n->extra.ctx != NULL &&
+            n->extra.datagram(n->extra.ctx, e->dest.port, &e->source, rf_view_of(e->bytes, e->len)))
+            return NULL;
+        if (!nat_in(n, &e->source, e->dest.port))
+            continue;
+        net->datagrams++;
+        rf_node_datagram(n->node, 0, &e->source, rf_view_of(e->bytes, e->len), net->now);
+        return n;
+    }
+    return NULL;
+}
+
 static void event_fire(struct rf_timer *timer, void *arg)
 {
     (void)timer;
@@ -142,13 +230,15 @@ static void event_fire(struct rf_timer *timer, void *arg)
     struct net_node *n = NULL;
     if (e->type == EV_CONNECT) {
         do_connect(e);
+    } else if (e->type == EV_DATAGRAM) {
+        n = datagram_arrives(e);
     } else if (e->type == EV_PERSISTED) {
         n = e->node;
         if (n->node != NULL && n->node == e->instance)
             rf_node_persisted(n->node, e->token, e->error, net->now);
         else
             n = NULL;
-    } else if ((n = e->pipe->end[e->to].node) != NULL && n->node != NULL) {
+    } else if (!e->pipe->cut && (n = e->pipe->end[e->to].node) != NULL && n->node != NULL) {
         struct net_end *end = &e->pipe->end[e->to];
         if (e->type == EV_CONNECTED)
             rf_node_connected(n->node, end->flow, &e->pipe->addr[0], net->now);
@@ -300,6 +390,8 @@ void node_net_settle(struct node_net *net, size_t i)
             take_event(n, &out);
         else if (out.type == RF_NODE_OUT_LEFT)
             n->left = true;
+        else if (out.type == RF_NODE_OUT_DATAGRAM)
+            datagram_send(n, &out);
         else if (out.type == RF_NODE_OUT_CONF) {
             rf_buf_reset(&n->conf_xml);
             rf_buf_view_put(&n->conf_xml, out.xml);
@@ -385,6 +477,7 @@ void node_net_init(struct node_net *net, uint64_t seed, size_t bootstrap_count,
     net->latency_us = 5000;
     net->disk_us = 2000;
     rf_rng_seeded_init(&net->rng, seed);
+    rf_scratch_init(&net->scratch, rf_mem_system());
     rf_timers_init(&net->events, rf_mem_system());
     if (getenv("NODE_NET_LOG") != NULL)
         net->log = (struct rf_log){net_log, net, RF_LOG_DEBUG};
@@ -428,10 +521,12 @@ void node_net_start(struct node_net *net, size_t i)
     struct rf_node_config config = {
         .mem = n->mem != NULL ? n->mem : rf_mem_system(),
         .log = net->log.line != NULL ? &net->log : NULL,
+        .scratch = &net->scratch,
         .secret = &n->rng.rng,
         .jitter = &n->rng.rng,
         .crypto = net->pki.crypto,
         .engine_ops = net->engine_ops,
+        .datagram_ops = net->datagram_ops,
         .conf = conf,
         .cert_der = rf_buf_view(&n->cert),
         .key_pem = rf_buf_view(&n->key_pem),
@@ -440,6 +535,12 @@ void node_net_start(struct node_net *net, size_t i)
         .listen_count = 1,
         .software = "test",
         .max_clients = n->max_clients,
+        .max_flows = n->max_flows,
+        .no_reserve = n->no_reserve,
+        .auto_uptime_s = n->auto_uptime_s,
+        .auto_interval_s = n->auto_interval_s,
+        .auto_idle_s = n->auto_idle_s,
+        .auto_min_ring = n->auto_min_ring,
     };
     RF_ASSERT(rf_node_new(&config, net->now, &n->node) == 0);
     rf_conf_release(conf);
@@ -451,6 +552,14 @@ void node_net_start(struct node_net *net, size_t i)
     n->left = false;
     if (net->log.line != NULL)
         rf_node_set_tap(n->node, &(struct rf_node_tap){.ctx = n, .frame = net_tap});
+    n->inside = n->addr;
+    if (n->nat != NET_NAT_NONE) {
+        char inside[32];
+        snprintf(inside, sizeof(inside), "192.168.%zu.2:6084", i);
+        RF_ASSERT(rf_addr_parse(inside, 0, &n->inside) == 0);
+    }
+    if (net->datagram_ops != NULL)
+        RF_ASSERT(rf_node_base(n->node, 0, &n->inside, net->now) == 0);
     rf_node_start(n->node, net->now);
     node_net_settle(net, i);
 }
@@ -469,6 +578,26 @@ void node_net_kill(struct node_net *net, size_t i)
     cut_all(net, n);
     rf_node_free(n->node);
     n->node = NULL;
+}
+
+void node_net_unplug(struct node_net *net, size_t i)
+{
+    for (struct net_pipe *p = net->pipes; p != NULL; p = p->next)
+        p->cut |= p->end[0].node == &net->nodes[i] || p->end[1].node == &net->nodes[i];
+    net->nodes[i].mapping_count = 0;
+}
+
+void node_net_move(struct node_net *net, size_t i, uint8_t network)
+{
+    struct net_node *n = &net->nodes[i];
+    node_net_unplug(net, i);
+    n->addr.ip[1] = network;
+    n->inside.ip[n->nat != NET_NAT_NONE ? 3 : 1] = network;
+    if (net->datagram_ops != NULL)
+        RF_ASSERT(rf_node_base(n->node, 0, &n->inside, net->now) == 0);
+    struct rf_addr addrs[] = {n->inside, n->addr}; /* connections leave from the public one here */
+    rf_node_moved(n->node, addrs, RF_COUNT(addrs), net->now);
+    node_net_settle(net, i);
 }
 
 static bool has_left(struct node_net *net, void *arg)
@@ -504,7 +633,7 @@ void node_net_partition(struct node_net *net, bool on)
 static void event_free(struct node_net *net)
 {
     while (net->events.count > 0) {
-        struct net_event *e = net->events.heap[1]->arg;
+        struct net_event *e = net->events.heap[1].timer->arg;
         rf_timer_stop(&net->events, &e->timer);
         free(e->bytes);
         free(e);
@@ -517,6 +646,8 @@ void node_net_deinit(struct node_net *net)
         struct net_node *n = &net->nodes[i];
         if (n->node != NULL)
             node_net_kill(net, i);
+        if (n->extra.ctx != NULL)
+            n->extra.free(n->extra.ctx);
         while (n->disk != NULL) {
             struct net_record *r = n->disk;
             n->disk = r->next;
@@ -531,6 +662,7 @@ void node_net_deinit(struct node_net *net)
     }
     event_free(net);
     rf_timers_deinit(&net->events);
+    rf_scratch_trim(&net->scratch);
     while (net->pipes != NULL) {
         struct net_pipe *p = net->pipes;
         net->pipes = p->next;

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "overlay/internal.h"
 #include "support/overlay_net.h"
 
 #define START_US (1000 * RF_US_PER_S)
@@ -135,9 +136,26 @@ static bool fixed_next_hop(const struct rf_topology *t, const struct rf_id *key,
     return true;
 }
 
+static bool fixed_other_hop(const struct rf_topology *t, const struct rf_id *key, const struct rf_id *tried,
+                            size_t tried_count, struct rf_rng *rng, struct rf_id *out)
+{
+    const struct onet *net = t->node->net;
+    (void)key, (void)rng;
+    for (size_t i = 0; i < net->peer_count && net->other_ways; i++) {
+        bool is_tried = i == t->node->index;
+        for (size_t k = 0; k < tried_count; k++)
+            is_tried = is_tried || rf_id_equal(&tried[k], onet_id(net, i));
+        if (is_tried || onet_link_of(net, t->node->index, i) == 0)
+            continue;
+        *out = *onet_id(net, i);
+        return true;
+    }
+    return false;
+}
+
 static bool fixed_as_close(const struct rf_topology *t, const struct rf_id *signer, const struct rf_id *key)
 {
-    return rf_id_equal(signer, onet_id(t->node->net, owner_of(t->node->net, key)));
+    return t->node->net->anybody || rf_id_equal(signer, onet_id(t->node->net, owner_of(t->node->net, key)));
 }
 
 static enum rf_topology_state fixed_state(const struct rf_topology *t)
@@ -182,6 +200,7 @@ static const struct rf_topology_ops fixed_ops = {
     .responsible = fixed_responsible,
     .in_range = fixed_responsible,
     .next_hop = fixed_next_hop,
+    .other_hop = fixed_other_hop,
     .as_close = fixed_as_close,
     .state = fixed_state,
     .status = fixed_status,
@@ -235,6 +254,23 @@ static struct onet_link *link_at(struct onet *net, size_t node, uint64_t number)
     return NULL;
 }
 
+static size_t host_max_message(void *ctx, uint64_t number)
+{
+    struct onet_node *node = ctx;
+    const struct onet_link *l = link_at(node->net, node->index, number);
+    return l != NULL ? l->max_message : 0;
+}
+
+static struct rf_cert *host_kept_cert(void *ctx, uint64_t number, bool *ours)
+{
+    struct onet_node *node = ctx;
+    const struct onet_link *l = link_at(node->net, node->index, number);
+    *ours = !(node->net->renewed && node->index == 0);
+    if (!node->net->brief || l == NULL)
+        return NULL;
+    return node->net->nodes[l->a == node->index ? l->b : l->a].identity.cert;
+}
+
 static int host_send(void *ctx, uint64_t number, struct rf_view message)
 {
     struct onet_node *node = ctx;
@@ -244,6 +280,8 @@ static int host_send(void *ctx, uint64_t number, struct rf_view message)
         return RF_ENOTFOUND;
     if (l->full)
         return RF_EAGAIN;
+    if (l->max_message != 0 && message.len > l->max_message)
+        return RF_ELIMIT;
     size_t to = l->a == node->index ? l->b : l->a;
     uint64_t at_to = l->a == node->index ? l->at_b : l->at_a;
     uint8_t *copy = malloc(message.len);
@@ -266,7 +304,7 @@ size_t onet_connect(struct onet *net, size_t a, size_t b)
     size_t place = net->link_count++;
     struct onet_link *l = &net->links[place];
     assert_true(place < ONET_MAX_LINKS);
-    *l = (struct onet_link){.a = a, .b = b};
+    *l = (struct onet_link){.a = a, .b = b, .max_message = net->max_message};
     l->at_a = ++net->last_number;
     l->at_b = ++net->last_number;
     rf_overlay_link_up(net->nodes[a].overlay, l->at_a, onet_id(net, b), true, false);
@@ -399,6 +437,8 @@ static size_t add_node(struct onet *net, const struct rf_id *id, enum rf_topolog
     struct rf_overlay_config config;
     struct rf_overlay_host host = {.ctx = node,
                                    .send = host_send,
+                                   .max_message = host_max_message,
+                                   .kept_cert = host_kept_cert,
                                    .attach = host_attach,
                                    .bootstrap = host_bootstrap,
                                    .range_changed = host_range_changed,
@@ -414,7 +454,6 @@ static size_t add_node(struct onet *net, const struct rf_id *id, enum rf_topolog
     config.identity = &node->identity;
     config.role = role;
     config.topology = &fixed_ops;
-    config.fragment_len = net->fragment_len;
     config.software = "test 1";
     if (net->max_requests_per_s != 0)
         config.max_requests_per_s = net->max_requests_per_s;
@@ -476,8 +515,8 @@ void onet_deinit(struct onet *net)
     }
     /* what is left now are messages in the air */
     while (net->timers.count > 0) {
-        struct flying *f = net->timers.heap[1]->arg;
-        assert_ptr_equal(net->timers.heap[1]->fire, flying_land);
+        struct flying *f = net->timers.heap[1].timer->arg;
+        assert_ptr_equal(net->timers.heap[1].timer->fire, flying_land);
         rf_timer_stop(&net->timers, &f->timer);
         free(f->bytes);
         free(f);
@@ -511,6 +550,14 @@ struct rf_id onet_key(const struct onet *net, size_t i)
     key.b[0] -= 2;
     key.b[2] = 0x77;
     return key;
+}
+
+size_t onet_fragments(const struct onet *net, size_t i, size_t *bytes)
+{
+    const struct fragments *fragments = net->nodes[i].overlay->fragments;
+    if (bytes != NULL)
+        *bytes = fragments != NULL ? fragments->byte_count : 0;
+    return fragments != NULL ? fragments->map.count : 0;
 }
 
 const struct rf_overlay_counters *onet_counters(const struct onet *net, size_t i)

@@ -47,6 +47,7 @@ struct onet_link {
     size_t a, b;         /* node numbers */
     uint64_t at_a, at_b; /* its number at either end; 0 = down */
     bool full;           /* takes nothing */
+    size_t max_message;  /* takes nothing larger; 0: no limit */
 };
 
 struct onet {
@@ -56,9 +57,12 @@ struct onet {
     struct rf_timers timers;
     struct rf_rng_seeded rng;
     enum onet_shape shape;
-    size_t fragment_len; /* set before nodes are added; likewise: */
+    size_t max_message; /* of links that are made from now on; 0: no limit */
+    /* set before nodes are added: */
     uint32_t max_requests_per_s;
     enum rf_key_type key_type; /* 0: Ed25519, whose signatures are all of one length */
+    bool brief;                /* links keep certificates (kept_cert) */
+    bool renewed;              /* ... but an old one of node 0 */
     void (*adjust_overlay)(struct rf_overlay_config *config); /* called last, may be NULL */
     struct onet_node nodes[ONET_MAX_NODES];
     size_t count, peer_count;
@@ -68,6 +72,9 @@ struct onet {
     uint64_t latency_us, jitter_us; /* of every message; jitter reorders */
     unsigned loss_percent, duplicate_percent;
     uint64_t messages; /* sent on links */
+    bool
+        other_ways; /* the topology knows other hops: every peer that is linked, in the order of their numbers */
+    bool anybody; /* and takes anybody for as close as can be */
     /* sees every message before it is sent and may change it (message->p points to len writable bytes); false: it is lost */
     bool (*tap)(void *arg, size_t from, size_t to, struct rf_view *message);
     void *tap_arg;
@@ -90,6 +97,8 @@ const struct rf_id *onet_id(const struct onet *net, size_t i);
 /* onet_key makes a Resource-ID that node i is responsible for. */
 struct rf_id onet_key(const struct onet *net, size_t i);
 const struct rf_overlay_counters *onet_counters(const struct onet *net, size_t i);
+/* onet_fragments: messages of which pieces wait at it; bytes, unless NULL: what they take. */
+size_t onet_fragments(const struct onet *net, size_t i, size_t *bytes);
 /* onet_send_raw puts a message on the link from `from` to `to`, without the tap. */
 void onet_send_raw(struct onet *net, size_t from, size_t to, struct rf_view message);
 

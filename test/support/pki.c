@@ -112,12 +112,33 @@ static int certify(struct rf_pki *pki, const char *user, const struct rf_id *nod
     return r;
 }
 
+/* An RSA key takes a tenth of a second and more: the first that a program makes serves all. */
+static int make_key(struct rf_crypto *crypto, enum rf_key_type type, struct rf_key **out)
+{
+    static uint8_t pem[4096];
+    static size_t pem_len;
+    struct rf_buf buf;
+    int r;
+
+    if (type != RF_KEY_RSA2048)
+        return crypto->ops->key_generate(crypto, type, out);
+    if (pem_len > 0)
+        return crypto->ops->key_from_pem(crypto, rf_view_of(pem, pem_len), out);
+    r = crypto->ops->key_generate(crypto, type, out);
+    if (r != 0)
+        return r;
+    rf_buf_fixed(&buf, pem, sizeof(pem));
+    if (crypto->ops->key_to_pem(crypto, *out, &buf) == 0)
+        pem_len = buf.len;
+    return 0;
+}
+
 int rf_pki_node_multi(struct rf_pki *pki, const char *user, const struct rf_id *node_ids,
                       size_t node_id_count, enum rf_key_type type, struct rf_identity *out)
 {
     struct rf_cert *cert = NULL;
     struct rf_key *key;
-    int r = pki->crypto->ops->key_generate(pki->crypto, type, &key);
+    int r = make_key(pki->crypto, type, &key);
 
     if (r != 0)
         return r;

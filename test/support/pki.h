@@ -10,8 +10,8 @@
  *     rf_identity_deinit(&alice);
  *     rf_pki_deinit(&pki);
  *
- * A test names the room `pki` in rf_test(... ROOMS ... conf pki). Fifty nodes take milliseconds, but for RSA
- * keys.
+ * A test names the room `pki` in rf_test(... ROOMS ... conf pki). Fifty nodes take milliseconds. All RSA keys
+ * of a program are the same one, which takes a tenth of a second.
  */
 #ifndef RF_TEST_SUPPORT_PKI_H
 #define RF_TEST_SUPPORT_PKI_H

@@ -112,7 +112,7 @@ static const struct sn_node *node_of(const struct rf_topology *t)
 static bool t_responsible(const struct rf_topology *t, const struct rf_id *key)
 {
     const struct sn_node *n = node_of(t);
-    return sn_in_ring(n) && sn_owner(n->net, key, n->side) == n;
+    return sn_in_ring(n) && !n->unaware && sn_owner(n->net, key, n->side) == n;
 }
 static size_t t_replicas(const struct rf_topology *t, struct rf_id *out, size_t max)
 {
@@ -149,7 +149,7 @@ static size_t rank(const struct sn_node *viewer, const struct rf_id *node, const
 static bool t_may_replicate(const struct rf_topology *t, const struct rf_id *sender, const struct rf_id *key)
 {
     const struct sn_node *n = node_of(t);
-    return rank(n, sender, key) == 0 && rank(n, &n->identity.node_id, key) <= 2;
+    return !n->unaware && rank(n, sender, key) == 0 && rank(n, &n->identity.node_id, key) <= 2;
 }
 static bool t_should_hold(const struct rf_topology *t, const struct rf_id *key)
 {
@@ -207,14 +207,12 @@ const struct rf_topology_ops *rf_overlay_topology(const struct rf_overlay *overl
 
 void rf_call_to_node(struct rf_call *call, const struct rf_id *id)
 {
-    call->dests[0] = rf_dest_node(id);
-    call->dest_count = 1;
+    call->dests[call->dest_count++] = rf_dest_node(id);
 }
 
 void rf_call_to_resource(struct rf_call *call, const struct rf_id *id)
 {
-    call->dests[0] = rf_dest_resource(id);
-    call->dest_count = 1;
+    call->dests[call->dest_count++] = rf_dest_resource(id);
 }
 
 int rf_overlay_handle(struct rf_overlay *overlay, uint16_t code, rf_request_fn fn, void *arg)

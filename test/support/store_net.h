@@ -33,6 +33,7 @@ struct sn_node {
     bool peer;           /* else a client */
     bool alive;          /* answers */
     bool joining;        /* linked, not in the ring yet */
+    bool unaware;        /* does not know the ring around it yet: in charge of nothing, nobody's replica */
     int side;            /* only nodes of one side see each other: partitions */
     struct rf_list disk; /* struct sn_record */
     int disk_error;      /* what the disk answers; 0 = good */

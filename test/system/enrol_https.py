@@ -170,7 +170,7 @@ class Enrolment(unittest.TestCase):
         self.assertEqual(status, 200)
         self.assertEqual(headers["content-type"], "application/p2p-overlay+xml")
         self.assertEqual(body.decode(), self.server.cli("config", "show"))
-        for piece in ('instance-name="example.org"', "<no-ice>true</no-ice>", self.server.url + "/enrol",
+        for piece in ('instance-name="example.org"', "<no-ice>false</no-ice>", self.server.url + "/enrol",
                       'address="127.0.0.1" port="7001"', 'address="::1" port="7002"', "SIP-REGISTRATION",
                       "CERTIFICATE_BY_NODE", "CERTIFICATE_BY_USER"):
             self.assertIn(piece, body.decode())

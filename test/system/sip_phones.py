@@ -285,12 +285,16 @@ class RealPhones(NetworkTest):
         alice.command("dial", f"sip:bob@{DOMAIN}")
         bob.wait("CALL_ESTABLISHED", peeruri=f"sip:alice@{DOMAIN}")
         alice.wait("CALL_ESTABLISHED", peeruri=f"sip:bob@{DOMAIN}")
-        time.sleep(2)
+        for node in self.nodes:  # the phones' sound goes through both nodes, sealed between them, both ways
+            def sip(n=node):
+                return n.cli("counters")[0]["sip"]
+            wait_until(f"sound both ways through {node.name}", lambda: min(sip()["media_rtp_in"], sip()["media_rtp_out"]) > 60, 15)
+            self.assertEqual((sip()["media_secured"], sip()["media_srtp_failed"]), (1, 0))
         alice.command("hangup")
         bob.wait("CALL_CLOSED")
         # and the daemon calls a real phone: sound both ways, and what is heard is its tone
         heard = self.directory / "heard.wav"
-        lines = self.nodes[0].cli("call", "bob", "--for", "2", "--record", str(heard))
+        lines = self.nodes[0].cli("call", "bob", "--for", "4", "--record", str(heard))
         with wave.open(str(heard)) as wav:
             samples = array.array("h", wav.readframes(wav.getnframes()))
         rises = sum(a < 0 <= b for a, b in zip(samples, samples[1:]))

@@ -256,6 +256,8 @@ class Running(MessageTest):
                                  ("listen", "192.0.2.77:6084", "no such address"), ("listen", "nowhere", '"listen" is missing or wrong'),
                                  ("sip", f"127.0.0.1:{self.port}", "is in use"), ("role", "king", '"role" is missing or wrong'),
                                  ("max_clients", 0, '"max_clients" is missing or wrong'),
+                                 ("auto_idle_s", "soon", '"auto_idle_s" is missing or wrong'),
+                                 ("requests_per_s", -1, '"requests_per_s" is missing or wrong'),
                                  ("handshakes_per_s", "many", '"handshakes_per_s" is missing or wrong')):
             (dave.home / "config.json").write_text(json.dumps({**config, key: value}))
             self.told(self.daemon(dave.home), 1, said, "config.json")

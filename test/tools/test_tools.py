@@ -1,20 +1,37 @@
 #!/usr/bin/env python3
 # test_tools.py - each tool of tools/ accepts a good sample and refuses every bad one.
 # Every row of BAD_... is one bad sample: files that are put into a small good tree, and words that must stand in a finding.
+import contextlib
+import io
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 import unittest
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
 def run(tool, *arguments):
-    command = [sys.executable, os.path.join(ROOT, "tools", tool), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True)
-    return result.returncode, result.stdout + result.stderr
+    """In this process: to start Python for each of a hundred samples takes longer than the tools do."""
+    said, before = io.StringIO(), sys.argv
+    sys.argv = [tool, *arguments]
+    status = 0
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            runpy.run_path(os.path.join(ROOT, "tools", tool), run_name="__main__")
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        said.write(f"{end.code}\n" if isinstance(end.code, str) else "")
+    except Exception:  # what a Python of its own would end with
+        status = 1
+        said.write(traceback.format_exc())
+    finally:
+        sys.argv = before
+    return status, said.getvalue()
 
 
 class Tree(unittest.TestCase):
@@ -97,7 +114,7 @@ BAD_LAYERS = [
     ({"src/enrol/a.c": includes("<libpq-fe.h>")}, "only db may see PostgreSQL"),
     ({"src/crypto/a.c": includes("<openssl/evp.h>")}, "may see OpenSSL"),
     ({"src/io/a.c": includes("<openssl/ssl.h>")}, "may see OpenSSL"),
-    ({"src/link/b.c": includes("<gnutls/gnutls.h>")}, "only 1 file of link/ may see GnuTLS"),
+    ({f"src/link/{name}.c": includes("<gnutls/gnutls.h>") for name in "bcde"}, "only 4 files of link/ may see GnuTLS"),
     ({"src/conf/a.c": includes("<libxml/tree.h>"), "src/conf/b.c": includes("<libxml/tree.h>")}, "only 1 file of conf/"),
     ({"src/wire/a.c": includes("<cmocka.h>")}, "only test/ may see cmocka"),
     ({"src/attic/a.c": ""}, "src/attic has no row"),

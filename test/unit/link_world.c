@@ -129,6 +129,8 @@ void world_deinit(struct world *w)
     }
     for (size_t i = 0; i < w->conn_count; i++)
         conn_free(&w->conn[i]);
+    if (w->end)
+        w->end(w);
     rf_timers_deinit(&w->timers);
     assert_int_equal(w->mem.live_count, 0);
     rf_pki_deinit(&w->pki);
@@ -171,12 +173,22 @@ int world_node_try(struct world *w, size_t i, const struct rf_identity *identity
     config.trust = node->trust;
     config.self = identity->node_id;
     err = w->engine->engine_new(&w->env, certs, cert_count, rf_buf_view(&pem), &config.engine);
-    rf_buf_deinit(&pem);
-    if (err)
+    if (err) {
+        rf_buf_deinit(&pem);
         return err;
-    err = rf_links_new(&w->env, &config, &host, &node->links);
+    }
+    if (w->datagram_engine) {
+        config.datagram_ops = w->datagram_engine;
+        err = config.datagram_ops->engine_new(&w->env, certs, cert_count, rf_buf_view(&pem),
+                                              &config.datagram_engine);
+    }
+    rf_buf_deinit(&pem);
+    if (!err)
+        err = rf_links_new(&w->env, &config, &host, &node->links);
     if (err)
         w->engine->engine_free(config.engine);
+    if (err && config.datagram_engine)
+        config.datagram_ops->engine_free(config.datagram_engine);
     return err;
 }
 
@@ -304,6 +316,10 @@ static bool take_actions(struct world *w, struct world_node *node)
         if (action.type == RF_FLOW_NONE)
             return any;
         any = true;
+        if (action.type == RF_FLOW_DATAGRAM) {
+            w->datagram(node, &action);
+            continue;
+        }
         end = end_of(w, node, action.flow, &conn);
         if (action.type == RF_FLOW_CONNECT) {
             assert_null(end);

@@ -64,6 +64,9 @@ struct world {
     struct rf_rng_seeded rng;
     struct rf_env env;
     const struct rf_engine_ops *engine;
+    const struct rf_engine_ops *datagram_engine; /* NULL: no links of datagrams */
+    void (*datagram)(struct world_node *node, const struct rf_flow_action *action); /* what a node sends */
+    void (*end)(struct world *w); /* the network goes; NULL: there is none */
     struct rf_link_config config; /* what the next node gets */
     struct world_node node[WORLD_NODES];
     struct world_conn conn[WORLD_CONNS];

@@ -92,6 +92,24 @@ static void arithmetic_wraps(void **state)
     assert_int_equal(rf_id_pow2(20, 0).b[19], 1);
 }
 
+static void lower_bounds(void **state)
+{
+    struct {
+        int before;
+        struct rf_id id;
+    } sorted[] = {{0, parsed("10")}, {0, parsed("20")}, {0, parsed("20")}, {0, parsed("c0")}};
+    static const struct {
+        const char *wanted;
+        size_t at;
+    } table[] = {{"00", 0}, {"10", 0}, {"1f", 1}, {"20", 1}, {"21", 3}, {"c0", 3}, {"c1", 4}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct rf_id wanted = parsed(table[i].wanted);
+        assert_int_equal(rf_id_lower_bound(&sorted[0].id, 4, sizeof(sorted[0]), &wanted), table[i].at);
+        assert_int_equal(rf_id_lower_bound(&sorted[0].id, 0, sizeof(sorted[0]), &wanted), 0);
+    }
+}
+
 static void order_and_special_ids(void **state)
 {
     struct rf_id low = parsed("10"), high = parsed("c0"), zero = parsed("00"), unset = {0};
@@ -189,6 +207,7 @@ int test_base_id(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_and_bytes),
         cmocka_unit_test(arithmetic_wraps),
+        cmocka_unit_test(lower_bounds),
         cmocka_unit_test(order_and_special_ids),
         cmocka_unit_test(intervals),
         cmocka_unit_test(responsibility_as_in_the_reference),

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/intern.h"
 #include "base/map.h"
 
 #define ITEM_COUNT 500
@@ -160,6 +161,37 @@ static void refused_memory_keeps_the_map_whole(void **state)
     }
 }
 
+static void bytes_are_interned(void **state)
+{
+    struct rf_mem_test mem;
+    struct rf_intern intern;
+    (void)state;
+    rf_mem_test_init(&mem);
+    rf_intern_init(&intern, &mem.mem, seed);
+    struct rf_interned *a = rf_intern_get(&intern, rf_view_str("certificate"));
+    size_t live = mem.live_count;
+    struct rf_interned *b = rf_intern_get(&intern, rf_view_str("certificate"));
+    struct rf_interned *other = rf_intern_get(&intern, rf_view_str("certificat"));
+    struct rf_interned *nothing = rf_intern_get(&intern, rf_view_of(NULL, 0));
+    assert_non_null(a);
+    assert_ptr_equal(a, b);
+    assert_ptr_not_equal(a, other);
+    assert_true(rf_view_equal(rf_interned_view(a), rf_view_str("certificate")));
+    assert_int_equal(nothing->len, 0);
+    assert_int_equal(mem.live_count, live + 2);
+    mem.allowed = 0; /* what is there needs no memory */
+    assert_ptr_equal(rf_intern_get(&intern, rf_view_str("certificate")), a);
+    assert_null(rf_intern_get(&intern, rf_view_str("new")));
+    assert_false(rf_intern_put(&intern, a));
+    assert_false(rf_intern_put(&intern, a));
+    assert_true(rf_intern_put(&intern, a));
+    assert_true(rf_intern_put(&intern, other));
+    assert_true(rf_intern_put(&intern, nothing));
+    assert_false(rf_intern_put(&intern, NULL));
+    rf_intern_deinit(&intern);
+    assert_int_equal(mem.live_count, 0);
+}
+
 int test_base_map(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +200,7 @@ int test_base_map(void)
         cmocka_unit_test(drain_returns_each_once),
         cmocka_unit_test(order_depends_on_the_seed_only),
         cmocka_unit_test(refused_memory_keeps_the_map_whole),
+        cmocka_unit_test(bytes_are_interned),
     };
     return cmocka_run_group_tests_name("base/map", tests, NULL, NULL);
 }

@@ -79,6 +79,34 @@ static void counters_are_found_by_their_description(void **state)
     assert_int_equal(rf_counter_get(&counters, &rf_sample_counter_descs[1]), 7);
 }
 
+static void counters_are_shared_within_a_set(void **state)
+{
+    struct rf_mem_test mem;
+    struct rf_counter_set set;
+    struct rf_sample_counters *a, *b, *own;
+    static const struct rf_counter_desc others[RF_COUNTER_ROOMS + 1];
+    (void)state;
+    rf_mem_test_init(&mem);
+    rf_counter_set_init(&set, &mem.mem);
+    a = rf_counters_open(&set, rf_mem_system(), rf_sample_counter_descs, sizeof(*a));
+    b = rf_counters_open(&set, rf_mem_system(), rf_sample_counter_descs, sizeof(*b));
+    own = rf_counters_open(NULL, &mem.mem, rf_sample_counter_descs, sizeof(*own));
+    assert_non_null(a);
+    assert_ptr_equal(a, b);
+    assert_int_equal(a->sent, 0);
+    assert_int_equal(own->dropped, 0);
+    assert_ptr_not_equal(a, own);
+    for (size_t i = 0; i < RF_COUNTER_ROOMS; i++) /* each has its own, as long as there is room */
+        assert_int_equal(rf_counters_open(&set, rf_mem_system(), &others[i], 8) != NULL,
+                         i + 1 < RF_COUNTER_ROOMS);
+    rf_counters_close(&set, rf_mem_system(), a);
+    rf_counters_close(NULL, &mem.mem, own);
+    rf_counter_set_deinit(&set);
+    assert_int_equal(mem.live_count, 0);
+    mem.allowed = 0;
+    assert_null(rf_counters_open(&set, &mem.mem, rf_sample_counter_descs, sizeof(*a)));
+}
+
 struct element {
     int number;
     struct rf_list link;
@@ -132,6 +160,7 @@ int test_base_misc(void)
         cmocka_unit_test(every_error_has_its_own_text),
         cmocka_unit_test(log_lines_are_filtered_cut_and_cleaned),
         cmocka_unit_test(counters_are_found_by_their_description),
+        cmocka_unit_test(counters_are_shared_within_a_set),
         cmocka_unit_test(lists_keep_their_order),
     };
     return cmocka_run_group_tests_name("base/error, log, counter, list", tests, NULL, NULL);

@@ -219,6 +219,29 @@ static void wrong_values_are_refused(void **state)
     fixture_deinit(&f);
 }
 
+/* CHORD-SELF-TUNING (RFC 7363) is the other topology that we know. */
+static void self_tuning(void **state)
+{
+    static const char text[] =
+        DOC("<topology-plugin>CHORD-SELF-TUNING</topology-plugin>"
+            "<mandatory-extension>urn:ietf:params:xml:ns:p2p:self-tuning</mandatory-extension>"
+            "<number-of-peers-to-probe "
+            "xmlns='urn:ietf:params:xml:ns:p2p:self-tuning'>7</number-of-peers-to-probe>");
+    struct fixture f;
+    struct rf_conf *conf;
+    (void)state;
+    fixture_init(&f);
+    assert_int_equal(parse(&f, text, &conf), 0);
+    assert_true(conf->self_tuning);
+    assert_int_equal(conf->peers_to_probe, 7);
+    rf_conf_release(conf);
+    assert_int_equal(parse(&f, DOC(""), &conf), 0);
+    assert_false(conf->self_tuning);
+    assert_int_equal(conf->peers_to_probe, 4);
+    rf_conf_release(conf);
+    fixture_deinit(&f);
+}
+
 static void the_right_configuration_is_chosen(void **state)
 {
     static const char text[] =
@@ -402,13 +425,10 @@ static void refused_memory_is_reported(void **state)
 int test_conf_parse(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_vectors_document_is_read),
-        cmocka_unit_test(defaults_hold_where_nothing_is_said),
-        cmocka_unit_test(every_element_is_read),
-        cmocka_unit_test(wrong_values_are_refused),
-        cmocka_unit_test(the_right_configuration_is_chosen),
-        cmocka_unit_test(wrong_kinds_are_refused),
-        cmocka_unit_test(kinds_have_extensions),
+        cmocka_unit_test(the_vectors_document_is_read), cmocka_unit_test(defaults_hold_where_nothing_is_said),
+        cmocka_unit_test(every_element_is_read),        cmocka_unit_test(self_tuning),
+        cmocka_unit_test(wrong_values_are_refused),     cmocka_unit_test(the_right_configuration_is_chosen),
+        cmocka_unit_test(wrong_kinds_are_refused),      cmocka_unit_test(kinds_have_extensions),
         cmocka_unit_test(refused_memory_is_reported),
     };
     return cmocka_run_group_tests_name("parse", tests, NULL, NULL);

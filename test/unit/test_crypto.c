@@ -47,7 +47,7 @@ struct rf_pubkey *crypto_public_of(struct rf_crypto *c, const struct rf_key *key
 int main(void)
 {
     int failed = test_crypto_der() + test_crypto_hash() + test_crypto_keys() + test_crypto_x509() +
-                 test_crypto_csr() + test_crypto_contract() + test_crypto_fake();
+                 test_crypto_csr() + test_crypto_contract() + test_crypto_fake() + test_crypto_hpke();
 
     return failed == 0 ? 0 : 1;
 }

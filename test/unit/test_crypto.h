@@ -18,6 +18,7 @@ int test_crypto_x509(void);
 int test_crypto_csr(void);
 int test_crypto_contract(void);
 int test_crypto_fake(void);
+int test_crypto_hpke(void);
 
 /* A backend over a counting allocator. */
 struct fixture {

@@ -322,6 +322,85 @@ static void test_spare_descriptor_taken(void **state)
     core_free(core);
 }
 
+/* ---- what is not for the core ---- */
+
+struct taken {
+    int fd;
+    struct rf_addr remote;
+    char bytes[16];
+    size_t len, count;
+};
+
+static bool begins_with_a(void *ctx, struct rf_view bytes)
+{
+    (void)ctx;
+    return bytes.len > 0 && bytes.p[0] == 'a';
+}
+
+static void take(void *ctx, int fd, const struct rf_addr *remote, struct rf_view bytes)
+{
+    struct taken *t = ctx;
+    t->fd = fd;
+    t->remote = *remote;
+    t->len = bytes.len;
+    t->count++;
+    assert_true(bytes.len <= sizeof t->bytes);
+    memcpy(t->bytes, bytes.p, bytes.len);
+}
+
+static int dial_with(struct core *core, const struct rf_addr *at, const char *text)
+{
+    struct rf_addr local;
+    size_t sent;
+    int fd, err;
+    assert_int_equal(rf_socket_connect(at, &fd), 0);
+    TURN_UNTIL(core, (err = rf_socket_connected(fd, &local)) == 0);
+    assert_int_equal(rf_socket_send(fd, rf_view_str(text), &sent), 0);
+    assert_int_equal(sent, strlen(text));
+    return fd;
+}
+
+/* The first bytes decide, and only these, and only of connections that were accepted; the one who takes it has the descriptor, and the core hears that it is over. */
+static void test_foreign(void **state)
+{
+    struct core *core = core_new(FLOWS_MAX);
+    struct rf_addr at = core_listen(core);
+    struct taken t = {.fd = -1};
+    const struct rf_flow_foreign foreign = {.ctx = &t, .is = begins_with_a, .take = take};
+    char back[16];
+    size_t len;
+
+    (void)state;
+    rf_flows_set_foreign(core->flows, &foreign);
+    int ours = dial_with(core, &at, "b, then");
+    TURN_UNTIL(core, core->flow[core->last_id].received == 7);
+    assert_int_equal(rf_socket_send(ours, rf_view_str("a"), &len), 0);
+    TURN_UNTIL(core, core->flow[core->last_id].received == 8);
+    int theirs = dial_with(core, &at, "allocate");
+    TURN_UNTIL(core, t.count == 1);
+    assert_int_equal(t.len, 8);
+    assert_memory_equal(t.bytes, "allocate", 8);
+    assert_true(rf_addr_is_loopback(&t.remote));
+    assert_false(core->flow[core->last_id].alive);
+    assert_int_equal(core->flow[core->last_id].closed, RF_ECLOSED);
+    assert_int_equal(core->flow[core->last_id].received, 0);
+    assert_int_equal(rf_flows_count(core->flows), 1);
+    assert_int_equal(rf_flows_counters(core->flows)->given_away, 1);
+    assert_int_equal(rf_socket_send(t.fd, rf_view_str("yours"), &len), 0); /* it is open, and nobody else's */
+    int err;
+    TURN_UNTIL(core, (err = rf_socket_recv(theirs, back, sizeof back, &len)) == 0);
+    assert_int_equal(len, 5);
+    rf_flows_set_foreign(core->flows, NULL);
+    int after = dial_with(core, &at, "a");
+    TURN_UNTIL(core, core->flow[core->last_id].received == 1);
+    assert_int_equal(t.count, 1);
+    rf_socket_close(t.fd);
+    rf_socket_close(ours);
+    rf_socket_close(theirs);
+    rf_socket_close(after);
+    core_free(core);
+}
+
 int test_io_flows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +410,7 @@ int test_io_flows(void)
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_descriptors_out),
         cmocka_unit_test(test_spare_descriptor_taken),
+        cmocka_unit_test(test_foreign),
     };
     return cmocka_run_group_tests_name("io flows", tests, NULL, NULL);
 }

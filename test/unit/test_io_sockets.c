@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include "base/error.h"
+#include "io/addresses.h"
 #include "io/sockets.h"
 
 static void wait_for(int fd, short events)
@@ -59,6 +60,35 @@ static void test_exchange(void **state)
     exchange(&any6, "127.0.0.1:0"); /* dual stack: the peer shows up as IPv4 */
 }
 
+static void no_change(void *arg)
+{
+    (void)arg;
+}
+
+/* This computer's addresses: loopback is one of them. */
+static void test_addresses(void **state)
+{
+    struct rf_addr addrs[64], loopback;
+    struct rf_addresses watch;
+    struct rf_loop *loop;
+    bool found = false;
+    (void)state;
+    assert_int_equal(rf_addr_parse("127.0.0.1:0", 0, &loopback), 0);
+    size_t count = rf_addresses_list(addrs, RF_COUNT(addrs));
+    assert_true(count <= RF_COUNT(addrs));
+    for (size_t i = 0; i < count; i++) {
+        found |= rf_addr_same_ip(&addrs[i], &loopback);
+        assert_int_equal(addrs[i].port, 0);
+    }
+    assert_true(found);
+    assert_int_equal(rf_addresses_list(addrs, 1), 1);
+    assert_int_equal(rf_loop_new(rf_mem_system(), &loop), 0);
+    assert_int_equal(rf_addresses_watch(&watch, loop, no_change, NULL), 0);
+    rf_addresses_stop(&watch);
+    rf_addresses_stop(&watch);
+    rf_loop_free(loop);
+}
+
 static void test_refused(void **state)
 {
     struct rf_addr at = addr_of("127.0.0.1:0"), bound, local;
@@ -112,6 +142,7 @@ int test_io_sockets(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exchange),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_finish),
     };
     return cmocka_run_group_tests_name("io sockets", tests, NULL, NULL);

@@ -1,84 +1,23 @@
 /* test_link_engine.c - the engines by themselves: one client and one server channel, wired by hand. */
-#include "test_link.h"
+#include "link_pair.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
+#include "link/saved.h"
 
-struct pair {
-    struct rf_mem_test mem;
-    struct rf_pki pki;
-    struct rf_now now;
-    struct rf_env env;
-    struct rf_rng_seeded rng;
-    struct rf_identity identity[2]; /* 0 client, 1 server */
-    const struct rf_engine_ops *ops;
-    struct rf_engine *engine[2];
-    struct rf_channel *channel[2];
-    struct rf_buf wire[2];  /* from 0, from 1 */
-    struct rf_buf plain[2]; /* what 0 got, what 1 got */
-    int error[2];
-    bool admitted; /* the client, by the server */
-};
-
-static struct pair p;
-
-static struct rf_engine *make_engine(const struct rf_identity *identity)
-{
-    struct rf_engine *engine;
-    struct rf_buf pem;
-
-    rf_buf_init(&pem, rf_mem_system(), 65536);
-    assert_int_equal(identity->crypto->ops->key_to_pem(identity->crypto, identity->key, &pem), 0);
-    assert_int_equal(p.ops->engine_new(&p.env, &identity->cert->x509.der, 1, rf_buf_view(&pem), &engine), 0);
-    rf_buf_deinit(&pem);
-    return engine;
-}
-
-static void start(const struct rf_engine_ops *ops, enum rf_key_type client, enum rf_key_type server)
-{
-    memset(&p, 0, sizeof p);
-    rf_mem_test_init(&p.mem);
-    rf_rng_seeded_init(&p.rng, 7);
-    p.now = (struct rf_now){1000, 1000};
-    p.env = (struct rf_env){.mem = &p.mem.mem, .now = &p.now, .jitter = &p.rng.rng, .secret = &p.rng.rng};
-    p.ops = ops;
-    assert_int_equal(rf_pki_init(&p.pki, &(struct rf_pki_config){.overlay = "example.org"}), 0);
-    assert_int_equal(rf_pki_node(&p.pki, "a@example.org", NULL, client, &p.identity[0]), 0);
-    assert_int_equal(rf_pki_node(&p.pki, "b@example.org", NULL, server, &p.identity[1]), 0);
-    for (int i = 0; i < 2; i++) {
-        p.engine[i] = make_engine(&p.identity[i]);
-        rf_buf_init(&p.wire[i], &p.mem.mem, (size_t)1 << 24);
-        rf_buf_init(&p.plain[i], &p.mem.mem, (size_t)1 << 24);
-    }
-}
+static struct link_pair p;
 
 static void channels(const char *const *client_alpn, size_t client_count, const char *const *server_alpn,
                      size_t server_count, const char *resume_key)
 {
-    for (int i = 0; i < 2; i++) {
-        if (p.channel[i])
-            p.ops->channel_free(p.channel[i]);
-        rf_buf_reset(&p.wire[i]);
-        rf_buf_reset(&p.plain[i]);
-        p.error[i] = 0;
-    }
-    p.admitted = false;
+    pair_reset(&p);
     assert_int_equal(p.ops->channel_new(p.engine[0], false, client_alpn, client_count,
                                         rf_view_str(resume_key), &p.channel[0]),
                      0);
     assert_int_equal(
         p.ops->channel_new(p.engine[1], true, server_alpn, server_count, rf_view_str(""), &p.channel[1]), 0);
     assert_int_equal(p.ops->channel_start(p.channel[0], &p.wire[0]), 0);
-}
-
-/* Channel i has the other's certificate. */
-static void assert_shows(int i)
-{
-    struct rf_view certs[4];
-
-    assert_int_equal(p.ops->channel_peer_certs(p.channel[i], certs, 4), 1);
-    assert_true(rf_view_equal(certs[0], p.identity[!i].cert->x509.der));
 }
 
 /* Carries bytes to and fro, `step` at a time, until none are left. */
@@ -92,28 +31,12 @@ static void carry(size_t step)
                 size_t len = taken.len - at < step ? taken.len - at : step;
                 p.error[!i] = p.ops->channel_input(p.channel[!i], rf_view_of(taken.p + at, len), &p.plain[!i],
                                                    &p.wire[!i]);
-                if (!i && !p.admitted && p.ops->channel_state(p.channel[1]) == RF_CHANNEL_UP) {
-                    p.admitted = true;
-                    assert_shows(1); /* who is not judged yet */
-                    assert_int_equal(p.ops->channel_admit(p.channel[1], &p.wire[1]), 0);
-                }
+                if (!i)
+                    (void)pair_admit(&p, &p.wire[1]);
             }
             rf_buf_deinit(&taken);
         }
     }
-}
-
-static void finish(void)
-{
-    for (int i = 0; i < 2; i++) {
-        p.ops->channel_free(p.channel[i]);
-        p.ops->engine_free(p.engine[i]);
-        rf_identity_deinit(&p.identity[i]);
-        rf_buf_deinit(&p.wire[i]);
-        rf_buf_deinit(&p.plain[i]);
-    }
-    assert_int_equal(p.mem.live_count, 0);
-    rf_pki_deinit(&p.pki);
 }
 
 static void assert_up(void)
@@ -122,7 +45,7 @@ static void assert_up(void)
         assert_int_equal(p.error[i], 0);
         assert_int_equal(p.ops->channel_state(p.channel[i]), RF_CHANNEL_UP);
     }
-    assert_shows(0);
+    pair_assert_shows(&p, 0);
 }
 
 static const char *const reload_sip[] = {"reload", "sip/2"};
@@ -143,9 +66,9 @@ static void come_up(void)
 
 static void test_up(void **state)
 {
-    start(*state, RF_KEY_P256, RF_KEY_P256);
+    pair_init(&p, *state, RF_KEY_P256, RF_KEY_P256);
     come_up();
-    finish();
+    pair_deinit(&p);
 }
 
 /* Every type of key in either role. */
@@ -156,9 +79,9 @@ static void test_keys(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        start(&rf_engine_gnutls, keys[i][0], keys[i][1]);
+        pair_init(&p, &rf_engine_gnutls, keys[i][0], keys[i][1]);
         come_up();
-        finish();
+        pair_deinit(&p);
     }
 }
 
@@ -167,7 +90,7 @@ static void test_data(void **state)
     static const size_t lens[] = {1, 100, 16383, 16384, 16385, 70000, 300000};
     static uint8_t blob[300000];
 
-    start(*state, RF_KEY_P256, RF_KEY_P256);
+    pair_init(&p, *state, RF_KEY_P256, RF_KEY_P256);
     channels(reload_sip, 1, reload_sip, 2, "");
     carry(1000);
     assert_up();
@@ -188,7 +111,7 @@ static void test_data(void **state)
     carry(1000);
     assert_int_equal(p.error[1], 0);
     assert_int_equal(p.ops->channel_state(p.channel[1]), RF_CHANNEL_CLOSED);
-    finish();
+    pair_deinit(&p);
 }
 
 struct alpn_row {
@@ -205,7 +128,7 @@ static const struct alpn_row alpn_rows[] = {
 
 static void test_alpn(void **state)
 {
-    start(*state, RF_KEY_P256, RF_KEY_P256);
+    pair_init(&p, *state, RF_KEY_P256, RF_KEY_P256);
     for (size_t i = 0; i < sizeof alpn_rows / sizeof *alpn_rows; i++) {
         channels(alpn_rows[i].client, alpn_rows[i].client_count, reload_sip, 2, "");
         carry(1000);
@@ -218,7 +141,7 @@ static void test_alpn(void **state)
             assert_int_equal(p.ops->channel_state(p.channel[1]), RF_CHANNEL_FAILED);
         }
     }
-    finish();
+    pair_deinit(&p);
 }
 
 static void test_refuse(void **state)
@@ -226,7 +149,7 @@ static void test_refuse(void **state)
     static const int reasons[] = {RF_EEXPIRED, RF_EREVOKED,  RF_EUNTRUSTED,
                                   RF_EFORMAT,  RF_EMISMATCH, RF_ENOMEM};
 
-    start(*state, RF_KEY_P256, RF_KEY_P256);
+    pair_init(&p, *state, RF_KEY_P256, RF_KEY_P256);
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
         channels(reload_sip, 1, reload_sip, 2, "");
         carry(1000);
@@ -238,7 +161,7 @@ static void test_refuse(void **state)
         assert_int_equal(p.ops->channel_state(p.channel[0]), RF_CHANNEL_FAILED);
         assert_int_equal(p.ops->channel_state(p.channel[1]), RF_CHANNEL_FAILED);
     }
-    finish();
+    pair_deinit(&p);
 }
 
 /* The output buffer has no room: the channel fails instead of losing bytes. */
@@ -248,7 +171,7 @@ static void test_no_room(void **state)
     struct rf_buf small;
     int err;
 
-    start(*state, RF_KEY_P256, RF_KEY_P256);
+    pair_init(&p, *state, RF_KEY_P256, RF_KEY_P256);
     channels(reload_sip, 1, reload_sip, 2, "");
     carry(1000);
     rf_buf_init(&small, &p.mem.mem, 1000);
@@ -256,36 +179,51 @@ static void test_no_room(void **state)
     assert_int_equal(err, RF_ELIMIT);
     assert_int_equal(p.ops->channel_state(p.channel[0]), RF_CHANNEL_FAILED);
     rf_buf_deinit(&small);
-    finish();
+    pair_deinit(&p);
 }
 
-/* A client remembers 256 sessions, the least recently used go first. */
+/* What a client remembers: as many sessions as may be, the least recently used go first. */
 static void test_session_cache(void **state)
 {
+    const uint64_t seed[2] = {1, 2};
+    struct saved_set set;
+    struct rf_mem_test mem;
     char key[16];
 
     (void)state;
-    start(&rf_engine_gnutls, RF_KEY_P256, RF_KEY_P256);
+    rf_mem_test_init(&mem);
+    saved_init(&set, &mem.mem, seed, 256);
     for (int i = 0; i < 257; i++) {
         snprintf(key, sizeof key, "node %d", i);
-        channels(reload_sip, 1, reload_sip, 2, key);
-        carry(100000);
-        assert_false(p.ops->channel_resumed(p.channel[0]));
-        if (i == 200) { /* node 0 is used again */
-            channels(reload_sip, 1, reload_sip, 2, "node 0");
-            carry(100000);
-            assert_true(p.ops->channel_resumed(p.channel[0]));
-            assert_up();
-        }
+        saved_put(&set, rf_view_str(key), rf_view_str(key));
+        if (i == 200) /* node 0 is used again */
+            assert_view(saved_find(&set, rf_view_str("node 0")), "node 0");
     }
-    channels(reload_sip, 1, reload_sip, 2, "node 1");
-    carry(100000);
-    assert_false(p.ops->channel_resumed(p.channel[0]));
-    channels(reload_sip, 1, reload_sip, 2, "node 0");
-    carry(100000);
-    assert_true(p.ops->channel_resumed(p.channel[0]));
-    assert_true(p.ops->channel_resumed(p.channel[1]));
-    finish();
+    assert_int_equal(saved_find(&set, rf_view_str("node 1")).len, 0);
+    assert_view(saved_find(&set, rf_view_str("node 0")), "node 0");
+    assert_view(saved_find(&set, rf_view_str("node 2")), "node 2");
+    saved_drop(&set, rf_view_str("node 2"));
+    assert_int_equal(saved_find(&set, rf_view_str("node 2")).len, 0);
+    saved_deinit(&set);
+    assert_int_equal(mem.live_count, 0);
+}
+
+/* One session per peer: those of others do not touch it. */
+static void test_session_of_each(void **state)
+{
+    static const char *const keys[] = {"node 0", "node 1", "node 2"};
+
+    (void)state;
+    pair_init(&p, &rf_engine_gnutls, RF_KEY_P256, RF_KEY_P256);
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < RF_COUNT(keys); i++) {
+            channels(reload_sip, 1, reload_sip, 2, keys[i]);
+            carry(100000);
+            assert_up();
+            assert_int_equal(p.ops->channel_resumed(p.channel[0]), round);
+            assert_int_equal(p.ops->channel_resumed(p.channel[1]), round);
+        }
+    pair_deinit(&p);
 }
 
 /* A peer with no certificate at all does not come up, on neither side. */
@@ -294,7 +232,7 @@ static void test_broken_identity(void **state)
     struct rf_engine *engine;
 
     (void)state;
-    start(&rf_engine_gnutls, RF_KEY_P256, RF_KEY_P256);
+    pair_init(&p, &rf_engine_gnutls, RF_KEY_P256, RF_KEY_P256);
     const struct rf_view none = rf_view_str("no certificate");
     const struct rf_view many[RF_ENGINE_CERTS_MAX + 1] = {none};
     assert_int_equal(p.ops->engine_new(&p.env, &none, 1, rf_view_str("no key"), &engine), RF_ECRYPTO);
@@ -311,7 +249,7 @@ static void test_broken_identity(void **state)
             RF_ECRYPTO);
         rf_buf_deinit(&pem);
     }
-    finish();
+    pair_deinit(&p);
 }
 
 int test_link_engine(void)
@@ -324,6 +262,7 @@ int test_link_engine(void)
         both_engines(test_refuse),
         both_engines(test_no_room),
         cmocka_unit_test(test_session_cache),
+        cmocka_unit_test(test_session_of_each),
         cmocka_unit_test(test_broken_identity),
     };
     return cmocka_run_group_tests_name("link engine", tests, NULL, NULL);

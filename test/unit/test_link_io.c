@@ -10,10 +10,11 @@
 #include "base/error.h"
 #include "io/clock.h"
 #include "io/flows.h"
-#include "io/random.h"
 #include "io/sockets.h"
 #include "link/link.h"
+#include "support/engine.h"
 #include "support/pki.h"
+#include "support/real_env.h"
 
 #define LINKS 30
 
@@ -116,7 +117,6 @@ static void shell_start(struct shell *shell, const char *user)
         .ctx = shell, .up = host_up, .message = host_message, .down = host_down};
     struct rf_addr any = {.family = 4, .ip = {127, 0, 0, 1}};
     struct rf_link_config config;
-    struct rf_buf pem;
 
     assert_int_equal(rf_pki_node(&pki, user, NULL, RF_KEY_P256, &shell->identity), 0);
     assert_int_equal(rf_pki_trust(&pki, 100, &shell->trust), 0);
@@ -125,13 +125,7 @@ static void shell_start(struct shell *shell, const char *user)
     config.trust = shell->trust;
     config.self = shell->identity.node_id;
     config.accept_per_s_per_address = 0;
-    rf_buf_init(&pem, env.mem, 10000);
-    assert_int_equal(
-        shell->identity.crypto->ops->key_to_pem(shell->identity.crypto, shell->identity.key, &pem), 0);
-    assert_int_equal(config.engine_ops->engine_new(&env, &shell->identity.cert->x509.der, 1,
-                                                   rf_buf_view(&pem), &config.engine),
-                     0);
-    rf_buf_deinit(&pem);
+    assert_int_equal(engine_of(&shell->identity, config.engine_ops, &env, &config.engine), 0);
     assert_int_equal(rf_links_new(&env, &config, &host, &shell->links), 0);
     assert_int_equal(rf_flows_new(env.mem, loop, &door, NULL, env.seed, &shell->flows), 0);
     assert_int_equal(rf_flows_listen(shell->flows, &any, &shell->at), 0);
@@ -156,13 +150,7 @@ static int setup(void **state)
     assert_int_equal(
         rf_pki_init(&pki, &(struct rf_pki_config){.overlay = "example.org", .wall_ms = now.wall_ms}), 0);
     assert_int_equal(rf_loop_new(rf_mem_system(), &loop), 0);
-    rf_timers_init(&timers, rf_mem_system());
-    rf_random_seed(&jitter);
-    env = (struct rf_env){.mem = rf_mem_system(),
-                          .timers = &timers,
-                          .now = rf_loop_now(loop),
-                          .secret = rf_random_system(),
-                          .jitter = &jitter.rng};
+    env = real_env(&timers, rf_loop_now(loop), &jitter);
     task = (struct rf_loop_task){.turn = turn};
     rf_loop_task_add(loop, &task);
     shell_start(&shells[0], "a@example.org");

@@ -32,7 +32,7 @@ static void test_close(void **state)
     assert_int_equal(w.node[0].down.state, RF_LINK_CLOSING);
     assert_view(rf_buf_view(&w.node[1].received), "last words");
     assert_int_equal(w.node[1].downs, 1);
-    assert_int_equal(w.node[1].reason, RF_ECLOSED);
+    assert_int_equal(w.node[1].reason, RF_EGOODBYE);
     assert_int_equal(link_count(&w.node[0]) + link_count(&w.node[1]), 0);
     assert_int_equal(rf_timers_next(&w.timers), RF_NEVER);
     world_deinit(&w);
@@ -124,6 +124,53 @@ static void test_keepalive(void **state)
         bytes = counters(&w.node[0])->bytes_out + counters(&w.node[0])->bytes_in - bytes;
         assert_true(bytes / out < 140); /* there and the acknowledgement back */
     }
+    world_deinit(&w);
+}
+
+/* One that only stands by is given three times as long by both ends; called back to duty, it is not. */
+static void test_keepalive_slow(void **state)
+{
+    rf_link_id id, other;
+    uint64_t out;
+
+    world_init(&w, *state);
+    id = world_pair(&w);
+    other = w.conn[0].end[1].flow;
+    rf_links_slow(w.node[0].links, id, 3);
+    rf_links_slow(w.node[1].links, other, 3);
+    rf_links_slow(w.node[0].links, id + 1000, 3); /* no such link */
+    world_pass(&w, 3600 * RF_US_PER_S);
+    out = counters(&w.node[0])->keepalives_out + counters(&w.node[1])->keepalives_out;
+    assert_in_range(out, 20, 23);
+    assert_int_equal(w.node[0].downs + w.node[1].downs, 0);
+    rf_links_slow(w.node[0].links, id, 2);
+    out = counters(&w.node[0])->keepalives_out + counters(&w.node[1])->keepalives_out;
+    world_pass(&w, 3600 * RF_US_PER_S);
+    out = counters(&w.node[0])->keepalives_out + counters(&w.node[1])->keepalives_out - out;
+    assert_in_range(out, 30, 38); /* the less patient end speaks for both */
+    world_pass(&w, 60 * RF_US_PER_S);
+    rf_links_slow(w.node[0].links, id, 1);
+    out = counters(&w.node[0])->keepalives_out;
+    world_pass(&w, 60 * RF_US_PER_S);
+    assert_in_range(counters(&w.node[0])->keepalives_out, out + 1, out + 2);
+    world_deinit(&w);
+}
+
+/* A link costs the heap of timers nothing while nobody waits: neither after an acknowledgement nor after output was taken. */
+static void test_no_timer_in_vain(void **state)
+{
+    rf_link_id id;
+    uint64_t quiet_us;
+
+    world_init(&w, *state);
+    id = world_pair(&w);
+    quiet_us = w.now.mono_us + w.config.keepalive_us * 3 / 4;
+    assert_true(rf_timers_next(&w.timers) >= quiet_us);
+    assert_int_equal(rf_links_send(w.node[0].links, id, rf_view_str("x")), 0);
+    assert_int_equal(rf_timers_next(&w.timers), w.now.mono_us + RF_US_PER_S); /* the RTO */
+    world_run(&w);
+    assert_int_equal(w.node[1].messages, 1);
+    assert_true(rf_timers_next(&w.timers) >= quiet_us);
     world_deinit(&w);
 }
 
@@ -338,6 +385,8 @@ int test_link_life(void)
         both_engines(test_close_while_dialling),
         both_engines(test_close_lingers),
         both_engines(test_keepalive),
+        both_engines(test_keepalive_slow),
+        both_engines(test_no_timer_in_vain),
         both_engines(test_keepalive_off),
         both_engines(test_keepalive_asked_for),
         both_engines(test_suspect),

@@ -177,6 +177,36 @@ static void test_limit_handshake_rate(void **state)
     world_deinit(&w);
 }
 
+/* One node announces the same again and again: it is expected once, for longer each time, and another is not forgotten. */
+static void test_expected_again(void **state)
+{
+    struct rf_id other = {.len = 16, .b[0] = 9}, one = {.len = 16, .b[0] = 10};
+    struct rf_links *links;
+
+    (void)state;
+    world_init(&w, &rf_engine_plain);
+    world_node(&w, 0, NULL);
+    links = w.node[0].links;
+    assert_int_equal(rf_links_expect(links, &other, RF_LINK_APP, 5060), 0);
+    for (int i = 0; i < 2 * EXPECT_MAX; i++)
+        assert_int_equal(rf_links_expect(links, &one, RF_LINK_APP, 5060), 0);
+    assert_int_equal(links->expected_count, 2);
+    assert_true(rf_id_equal(&RF_LIST_ENTRY(links->expected.next, struct link_expect, list)->node, &other));
+    /* another purpose or application is something else */
+    assert_int_equal(rf_links_expect(links, &one, RF_LINK_APP, 7000), 0);
+    assert_int_equal(rf_links_expect(links, &one, RF_LINK_OVERLAY, 0), 0);
+    assert_int_equal(links->expected_count, 4);
+    w.now.mono_us += w.config.app_expect_us / 2;
+    assert_int_equal(rf_links_expect(links, &other, RF_LINK_APP, 5060), 0);
+    w.now.mono_us += w.config.app_expect_us / 2;
+    assert_true(expects_any(links));
+    assert_int_equal(links->expected_count, 1);
+    assert_true(rf_id_equal(&RF_LIST_ENTRY(links->expected.next, struct link_expect, list)->node, &other));
+    w.now.mono_us += w.config.app_expect_us / 2;
+    assert_false(expects_any(links));
+    world_deinit(&w);
+}
+
 /* A hundred thousand addresses come once: what is remembered about them is bounded. */
 static void test_addresses_bounded(void **state)
 {
@@ -331,6 +361,7 @@ int test_link_limits(void)
         cmocka_unit_test(test_addresses_bounded), both_engines(test_backlog),
         cmocka_unit_test(test_backlog_total),     cmocka_unit_test(test_peer_does_not_read),
         cmocka_unit_test(test_peer_reads_again),  both_engines(test_one_broken_among_many),
+        cmocka_unit_test(test_expected_again),
     };
     return cmocka_run_group_tests_name("link limits", tests, NULL, NULL);
 }

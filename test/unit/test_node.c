@@ -205,6 +205,46 @@ static void test_join_together(void **state)
     }
 }
 
+static bool first_joined(struct node_net *net, void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < net->count; i++)
+        if (node_net_joined(net, i))
+            return true;
+    return false;
+}
+
+/* A power cut is over: nobody is in the ring, and all bootstrap nodes that are asked say so. One begins when it has asked the others. */
+static void test_cold_start(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 200; seed < 204; seed++) {
+        struct node_net net;
+        node_net_init(&net, seed, 4, &rf_engine_plain, NULL, NULL);
+        net.latency_us = 40000;
+        net.jitter_us = 20000;
+        for (int i = 0; i < 10; i++)
+            node_net_add(&net, (char[]){'s', (char)('0' + i), 0}, RF_NODE_SUPERNODE);
+        for (size_t i = net.count; i > 0; i--)
+            node_net_start(&net, i - 1);
+        if (!node_net_until(&net, 3 * S, first_joined, NULL))
+            fail_msg("seed %llu: nobody has begun in 3 s", (unsigned long long)seed);
+        if (!node_net_until(&net, 15 * S, node_net_all_joined, NULL))
+            fail_msg("seed %llu: not all joined in 15 s", (unsigned long long)seed);
+        assert_true(node_net_until(&net, 20 * S, test_ring_right, NULL));
+        node_net_kill(&net, 0); /* they find each other outside, and the ring all the same */
+        node_net_kill(&net, 1);
+        node_net_run(&net, S);
+        node_net_start(&net, 0);
+        node_net_start(&net, 1);
+        assert_true(node_net_until(&net, 20 * S, node_net_all_joined, NULL));
+        assert_true(node_net_until(&net, 20 * S, test_ring_right, NULL));
+        for (size_t i = 0; i < net.count; i++)
+            assert_int_equal(node_net_counter(&net, i, "topology", "partitions_found"), 0);
+        node_net_deinit(&net);
+    }
+}
+
 static void whois_over(const struct rf_engine_ops *engine)
 {
     struct node_net net;
@@ -453,6 +493,7 @@ static void test_app_attach_both(void **state)
     const struct rf_app_target target = {.node_id = net.nodes[alice].identity.node_id, .application = 5060};
     assert_int_equal(rf_node_app_attach(net.nodes[bob].node, &target, net.now, attached, &b), 0);
     node_net_settle(&net, bob);
+    assert_int_equal(node_net_counter(&net, bob, "topology", "joins"), 1);
     assert_int_equal(party_attach(&a, bob, "bob@example.org"), 0);
     assert_true(node_net_until(&net, 60 * S, is_attached, &b));
     assert_int_equal(b.error, 0);
@@ -573,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_ring_of_eight),
         cmocka_unit_test(test_all_at_once),
         cmocka_unit_test(test_join_together),
+        cmocka_unit_test(test_cold_start),
         cmocka_unit_test(test_whois_plain),
         cmocka_unit_test(test_whois_tls),
         cmocka_unit_test(test_ping_and_trace),

@@ -1,4 +1,4 @@
-/* test_node_hostile.c - one enrolled node that wants to harm another: it cannot have it dial without end. */
+/* test_node_hostile.c - one enrolled node that wants to harm another: it cannot have it dial without end, nor fill its links. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,12 +7,13 @@
 #include "base/assert.h"
 #include "node/internal.h"
 #include "support/node_net.h"
+#include "wire/admit.h"
 #include "wire/attach.h"
 
 #define S RF_US_PER_S
 
 struct answers {
-    size_t good, in_progress, other;
+    size_t good, refused, other;
 };
 
 static void answered(void *arg, const struct rf_reply *reply)
@@ -20,8 +21,8 @@ static void answered(void *arg, const struct rf_reply *reply)
     struct answers *a = arg;
     if (reply->error == 0)
         a->good++;
-    else if (reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_IN_PROGRESS)
-        a->in_progress++;
+    else if (reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_FORBIDDEN)
+        a->refused++;
     else
         a->other++;
 }
@@ -85,7 +86,7 @@ static void test_dials(void **state)
     assert_int_equal(after - before, 3);
     node_net_run(&net, 60 * S);
     assert_int_equal(dead.good, 3);
-    assert_int_equal(dead.in_progress, 27);
+    assert_int_equal(dead.refused, 27);
     assert_int_equal(dead.other, 0);
     /* those dials are over: there is room again, until four connections stand */
     for (size_t i = 0; i < 30; i++) {
@@ -95,7 +96,7 @@ static void test_dials(void **state)
         node_net_run(&net, 5 * S);
     }
     assert_int_equal(alive.good, 4);
-    assert_int_equal(alive.in_progress, 26);
+    assert_int_equal(alive.refused, 26);
     size_t conns = 0;
     RF_LIST_EACH(&net.nodes[0].node->app_conns, it)
     {
@@ -105,8 +106,172 @@ static void test_dials(void **state)
     node_net_deinit(&net);
 }
 
+/* ---- links ---- */
+
+#define VICTIM 2 /* a supernode, whose links the client means to fill */
+#define CLIENT 3
+
+struct links_of {
+    const struct rf_id *node;
+    size_t count;
+};
+
+static void count_overlay_link(void *arg, const struct rf_link_info *info)
+{
+    struct links_of *of = arg;
+    of->count += info->state == RF_LINK_UP && info->purpose == RF_LINK_OVERLAY &&
+                 rf_id_equal(&info->node_id, of->node);
+}
+
+/* How many links the victim has with the client. */
+static size_t links_held(const struct node_net *net)
+{
+    struct links_of of = {.node = &net->nodes[CLIENT].identity.node_id};
+    rf_links_each(net->nodes[VICTIM].node->links, count_overlay_link, &of);
+    return of.count;
+}
+
+static size_t home_of_client(const struct node_net *net)
+{
+    struct rf_node_status status;
+    rf_node_status(net->nodes[CLIENT].node, &status);
+    for (size_t i = 0; i < CLIENT; i++)
+        if (rf_id_equal(&net->nodes[i].identity.node_id, &status.supernode))
+            return i;
+    return SIZE_MAX;
+}
+
+/* Three supernodes, and a client that has its home at another one than the victim, and no reserve. */
+static void with_client(struct node_net *net)
+{
+    for (uint64_t seed = 1;; seed++) {
+        node_net_init(net, seed, 1, &rf_engine_plain, NULL, NULL);
+        for (size_t i = 0; i <= CLIENT; i++) {
+            node_net_add(net, i == CLIENT ? "client" : "super",
+                         i == CLIENT ? RF_NODE_CLIENT : RF_NODE_SUPERNODE);
+            net->nodes[i].no_reserve = true;
+            node_net_start(net, i);
+            assert_true(node_net_until(net, 60 * S, node_net_all_joined, NULL));
+        }
+        node_net_run(net, 60 * S);
+        if (home_of_client(net) != VICTIM)
+            return;
+        node_net_deinit(net);
+    }
+}
+
+/* The client asks the victim over its home to dial it, as one that has lost its link does. */
+static void attach_over_home(struct node_net *net, struct answers *a)
+{
+    struct rf_node *client = net->nodes[CLIENT].node;
+    struct rf_ice_candidate candidate = {.addr = net->nodes[CLIENT].addr,
+                                         .overlay_link = RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE,
+                                         .foundation = rf_view_str("1"),
+                                         .priority = 1,
+                                         .type = RF_ICE_HOST};
+    struct rf_attach body = {
+        .role = rf_view_str(RF_ATTACH_PASSIVE), .candidates = &candidate, .candidate_count = 1};
+    struct rf_buf bytes, wish;
+    rf_call_id id;
+    rf_buf_init(&bytes, rf_mem_system(), 4096);
+    rf_buf_init(&wish, rf_mem_system(), 64);
+    rf_attach_encode(&body, &bytes);
+    rf_admit_wish_put(RF_ADMIT_HOME, false, &wish);
+    size_t home = home_of_client(net);
+    assert_true(home != VICTIM && home != SIZE_MAX);
+    struct rf_call call = {.code = RF_CODE_ATTACH_REQ,
+                           .body = rf_buf_view(&bytes),
+                           .extensions = rf_buf_view(&wish),
+                           .link = rf_overlay_link_of(client->overlay, &net->nodes[home].identity.node_id),
+                           .done = answered,
+                           .arg = a};
+    rf_call_to_node(&call, &net->nodes[VICTIM].identity.node_id);
+    assert_int_equal(rf_overlay_call(client->overlay, &call, &id), 0);
+    rf_buf_deinit(&bytes);
+    rf_buf_deinit(&wish);
+    node_net_settle(net, CLIENT);
+}
+
+/* Ten Attaches of a client that says each time that it has lost its link, one after the other and at once: three links. Most of those end soon. */
+static void test_links(void **state)
+{
+    (void)state;
+    for (int at_once = 0; at_once < 2; at_once++) {
+        struct node_net net;
+        struct answers a = {0};
+        with_client(&net);
+        for (size_t i = 0; i < 10; i++) {
+            attach_over_home(&net, &a);
+            node_net_run(&net, at_once ? 0 : S / 2);
+            assert_true(links_held(&net) <= 3);
+        }
+        node_net_run(&net, 2 * S);
+        assert_in_range(links_held(&net), 1, 3);
+        assert_int_equal(a.good, 3);
+        assert_int_equal(a.refused, 7);
+        node_net_run(&net, 60 * S);
+        assert_true(links_held(&net) <= 1);
+        node_net_deinit(&net);
+    }
+}
+
+/* It dials again and again: what is beyond two ends at the next look, although the newest is always new. */
+static void test_dialled_links(void **state)
+{
+    struct node_net net;
+    rf_link_id id;
+    (void)state;
+    with_client(&net);
+    for (size_t i = 0; i < 40; i++) {
+        assert_int_equal(rf_links_connect(net.nodes[CLIENT].node->links, &net.nodes[VICTIM].addr, 1, NULL,
+                                          RF_LINK_OVERLAY, 0, &id),
+                         0);
+        node_net_settle(&net, CLIENT);
+        node_net_run(&net, 3 * S);
+        assert_true(links_held(&net) <= 2 + 7);
+    }
+    node_net_run(&net, 60 * S);
+    assert_true(links_held(&net) <= 1);
+    node_net_deinit(&net);
+}
+
+static bool is_linked(struct node_net *net, void *arg)
+{
+    (void)arg;
+    return rf_overlay_link_of(net->nodes[CLIENT].node->overlay, &net->nodes[VICTIM].identity.node_id) != 0;
+}
+
+/* Its two links are silently gone, and the victim does not know: it gets another one at once. */
+static void test_return(void **state)
+{
+    struct node_net net;
+    struct answers a = {0};
+    (void)state;
+    with_client(&net);
+    for (size_t i = 0; i < 2; i++) {
+        attach_over_home(&net, &a);
+        node_net_run(&net, S);
+    }
+    assert_int_equal(links_held(&net), 2);
+    node_net_unplug(&net, CLIENT);
+    node_net_kill(&net, CLIENT);
+    node_net_start(&net, CLIENT);
+    assert_true(node_net_until(&net, 5 * S, node_net_all_joined, NULL));
+    assert_int_equal(links_held(&net), 2);
+    assert_false(is_linked(&net, NULL));
+    attach_over_home(&net, &a);
+    assert_true(node_net_until(&net, S, is_linked, NULL));
+    assert_int_equal(a.good, 3);
+    node_net_deinit(&net);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dials)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dials),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_dialled_links),
+        cmocka_unit_test(test_return),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

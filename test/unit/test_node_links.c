@@ -394,6 +394,62 @@ static void test_crossing(void **state)
     }
 }
 
+/* node `at` has an Attach of its own to `peer` under way, in this state */
+static struct attach *own_in_state(size_t at, size_t peer, enum attach_state state)
+{
+    struct attach *a = attach_new(net.nodes[at].node, &net.nodes[peer].identity.node_id, false, 0);
+    assert_non_null(a);
+    a->state = state;
+    a->called_us = net.now.mono_us;
+    return a;
+}
+
+/* Where no request of ours has left yet theirs is served, whoever has the larger Node-ID. */
+static void test_nothing_sent_yet(void **state)
+{
+    static const enum attach_state states[] = {ATTACH_WAITING, ATTACH_STANDING, ATTACH_GATHERING};
+    (void)state;
+    for (size_t i = 0; i < RF_COUNT(states); i++) {
+        two_clients(6);
+        bool larger = rf_id_compare(&net.nodes[1].identity.node_id, &net.nodes[2].identity.node_id) > 0;
+        size_t at = larger ? 1 : 2, from = larger ? 2 : 1;
+        (void)own_in_state(at, from, states[i]);
+        assert_int_equal(plain_attach(from, at, false).answers, 1);
+        assert_true(linked(1, 2));
+        assert_int_equal(net.nodes[at].node->attach_count, 0); /* it was good for ours, too */
+        node_net_deinit(&net);
+    }
+}
+
+/* Ours gives way when theirs is accepted, not before; and if that comes to nothing, ours is asked after all. */
+static void test_gives_way(void **state)
+{
+    (void)state;
+    two_clients(6);
+    struct rf_node *node = net.nodes[2].node;
+    struct rf_addr nobody = net.nodes[1].addr;
+    nobody.ip[3] = 77;
+    net.dead = nobody;
+    struct rf_ice_candidate bad = candidate_at(&nobody, RF_OVERLAY_LINK_DTLS_UDP_SR_NO_ICE, 1),
+                            dead = candidate_at(&nobody, RF_OVERLAY_LINK_TLS_TCP_FH_NO_ICE, 1);
+    struct attach *ours = own_in_state(2, 1, ATTACH_CALLING);
+    ours->called_us = 0;
+    struct outcome outcome = {0};
+    attach_begin(1, 2, RF_ATTACH_PASSIVE, &bad, 1, false, &outcome);
+    node_net_run(&net, S);
+    assert_refused(outcome, RF_ERROR_INVALID_MESSAGE);
+    assert_int_equal(ours->state, ATTACH_CALLING);
+    outcome = (struct outcome){0};
+    attach_begin(1, 2, RF_ATTACH_PASSIVE, &dead, 1, false, &outcome);
+    node_net_run(&net, S);
+    assert_int_equal(outcome.answers, 1);
+    assert_int_equal(ours->state, ATTACH_EXPECTING);
+    node_net_run(&net, 8 * S); /* nobody is there: he who was to be dialled is asked to dial */
+    assert_true(linked(1, 2));
+    assert_int_equal(node->attach_count, 0);
+    node_net_deinit(&net);
+}
+
 /* Two dials to one node, as when both sides' Attaches to Resource-IDs cross: the one that is not up yet is given up. */
 static void test_one_link_of_two_dials(void **state)
 {
@@ -576,10 +632,37 @@ static void test_idle_client_memory(void **state)
         assert_in_range(mem[i].bytes, 1000, 14000); /* 11.6 kB when nothing was sent since the last upkeep */
     assert_true(stats.bytes > stored);
     assert_in_range((mem[0].bytes - alone) / CLIENTS, 1000,
-                    6400); /* two stored certificates, a registration and kept answers included */
+                    6700); /* two stored certificates, a registration and kept answers included */
     node_net_deinit(&net);
     for (size_t i = 0; i <= CLIENTS; i++)
         assert_int_equal(mem[i].bytes, 0);
+}
+
+/* ---- a computer that moves ---- */
+
+/* Links that leave from an address that is gone end at once, and it finds its way back; where the address is still there nothing ends. */
+static void test_moved(void **state)
+{
+    (void)state;
+    struct rf_addr elsewhere[2];
+    node_net_init(&net, 3, 1, &rf_engine_plain, NULL, NULL);
+    start(2, 0);
+    assert_int_equal(rf_addr_parse("10.9.9.9:0", 0, &elsewhere[0]), 0);
+    elsewhere[1] = net.nodes[1].addr;
+    elsewhere[1].port = 0;
+    unsigned downs = net.nodes[1].events[RF_NODE_EVENT_LINK_DOWN];
+    rf_node_moved(net.nodes[1].node, elsewhere, 2, net.now);
+    node_net_settle(&net, 1);
+    node_net_run(&net, 5 * S);
+    assert_int_equal(net.nodes[1].events[RF_NODE_EVENT_LINK_DOWN], downs);
+    rf_node_moved(net.nodes[1].node, elsewhere, 1, net.now);
+    node_net_settle(&net, 1);
+    node_net_run(&net, S / 100);
+    assert_true(net.nodes[1].events[RF_NODE_EVENT_LINK_DOWN] > downs);
+    assert_true(node_net_until(&net, 60 * S, node_net_all_joined, NULL));
+    node_net_run(&net, 30 * S);
+    assert_true(rf_overlay_link_of(net.nodes[1].node->overlay, &net.nodes[0].identity.node_id) != 0);
+    node_net_deinit(&net);
 }
 
 int main(void)
@@ -591,9 +674,12 @@ int main(void)
         cmocka_unit_test(test_bad_answers),
         cmocka_unit_test(test_candidates),
         cmocka_unit_test(test_crossing),
+        cmocka_unit_test(test_nothing_sent_yet),
+        cmocka_unit_test(test_gives_way),
         cmocka_unit_test(test_one_link_of_two_dials),
         cmocka_unit_test(test_linked_already),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_moved),
         cmocka_unit_test(test_num_resources),
         cmocka_unit_test(test_idle_client_memory),
     };

@@ -32,7 +32,8 @@ void forge(struct onet *net, const struct forged *forged, struct rf_buf *out)
 int main(void)
 {
     int failed = test_overlay_route() + test_overlay_forward() + test_overlay_calls() +
-                 test_overlay_requests() + test_overlay_fragment() + test_overlay_config() +
-                 test_overlay_diag() + test_overlay_faults() + test_overlay_doors();
+                 test_overlay_requests() + test_overlay_fragment() + test_overlay_small() +
+                 test_overlay_config() + test_overlay_diag() + test_overlay_faults() + test_overlay_doors() +
+                 test_overlay_detour();
     return failed == 0 ? 0 : 1;
 }

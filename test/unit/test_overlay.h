@@ -18,10 +18,12 @@ int test_overlay_forward(void);
 int test_overlay_calls(void);
 int test_overlay_requests(void);
 int test_overlay_fragment(void);
+int test_overlay_small(void);
 int test_overlay_config(void);
 int test_overlay_diag(void);
 int test_overlay_faults(void);
 int test_overlay_doors(void);
+int test_overlay_detour(void);
 
 #define TEXT(literal) rf_view_of((literal), sizeof(literal) - 1)
 

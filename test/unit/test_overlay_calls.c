@@ -205,6 +205,41 @@ static void who_may_answer(void **state)
         answer_row_run(&answer_rows[i]);
 }
 
+/* What needs no answer gets none, and is over when it must have arrived. An Error is heard. */
+static void no_answer_needed(void **state)
+{
+    struct onet net;
+    struct onet_echo echo;
+    struct onet_result result;
+    struct loser loser = {.lose = 100, .net = &net};
+    struct rf_call call = {.quiet = true, .max_transmissions = 1, .interval_us = 2 * RF_US_PER_S};
+    (void)state;
+    onet_line_init(&net, 2, NULL, &echo);
+    rf_call_to_node(&call, onet_id(&net, 1));
+    assert_int_equal(onet_call(&net, 0, &call, &result), 0);
+    onet_run(&net, 2 * RF_US_PER_S - 1);
+    assert_int_equal(echo.count, 1);
+    assert_int_equal(result.done, 0);
+    onet_run(&net, 2);
+    assert_int_equal(result.done, 1);
+    assert_int_equal(result.error, 0);
+    net.nodes[1].overlay->config.max_deferred = 0;
+    echo.defer = true; /* refused */
+    assert_int_equal(onet_call(&net, 0, &call, &result), 0);
+    onet_run(&net, 2 * RF_US_PER_S + 1);
+    assert_int_equal(result.error, RF_EREMOTE);
+    echo.defer = false;
+    net.tap = lose_first;
+    net.tap_arg = &loser;
+    assert_int_equal(onet_call(&net, 0, &call, &result), 0); /* once, and never again */
+    onet_run(&net, 20 * RF_US_PER_S);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(loser.count, 1);
+    assert_int_equal(onet_counters(&net, 0)->timeouts, 0);
+    assert_int_equal(net.nodes[0].unresponsive, 0);
+    onet_deinit(&net);
+}
+
 static void unexpected_answers(void **state)
 {
     struct onet net;
@@ -444,15 +479,11 @@ static void same_seed(void **state)
 int test_overlay_calls(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(retransmission),
-        cmocka_unit_test(once_under_loss),
-        cmocka_unit_test(who_may_answer),
-        cmocka_unit_test(unexpected_answers),
-        cmocka_unit_test(busy_is_asked_again),
-        cmocka_unit_test(broken_links),
-        cmocka_unit_test(limits),
-        cmocka_unit_test(calls_in_callbacks),
-        cmocka_unit_test(same_seed),
+        cmocka_unit_test(retransmission),     cmocka_unit_test(once_under_loss),
+        cmocka_unit_test(who_may_answer),     cmocka_unit_test(no_answer_needed),
+        cmocka_unit_test(unexpected_answers), cmocka_unit_test(busy_is_asked_again),
+        cmocka_unit_test(broken_links),       cmocka_unit_test(limits),
+        cmocka_unit_test(calls_in_callbacks), cmocka_unit_test(same_seed),
     };
     return cmocka_run_group_tests_name("overlay_calls", tests, NULL, NULL);
 }

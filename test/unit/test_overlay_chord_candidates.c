@@ -54,6 +54,32 @@ static void notes_and_failures(void **state)
     assert_int_equal(mem.live_count, 0);
 }
 
+/* A node whose link broke is tried again when somebody names it after that, and not before. */
+static void lost(void **state)
+{
+    struct candidates c;
+    struct rf_mem_test mem;
+    struct rf_id self = small(1000), node = small(2000), informer = small(3000);
+    (void)state;
+    rf_mem_test_init(&mem);
+    candidates_init(&c, &mem.mem, &self, CANDIDATES_MAX);
+    candidates_note(&c, &node, &informer, 10 * S);
+    candidates_lost(&c, &node, 20 * S, 21 * S);
+    const struct candidate *it = candidates_find(&c, &node);
+    assert_false(candidate_usable(it, 60 * S));
+    assert_true(candidate_usable_at(it, 60 * S) == UINT64_MAX);
+    candidates_note(&c, &node, &informer, 20 * S + S / 2); /* sent before it was known */
+    assert_false(candidate_usable(it, 60 * S));
+    candidates_note(&c, &node, &informer, 22 * S);
+    assert_true(candidate_usable(it, 22 * S));
+    /* how long it has been wanted as predecessor, anew after a minute */
+    assert_int_equal(candidates_wanted(&c, &node, 100 * S), 0);
+    assert_int_equal(candidates_wanted(&c, &node, 103 * S), 3 * S);
+    assert_int_equal(candidates_wanted(&c, &node, 200 * S), 0);
+    candidates_deinit(&c);
+    assert_int_equal(mem.live_count, 0);
+}
+
 static void refuses_what_is_no_node(void **state)
 {
     struct candidates c;
@@ -67,6 +93,24 @@ static void refuses_what_is_no_node(void **state)
     candidates_note(&c, &longer, &self, S);
     candidates_failed(&c, &self, S);
     assert_int_equal(c.count, 0);
+    candidates_deinit(&c);
+}
+
+/* A client's: who is named is not put in, who failed is, and is named again. */
+static void failed_only(void **state)
+{
+    struct candidates c;
+    struct rf_id self = small(1000), informer = small(3000), node = small(2000);
+    (void)state;
+    candidates_init(&c, rf_mem_system(), &self, CANDIDATES_NEAR);
+    c.failed_only = true;
+    candidates_note(&c, &node, &informer, S);
+    assert_int_equal(c.count, 0);
+    candidates_failed(&c, &node, 2 * S);
+    assert_int_equal(c.count, 1);
+    candidates_note(&c, &node, &informer, 900 * S);
+    assert_true(candidate_usable(candidates_find(&c, &node), 901 * S));
+    assert_true(candidate_usable(candidates_find(&c, &node), 1700 * S));
     candidates_deinit(&c);
 }
 
@@ -89,7 +133,7 @@ static void little_memory(void **state)
         candidates_note(&c, &node, &informer, (2 + i) * S);
         assert_non_null(candidates_find(&c, &node));
     }
-    assert_int_equal(c.count, 8);
+    assert_int_equal(c.count, 2);
     candidates_deinit(&c);
     assert_int_equal(mem.live_count, 0);
 }
@@ -124,12 +168,34 @@ static void flood(void **state)
     candidates_deinit(&c);
 }
 
+/* The table stays in order, and finds who is in it, whoever is put in and given up. */
+static void in_order(void **state)
+{
+    struct candidates c;
+    struct rf_mem_test mem;
+    struct rf_rng_seeded rng;
+    struct rf_id self = small(1000);
+    (void)state;
+    rf_mem_test_init(&mem);
+    rf_rng_seeded_init(&rng, 1);
+    candidates_init(&c, &mem.mem, &self, CANDIDATES_MAX);
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct rf_id node = small(rf_rng_below(&rng.rng, 2000) + 1);
+        candidates_note(&c, &node, &self, i * S);
+        assert_true(rf_id_equal(&node, &self) || candidates_find(&c, &node) != NULL);
+        for (size_t k = 1; k < c.count; k++)
+            assert_true(rf_id_compare(&c.list[k - 1].distance, &c.list[k].distance) < 0);
+    }
+    assert_int_equal(c.count, CANDIDATES_MAX);
+    candidates_deinit(&c);
+    assert_int_equal(mem.live_count, 0);
+}
+
 int test_overlay_chord_candidates(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(notes_and_failures),
-        cmocka_unit_test(refuses_what_is_no_node),
-        cmocka_unit_test(flood),
+        cmocka_unit_test(notes_and_failures),      cmocka_unit_test(lost),  cmocka_unit_test(in_order),
+        cmocka_unit_test(refuses_what_is_no_node), cmocka_unit_test(flood), cmocka_unit_test(failed_only),
         cmocka_unit_test(little_memory),
     };
     return cmocka_run_group_tests_name("overlay_chord_candidates", tests, NULL, NULL);

@@ -192,6 +192,130 @@ static void sole_survivor(void **state)
         }
 }
 
+static uint64_t counter(const struct net *net, size_t node, const char *name)
+{
+    const struct rf_counter_desc *descs;
+    size_t count;
+    const void *counters = rf_topology_chord.counters(net->nodes[node].topology, &descs, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(descs[i].name, name) == 0)
+            return rf_counter_get(counters, &descs[i]);
+    fail_msg("no counter %s", name);
+    return 0;
+}
+
+static uint64_t sum_of(const struct net *net, const char *name)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < net->node_count; i++)
+        sum += net->nodes[i].alive ? counter(net, i, name) : 0;
+    return sum;
+}
+
+/* Apart for ten minutes, as deployed: the halves find each other by the neighbors that they lost, soon after they can, and no dial is
+ * made more often than once in 60 s and node meanwhile, after the first few. */
+static void halves_dial_each_other(void **state)
+{
+    uint64_t worst = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        struct net_config config = seeded(seed);
+        struct net net;
+        size_t early = 0, late = 0;
+        ring_of(&net, &config, 60);
+        net.watch_us = 30 * NET_S;
+        for (size_t i = 0; i < 60; i++)
+            net.nodes[i].group = i < 30; /* all bootstrap nodes on one side */
+        net_run(&net, 300 * NET_S);
+        for (size_t i = 0; i < 60; i++)
+            early += net.nodes[i].redials;
+        net_run(&net, 300 * NET_S);
+        for (size_t i = 0; i < 60; i++)
+            late += net.nodes[i].redials;
+        assert_true(early > 60 * 3);
+        assert_true(late - early > 60 * 3 && late - early < 60 * 7);
+        for (size_t i = 0; i < 60; i++)
+            net.nodes[i].group = 0;
+        uint64_t took = must_converge(&net, 60 * NET_S);
+        worst = took > worst ? took : worst;
+        assert_true(sum_of(&net, "redials_answered") > 0);
+        net_deinit(&net);
+    }
+    print_message("two halves of 60, apart for 600 s, are one at most %.1f s after the network healed\n",
+                  (double)worst / 1e6);
+}
+
+/*
+ * Two rings that grew up side by side and know nothing of each other: only the partition check finds the other one. From there it runs
+ * around the ring by Updates, and begins anew wherever another check finds something.
+ */
+static void strangers_merge(void **state)
+{
+    struct net_config config = seeded(12);
+    struct net net;
+    (void)state;
+    config.no_redial = true;
+    net_init(&net, &config);
+    for (size_t i = 0; i < 120; i++) {
+        size_t node = net_add(&net, RF_ROLE_PEER, NULL);
+        net.nodes[node].group = (unsigned)(i % 2);
+        if (i < 4)
+            net_boot(&net, node);
+        net_start(&net, node, i < 2);
+        net_run(&net, NET_S / 2);
+    }
+    net_run(&net, 120 * NET_S);
+    uint64_t found = sum_of(&net, "partitions_found");
+    for (size_t i = 0; i < 120; i++)
+        net.nodes[i].group = 0;
+    uint64_t waited = 0;
+    while (sum_of(&net, "partitions_found") == found && waited < 300) {
+        net_run(&net, NET_S);
+        waited++;
+    }
+    uint64_t took = must_converge(&net, 60 * NET_S);
+    assert_true(waited < 300);
+    print_message("two rings of 60 that began apart: found after %llu s, one %.1f s later, by %llu checks\n",
+                  (unsigned long long)waited, (double)took / 1e6,
+                  (unsigned long long)(sum_of(&net, "partitions_found") - found));
+    net_deinit(&net);
+}
+
+/* One that dies alone is not dialled; neither is who leaves. */
+static void single_losses_are_not_dialled(void **state)
+{
+    struct net_config config = seeded(5);
+    struct net net;
+    size_t peers[NET_MAX_NODES];
+    (void)state;
+    ring_of(&net, &config, 24);
+    net_peers(&net, peers);
+    net_crash(&net, peers[7], false);
+    for (size_t i = 12; i < 16; i++)
+        net_leave(&net, peers[i]);
+    net_run(&net, 300 * NET_S);
+    for (size_t i = 0; i < 24; i++)
+        assert_int_equal(net.nodes[i].redials, 0);
+    must_converge(&net, NET_S);
+    net_deinit(&net);
+}
+
+/* However large the ring, all its peers together make a few partition checks a minute. */
+static void partition_checks_are_few(void **state)
+{
+    (void)state;
+    for (size_t count = 3; count <= 48; count *= 4) {
+        struct net_config config = seeded(count);
+        struct net net;
+        ring_of(&net, &config, count);
+        uint64_t before = sum_of(&net, "partition_checks");
+        net_run(&net, 1200 * NET_S);
+        uint64_t made = sum_of(&net, "partition_checks") - before;
+        assert_true(made > 20 && made < 20 * 8); /* about 4 a minute, 3 of 3 peers */
+        net_deinit(&net);
+    }
+}
+
 /* Two halves lose sight of each other, become rings of their own, and are one again when they can be. */
 static void partition_and_merge(void **state)
 {
@@ -285,16 +409,22 @@ static void periodic_only(void **state)
     net_deinit(&net);
 }
 
+/* Ten peers that have known each other for a minute, in ring order. */
+static void quiet_ring(struct net *net, uint64_t seed, size_t peers[NET_MAX_NODES])
+{
+    struct net_config config = seeded(seed);
+    ring_of(net, &config, 10);
+    net_run(net, 60 * NET_S);
+    net_peers(net, peers);
+}
+
 /* After a failed successor the storage waits for the hold-down; a failed predecessor is told at once. */
 static void hold_down(void **state)
 {
-    struct net_config config = seeded(6);
     struct net net;
     size_t peers[NET_MAX_NODES];
     (void)state;
-    ring_of(&net, &config, 10);
-    net_run(&net, 60 * NET_S);
-    net_peers(&net, peers);
+    quiet_ring(&net, 6, peers);
     struct rf_overlay *before = &net.nodes[peers[4]], *after = &net.nodes[peers[6]];
     size_t told_before = before->range_changes, told_after = after->range_changes;
     net_crash(&net, peers[5], false);
@@ -305,6 +435,39 @@ static void hold_down(void **state)
     assert_int_equal(before->range_changes, told_before);
     net_run(&net, 10 * NET_S);
     assert_true(before->range_changes > told_before);
+    net_deinit(&net);
+}
+
+/* After a Leave it is told at once: nobody returns from it. */
+static void no_hold_down_after_leave(void **state)
+{
+    struct net net;
+    size_t peers[NET_MAX_NODES];
+    (void)state;
+    quiet_ring(&net, 6, peers);
+    struct rf_overlay *before = &net.nodes[peers[4]];
+    size_t told = before->range_changes, lost = before->neighbors_lost;
+    net_leave(&net, peers[5]);
+    net_run(&net, NET_S);
+    assert_int_equal(before->neighbors_lost, lost + 1);
+    assert_true(before->range_changes > told);
+    net_deinit(&net);
+}
+
+/* A peer loses power and is back, maybe without its disk, before its home knows that their link is dead: the home's storage hears of it. */
+static void back_before_missed(void **state)
+{
+    struct net net;
+    size_t peers[NET_MAX_NODES];
+    (void)state;
+    quiet_ring(&net, 7, peers);
+    struct rf_overlay *home = &net.nodes[peers[4]];
+    size_t lost = home->neighbors_lost, told = home->range_changes;
+    net_link(&net, peers[5], peers[4]); /* that it is in the ring again already is all that its home sees */
+    net_run(&net, NET_S / 2);
+    assert_int_equal(home->neighbors_lost, lost + 1);
+    assert_true(home->range_changes > told);
+    assert_true(net_ideal(&net, NULL, 0));
     net_deinit(&net);
 }
 
@@ -327,6 +490,26 @@ static void links_are_released(void **state)
     net_deinit(&net);
 }
 
+/* ... and so do those that only the other side's tables need, also if all that it was told is that we are in the ring. */
+static void needed_links_stay(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 56; seed <= 60; seed++) { /* 58 failed */
+        struct net_config config = seeded(seed);
+        struct net net;
+        ring_of(&net, &config, 11 + seed % 8);
+        net_start(&net, net_add(&net, RF_ROLE_PEER, NULL), false);
+        must_converge(&net, 20 * NET_S);
+        for (int i = 0; i < 12; i++) {
+            char why[200] = "";
+            net_run(&net, 10 * NET_S);
+            if (!net_ideal(&net, why, sizeof(why)))
+                fail_msg("seed %u, %d s later: %s", (unsigned)seed, 10 * (i + 1), why);
+        }
+        net_deinit(&net);
+    }
+}
+
 int test_overlay_chord_churn(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -338,11 +521,18 @@ int test_overlay_chord_churn(void)
         cmocka_unit_test(everybody_leaves_in_turn),
         cmocka_unit_test(sole_survivor),
         cmocka_unit_test(partition_and_merge),
+        cmocka_unit_test(halves_dial_each_other),
+        cmocka_unit_test(strangers_merge),
+        cmocka_unit_test(single_losses_are_not_dialled),
+        cmocka_unit_test(partition_checks_are_few),
         cmocka_unit_test(two_first_nodes),
         cmocka_unit_test(cut_links_heal),
         cmocka_unit_test(periodic_only),
         cmocka_unit_test(hold_down),
+        cmocka_unit_test(no_hold_down_after_leave),
+        cmocka_unit_test(back_before_missed),
         cmocka_unit_test(links_are_released),
+        cmocka_unit_test(needed_links_stay),
     };
     return cmocka_run_group_tests_name("overlay_chord_churn", tests, NULL, NULL);
 }

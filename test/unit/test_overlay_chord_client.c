@@ -118,6 +118,46 @@ static void failover(void **state)
     }
 }
 
+/* A client's other way is its reserve. A peer has as many as it has links, never one that was tried, and its routing is afterwards what it was. */
+static void other_ways(void **state)
+{
+    struct net net;
+    struct rf_id tried[3], hop, again;
+    (void)state;
+    world(&net, 5, 16, 4);
+    settle(&net, 20 * NET_S);
+    for (size_t client = 16; client < 20; client++) {
+        struct rf_topology *t = net.nodes[client].topology;
+        const struct rf_id *key = &net.nodes[(client + 3) % 16].id;
+        assert_true(rf_topology_chord.next_hop(t, key, &tried[0]));
+        assert_true(rf_topology_chord.other_hop(t, key, tried, 1, NULL, &tried[1]));
+        assert_int_equal(net_find(&net, &tried[1]), supernode_of(&net, client, 'b'));
+        if (rf_topology_chord.other_hop(t, key, tried, 2, NULL,
+                                        &hop)) /* the bootstrap node, while it is linked */
+            assert_false(rf_id_equal(&hop, &tried[0]) || rf_id_equal(&hop, &tried[1]));
+    }
+    for (size_t peer = 0; peer < 16; peer++) {
+        struct rf_topology *t = net.nodes[peer].topology;
+        struct rf_id key = rf_id_add_small(&net.nodes[(peer + 8) % 16].id, 1);
+        if (rf_topology_chord.responsible(t, &key)) {
+            assert_false(rf_topology_chord.other_hop(t, &key, tried, 0, NULL, &hop));
+            continue;
+        }
+        assert_true(rf_topology_chord.next_hop(t, &key, &tried[0]));
+        for (size_t n = 1; n <= 3; n++) {
+            assert_true(rf_topology_chord.other_hop(t, &key, tried, n, n == 3 ? &net.rng.rng : NULL, &hop));
+            for (size_t i = 0; i < n; i++)
+                assert_false(rf_id_equal(&hop, &tried[i]));
+            assert_true(net_find(&net, &hop) < 16);
+            if (n < 3)
+                tried[n] = hop;
+        }
+        assert_true(rf_topology_chord.next_hop(t, &key, &again));
+        assert_true(rf_id_equal(&again, &tried[0]));
+    }
+    net_deinit(&net);
+}
+
 static void silent_supernode(void **state)
 {
     struct net net;
@@ -128,6 +168,58 @@ static void silent_supernode(void **state)
     net.exact_rank = 3;
     assert_true(net_converge(&net, 60 * NET_S) != UINT64_MAX);
     settle(&net, 120 * NET_S); /* a client looks after its silent supernode about once a minute */
+    net_deinit(&net);
+}
+
+/* Clients that were calm for hours ask their homes nothing for half an hour; that home is silent its successor knows, and tells them. */
+static void silent_after_hours(void **state)
+{
+    struct net net;
+    (void)state;
+    world(&net, 6, 8, 40);
+    settle(&net, 20 * NET_S);
+    net_run(&net, 4 * 3600 * NET_S);
+    net_crash(&net, supernode_of(&net, 9, 'a'), true);
+    net.exact_rank = 3;
+    settle(&net, 60 * NET_S);
+    net_deinit(&net);
+}
+
+static uint64_t counter(const struct net *net, size_t node, const char *name)
+{
+    const struct rf_counter_desc *descs;
+    size_t count;
+    const void *counters = rf_topology_chord.counters(net->nodes[node].topology, &descs, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(descs[i].name, name) == 0)
+            return rf_counter_get(counters, &descs[i]);
+    fail_msg("no counter %s", name);
+    return 0;
+}
+
+/* A client that is settled does next to nothing by the clock; a new home makes it look more often again. */
+static void calm(void **state)
+{
+    struct net net;
+    uint64_t seen[6 + 12];
+    (void)state;
+    world(&net, 4, 6, 12);
+    settle(&net, 20 * NET_S);
+    net_run(&net, 1200 * NET_S);
+    for (size_t i = 6; i < net.node_count; i++) {
+        assert_in_range(counter(&net, i, "checks"), 3, 6); /* after 1, 3, 7 and 15 minutes, about */
+        seen[i] = counter(&net, i, "checks");
+    }
+    net_run(&net, 3600 * NET_S);
+    for (size_t i = 6; i < net.node_count; i++) {
+        assert_in_range(counter(&net, i, "checks") - seen[i], 1, 4); /* then every half an hour */
+        seen[i] = counter(&net, i, "checks");
+    }
+    size_t home = supernode_of(&net, 7, 'a');
+    net_crash(&net, home, false);
+    settle(&net, 60 * NET_S);
+    net_run(&net, 120 * NET_S);
+    assert_true(counter(&net, 7, "checks") > seen[7]);
     net_deinit(&net);
 }
 
@@ -200,8 +292,15 @@ static void before_there_is_a_ring(void **state)
 int test_overlay_chord_client(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attach_and_stay),        cmocka_unit_test(home_moves), cmocka_unit_test(failover),
-        cmocka_unit_test(silent_supernode),       cmocka_unit_test(outage),     cmocka_unit_test(half_outage),
+        cmocka_unit_test(attach_and_stay),
+        cmocka_unit_test(home_moves),
+        cmocka_unit_test(failover),
+        cmocka_unit_test(other_ways),
+        cmocka_unit_test(silent_supernode),
+        cmocka_unit_test(silent_after_hours),
+        cmocka_unit_test(calm),
+        cmocka_unit_test(outage),
+        cmocka_unit_test(half_outage),
         cmocka_unit_test(before_there_is_a_ring),
     };
     return cmocka_run_group_tests_name("overlay_chord_client", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "support/chord_net.h"
+#include "wire/code.h"
 
 #define REST_S 300
 
@@ -77,6 +78,30 @@ static void sizes(void **state)
         assert_true((later.messages - grown.messages) / n < REST_S); /* less than one message a second */
         net_deinit(&net);
     }
+}
+
+/* A ring that is a minute old has lost nobody: its tables have their size at once and keep it, and its peers are quiet. */
+static void young(void **state)
+{
+    struct net net;
+    struct rf_topology_status_entry entries[64];
+    (void)state;
+    ring_grown(&net, 9, 50, NET_S / 10);
+    must_converge(&net, 20 * NET_S);
+    net_run(&net, 5 * NET_S);
+    struct net_counts grown = net_totals(&net);
+    for (size_t i = 0; i < 50; i++) {
+        size_t successors = 0, count = rf_topology_chord.status(net.nodes[i].topology, entries, 64);
+        for (size_t k = 0; k < count; k++)
+            successors += entries[k].relation == 's';
+        assert_in_range(successors, 5, 7); /* log2 of 50, as it is estimated */
+    }
+    net_run(&net, 60 * NET_S);
+    struct net_counts later = net_totals(&net);
+    double updates = (double)(later.requests[RF_CODE_UPDATE_REQ] - grown.requests[RF_CODE_UPDATE_REQ]) / 50;
+    print_message("%.2f Updates of each peer in the first minute\n", updates);
+    assert_true(updates <= 5);
+    net_deinit(&net);
 }
 
 static void same_seed_same_run(void **state)
@@ -258,6 +283,7 @@ int test_overlay_chord_grow(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),
+        cmocka_unit_test(young),
         cmocka_unit_test(same_seed_same_run),
         cmocka_unit_test(fingers_at_the_join),
         cmocka_unit_test(two_at_once),

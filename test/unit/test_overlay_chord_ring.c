@@ -467,6 +467,45 @@ static void full_table_keeps_neighbors(void **state)
     ring_deinit(&ring);
 }
 
+/* Where few links are worth while, the tables are small and fingers thin; they grow when their new members are linked. */
+static void few_links(void **state)
+{
+    struct rf_rng_seeded seeded;
+    struct ring ring;
+    struct rf_id me = id("80"), node = {.len = 16}, fingers[RING_MAX_FINGERS];
+    (void)state;
+    rf_rng_seeded_init(&seeded, 14);
+    ring_init(&ring, rf_mem_system(), &me, 3, 3, 16);
+    for (int i = 0; i < 200; i++) {
+        rf_rng_fill(&seeded.rng, node.b, 16);
+        assert_int_equal(ring_add(&ring, &node), 0);
+    }
+    ring_tune(&ring);
+    size_t many = ring_fingers(&ring, fingers, RING_MAX_FINGERS);
+    assert_true(ring.successor_count >= 7 && ring.predecessor_count >= 7 && many >= 8);
+    assert_int_equal(ring.stride, 1);
+    ring.links = 14;
+    ring_tune(&ring);
+    assert_true(ring.successor_count <= 5 && ring.successor_count >= 3);
+    assert_true(ring.stride > 1 && ring.split_bits == 0);
+    assert_true(ring_fingers(&ring, fingers, RING_MAX_FINGERS) <= 4);
+    for (size_t slot = 0; slot < ring_slots(&ring);
+         slot++) /* 200 peers leave none of the far ones empty, but not all are wanted */
+        assert_false(ring_slot_missing(&ring, slot));
+    /* growing: first the goal, the tables when told that all are linked, and never beyond what the neighbor shows */
+    size_t now = ring.successor_count;
+    ring.links = 0;
+    ring.waits = true;
+    ring.successor_shown = now;
+    ring_tune(&ring);
+    assert_int_equal(ring.successor_count, now);
+    assert_int_equal(ring.successor_goal, now + 1);
+    assert_true(ring_grows(&ring) && ring_grown(&ring));
+    ring_tune(&ring);
+    assert_int_equal(ring.successor_count, now + 1);
+    ring_deinit(&ring);
+}
+
 int test_overlay_chord_ring(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -485,6 +524,7 @@ int test_overlay_chord_ring(void)
         cmocka_unit_test(random_rings),
         cmocka_unit_test(random_fingers),
         cmocka_unit_test(full_table_keeps_neighbors),
+        cmocka_unit_test(few_links),
     };
     return cmocka_run_group_tests_name("overlay_chord_ring", tests, NULL, NULL);
 }

@@ -171,11 +171,85 @@ static void no_state_kept(void **state)
     onet_deinit(&net);
 }
 
+/* Notes how many certificates each message carries. */
+struct cert_counts {
+    size_t counts[8], count;
+};
+
+static bool count_certs(void *arg, size_t from, size_t to, struct rf_view *bytes)
+{
+    struct cert_counts *seen = arg;
+    struct rf_message *message = calloc(1, sizeof(*message));
+    (void)from;
+    (void)to;
+    assert_non_null(message);
+    assert_int_equal(rf_message_decode(*bytes, 16, message), 0);
+    assert_true(seen->count < RF_COUNT(seen->counts));
+    seen->counts[seen->count++] = message->security.cert_count;
+    free(message);
+    return true;
+}
+
+/* Between the two ends of a link that keep each other's certificates there are none in messages; further away there are. */
+static void certs_left_out(void **state)
+{
+    struct onet net;
+    struct onet_echo echo[3];
+    struct onet_result result;
+    struct cert_counts seen = {.count = 0};
+    (void)state;
+    onet_prepare(&net, 1, NULL, NULL);
+    net.brief = true;
+    onet_start(&net, 3, ONET_LINE);
+    for (size_t i = 0; i < 3; i++)
+        onet_echo_init(&net, i, &echo[i]);
+    net.tap = count_certs;
+    net.tap_arg = &seen;
+    assert_int_equal(onet_call_node(&net, 0, 1, rf_view_str("to the next"), &result), 0);
+    onet_run(&net, RF_US_PER_S);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(seen.count, 2);
+    assert_true(seen.counts[0] == 0 && seen.counts[1] == 0);
+    assert_int_equal(onet_counters(&net, 0)->sent_brief, 1);
+    assert_int_equal(onet_counters(&net, 1)->sent_brief, 1);
+    /* over another one, both ways */
+    seen.count = 0;
+    assert_int_equal(onet_call_node(&net, 0, 2, rf_view_str("to the one behind"), &result), 0);
+    onet_run(&net, RF_US_PER_S);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(seen.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(seen.counts[i], 1);
+    /* what the trust remembers does not matter: the link has it */
+    seen.count = 0;
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(rf_conf_trust(net.pki.conf, net.nodes[i].trust), 0); /* forgets all certificates */
+    assert_int_equal(onet_call_node(&net, 1, 0, rf_view_str("back"), &result), 0);
+    onet_run(&net, RF_US_PER_S);
+    assert_int_equal(result.error, 0);
+    assert_true(seen.count == 2 && seen.counts[0] == 0 && seen.counts[1] == 0);
+    onet_deinit(&net);
+    /* the other end keeps an old certificate of ours: the new one goes along, theirs need not */
+    seen.count = 0;
+    onet_prepare(&net, 2, NULL, NULL);
+    net.brief = net.renewed = true;
+    onet_start(&net, 2, ONET_LINE);
+    for (size_t i = 0; i < 2; i++)
+        onet_echo_init(&net, i, &echo[i]);
+    net.tap = count_certs;
+    net.tap_arg = &seen;
+    assert_int_equal(onet_call_node(&net, 0, 1, rf_view_str("renewed"), &result), 0);
+    onet_run(&net, RF_US_PER_S);
+    assert_int_equal(result.error, 0);
+    assert_true(seen.count == 2 && seen.counts[0] == 1 && seen.counts[1] == 0);
+    onet_deinit(&net);
+}
+
 int test_overlay_doors(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways),    cmocka_unit_test(joined),        cmocka_unit_test(range_moves),
-        cmocka_unit_test(small_things), cmocka_unit_test(no_state_kept),
+        cmocka_unit_test(small_things), cmocka_unit_test(no_state_kept), cmocka_unit_test(certs_left_out),
     };
     return cmocka_run_group_tests_name("overlay_doors", tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static void everything(size_t allowed, bool *refused)
     uint8_t body[1500] = {0};
     int errors[3];
     onet_prepare(&net, 1, NULL, NULL);
-    net.fragment_len = 800;
+    net.max_message = 800;
     onet_start(&net, 3, ONET_LINE);
     onet_echo_init(&net, 2, &echo);
     fail_after(&net, allowed);

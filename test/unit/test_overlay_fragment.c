@@ -11,7 +11,7 @@ static void over_a_line(void **state)
     uint8_t body[3000];
     (void)state;
     onet_prepare(&net, 1, NULL, NULL);
-    net.fragment_len = 700;
+    net.max_message = 700;
     onet_start(&net, 4, ONET_LINE);
     onet_echo_init(&net, 3, &echo);
     for (size_t i = 0; i < sizeof(body); i++)
@@ -27,8 +27,8 @@ static void over_a_line(void **state)
     assert_int_equal(onet_counters(&net, 0)->fragments_received,
                      onet_counters(&net, 1)->forwarded - onet_counters(&net, 3)->fragments_received);
     assert_int_equal(onet_counters(&net, 1)->fragments_received, 0); /* who forwards puts nothing together */
-    assert_int_equal(net.nodes[0].overlay->fragments.byte_count, 0);
-    assert_int_equal(net.nodes[3].overlay->fragments.byte_count, 0);
+    assert_int_equal(onet_fragments(&net, 0, NULL), 0);
+    assert_int_equal(onet_fragments(&net, 3, NULL), 0);
     /* what fits is sent whole */
     uint64_t sent = onet_counters(&net, 0)->fragments_sent;
     assert_int_equal(onet_call_node(&net, 0, 3, TEXT("x"), &result), 0);
@@ -48,7 +48,7 @@ static void lost_twice_and_late(void **state)
         uint8_t body[2500];
         size_t good = 0;
         onet_prepare(&net, seed, NULL, NULL);
-        net.fragment_len = 600;
+        net.max_message = 600;
         onet_start(&net, 3, ONET_LINE);
         onet_echo_init(&net, 2, &echo);
         net.loss_percent = 4;
@@ -72,8 +72,9 @@ static void lost_twice_and_late(void **state)
         assert_true(good >= 35);
         assert_true(echo.count <= 40);
         for (size_t i = 0; i < 3; i++) { /* duplicates begin new ones, which end with time */
-            assert_int_equal(net.nodes[i].overlay->fragments.byte_count, 0);
-            assert_int_equal(net.nodes[i].overlay->fragments.map.count, 0);
+            size_t bytes, waiting = onet_fragments(&net, i, &bytes);
+            assert_int_equal(waiting, 0);
+            assert_int_equal(bytes, 0);
         }
         free(results);
         onet_deinit(&net);
@@ -183,10 +184,12 @@ static void by_hand(void **state)
             fail_msg("%s: executed %zu, dropped %llu", s->name, p.echo.count,
                      (unsigned long long)counters->dropped_fragment);
         /* what is not complete goes after 15 s, and is counted */
-        bool waits = p.net.nodes[1].overlay->fragments.map.count > 0;
+        bool waits = onet_fragments(&p.net, 1, NULL) > 0;
         onet_run(&p.net, 15 * RF_US_PER_S + 1);
         assert_int_equal(counters->dropped_fragment, s->dropped + waits);
-        assert_int_equal(p.net.nodes[1].overlay->fragments.byte_count, 0);
+        size_t bytes;
+        (void)onet_fragments(&p.net, 1, &bytes);
+        assert_int_equal(bytes, 0);
         pieces_deinit(&p);
     }
 }
@@ -210,7 +213,9 @@ static void ends(void **state)
     p.rest.p -= 4000; /* only the offset matters */
     piece(&p, 4900, 5001, false, false, NULL);
     assert_int_equal(counters->dropped_fragment, 4);
-    assert_int_equal(p.net.nodes[1].overlay->fragments.byte_count, 0);
+    size_t bytes;
+    (void)onet_fragments(&p.net, 1, &bytes);
+    assert_int_equal(bytes, 0);
     assert_int_equal(p.echo.count, 0);
     pieces_deinit(&p);
 }
@@ -226,7 +231,7 @@ static void origins(void **state)
     piece(&p, 0, 1000, false, false, NULL);
     piece(&p, 1000, p.rest.len, true, false, &other);
     assert_int_equal(p.echo.count, 0);
-    assert_int_equal(p.net.nodes[1].overlay->fragments.map.count, 2);
+    assert_int_equal(onet_fragments(&p.net, 1, NULL), 2);
     piece(&p, 1000, p.rest.len, true, false, onet_id(&p.net, 0));
     assert_int_equal(p.echo.count, 1);
     piece(&p, 0, 1000, false, false, &other); /* the same signed bytes: a duplicate */
@@ -246,20 +251,22 @@ static void memory(void **state)
     (void)state;
     pieces_init(&p, little_memory);
     const struct rf_overlay_counters *counters = onet_counters(&p.net, 1);
-    struct rf_overlay *o = p.net.nodes[1].overlay;
+    size_t bytes;
     for (size_t i = 0; i < 50; i++) {
         p.header.transaction_id = 1000 + i;
         piece(&p, 0, 1500, false, false, NULL);
     }
     /* one link may fill a quarter */
-    assert_true(o->fragments.byte_count <= 10000);
-    assert_in_range(o->fragments.map.count, 4, 6);
+    assert_in_range(onet_fragments(&p.net, 1, &bytes), 4, 6);
+    assert_true(bytes <= 10000);
     assert_true(counters->dropped_fragment >= 40);
     onet_cut(&p.net, 0); /* the memory stays charged until its time is over */
-    assert_true(o->fragments.byte_count > 5000);
+    (void)onet_fragments(&p.net, 1, &bytes);
+    assert_true(bytes > 5000);
     onet_connect(&p.net, 0, 1);
     onet_run(&p.net, 15 * RF_US_PER_S + 1);
-    assert_int_equal(o->fragments.byte_count, 0);
+    (void)onet_fragments(&p.net, 1, &bytes);
+    assert_int_equal(bytes, 0);
     p.header.transaction_id = 77;
     piece(&p, 0, 1500, false, false, NULL);
     piece(&p, 1500, p.rest.len, true, false, NULL);

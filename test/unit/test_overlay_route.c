@@ -216,6 +216,31 @@ static void opaque_life(void **state)
     onet_deinit(&net);
 }
 
+/*
+ * The newer of two links is suspect for a moment, so that the older one is used, and ends: the topology hears that, or it would take the end of the
+ * older one for that of a link which it does not use.
+ */
+static void suspect_link_ends(void **state)
+{
+    struct onet net;
+    (void)state;
+    onet_init(&net, 1, 2, ONET_LINE, NULL, NULL);
+    struct rf_overlay *o = net.nodes[0].overlay;
+    const struct onet_node *node = &net.nodes[0];
+    uint64_t old = net.links[0].at_a;
+    size_t second = onet_connect(&net, 0, 1);
+    uint64_t new = net.links[second].at_a;
+    assert_int_equal(node->last_link_up, new);
+    rf_overlay_link_suspect(o, new, true);
+    size_t ups = node->link_ups;
+    onet_cut(&net, second);
+    assert_int_equal(node->link_ups, ups + 1);
+    assert_int_equal(node->last_link_up, old);
+    onet_cut(&net, 0);
+    assert_int_equal(node->link_downs, 1);
+    onet_deinit(&net);
+}
+
 /* Two links to one node: the newest that is not suspect is used, and the topology hears of nodes only. */
 static void two_links(void **state)
 {
@@ -255,9 +280,8 @@ static void two_links(void **state)
 int test_overlay_route(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table),
-        cmocka_unit_test(too_many_entries),
-        cmocka_unit_test(opaque_life),
+        cmocka_unit_test(the_table),   cmocka_unit_test(too_many_entries),
+        cmocka_unit_test(opaque_life), cmocka_unit_test(suspect_link_ends),
         cmocka_unit_test(two_links),
     };
     return cmocka_run_group_tests_name("overlay_route", tests, NULL, NULL);

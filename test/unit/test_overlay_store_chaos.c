@@ -228,10 +228,14 @@ static void test_seeds(void **state)
 {
     (void)state;
     const char *one = getenv("STORE_CHAOS_SEED"); /* to look at a failure again */
-    uint64_t from = one != NULL ? strtoull(one, NULL, 10) : 1, to = one != NULL ? from : 6;
-    for (uint64_t seed = from; seed <= to; seed++) {
+    /* 7 and 47 left a copy where none belonged, 130 an element twice at a replica */
+    static const uint64_t seeds[] = {1, 2, 3, 4, 5, 6, 7, 47, 130};
+    for (size_t i = 0; i < RF_COUNT(seeds); i++) {
+        uint64_t seed = one != NULL ? strtoull(one, NULL, 10) : seeds[i];
         print_message("seed %llu\n", (unsigned long long)seed);
         run_seed(seed);
+        if (one != NULL)
+            break;
     }
 }
 

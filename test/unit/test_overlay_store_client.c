@@ -248,7 +248,7 @@ static void test_policy_of_readers(void **state)
     assert_string_equal(f->text, "good");
     assert_int_equal(f->dropped, 1);
     /* the usage has its say as well */
-    struct rf_usage_kind usage = {.kind = KIND_DICT, .name = "DICT", .check = only_good};
+    static const struct rf_usage_kind usage = {.kind = KIND_DICT, .name = "DICT", .check = only_good};
     assert_int_equal(rf_store_add_kind(node(BOB)->store, &usage), 0);
     assert_int_equal(put(ALICE2, KIND_DICT, key_of(ALICE2), "bad", 60).error, 0);
     f = fetch(BOB, &alice_id, KIND_DICT);

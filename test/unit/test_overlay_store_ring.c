@@ -548,6 +548,35 @@ static void test_new_home_asks_the_former(void **state)
     assert_string_equal(all, kit_look(&net, node(P80), &alice_id, KIND_LOG)); /* its replica */
 }
 
+static bool lose_fetches(void *arg, struct sn_node *from, struct sn_node *to, uint16_t code)
+{
+    const size_t *silent = arg; /* 80, or 80 and c0 */
+    for (size_t i = 0; i < *silent; i++)
+        if (code == RF_CODE_FETCH_REQ && to == node(P80 + i))
+            return true;
+    return code == RF_CODE_STORE_REQ && from == node(P80);
+}
+
+/* The former home is too busy to answer: its replica is asked. Is that one silent as well nobody is told that there is nothing. */
+static void test_former_home_is_silent(void **state)
+{
+    (void)state;
+    struct sn_reply reply;
+    struct kit_want want = {.kind = KIND_SINGLE};
+    store_ok(ALICE, &alice_id, KIND_SINGLE, none(), "there");
+    size_t silent = 2;
+    net.lose = lose_fetches;
+    net.lose_arg = &silent;
+    struct sn_node *fresh = join("60");
+    kit_fetch(&net, node(BOB), fresh, false, &alice_id, &want, 1, &reply);
+    assert_string_equal(kit_result(&reply), "Error_Request_Timeout");
+    silent = 1;
+    kit_fetch(&net, node(BOB), fresh, false, &alice_id, &want, 1, &reply);
+    assert_string_equal(kit_result(&reply), "ok");
+    assert_string_equal(look(net.count - 1, &alice_id, KIND_SINGLE), "there");
+    net.lose = NULL;
+}
+
 static void test_pieces(void **state)
 {
     (void)state;
@@ -593,6 +622,7 @@ int main(void)
         TEST(test_handover),
         TEST(test_joiner_takes_before_its_place),
         TEST(test_new_home_asks_the_former),
+        TEST(test_former_home_is_silent),
         TEST(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static struct rf_view key_of(const struct store_tree_node *node)
     return rf_view_of(item->key, item->len);
 }
 
-static const struct store_tree_class class = {key_of, {1, 2}};
+static const struct store_tree_class class = {key_of};
 
 static void make_items(void)
 {
@@ -40,8 +40,10 @@ static size_t depth(const struct store_tree_node *n)
 {
     if (n == NULL)
         return 0;
-    assert_true(n->left == NULL || (n->left->up == n && n->left->priority <= n->priority));
-    assert_true(n->right == NULL || (n->right->up == n && n->right->priority <= n->priority));
+    assert_true(n->left == NULL ||
+                (n->left->up == n && store_tree_priority(n->left) <= store_tree_priority(n)));
+    assert_true(n->right == NULL ||
+                (n->right->up == n && store_tree_priority(n->right) <= store_tree_priority(n)));
     size_t a = depth(n->left), b = depth(n->right);
     return 1 + (a > b ? a : b);
 }

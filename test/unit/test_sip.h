@@ -38,14 +38,22 @@ void net_remove(struct sip_net *net,
 int net_start(struct sip_net *net, struct sip_node *node, struct rf_mem *mem, struct rf_addr listen,
               struct rf_sip **out, char *why, size_t why_len);
 void net_stop(struct sip_net *net, struct rf_sip *sip);
+/* net_anchor: nodes that are added from now on carry the media of their calls (on loopback). */
+void net_anchor(struct sip_net *net, bool anchor);
+/* net_tamper: from now on the hexadecimal digit behind the first `before` (borrowed; NULL: none) of what nodes send each other arrives as another. */
+void net_tamper(struct sip_net *net, const char *before);
 /* net_hide: the user has a certificate but no device is registered. net_break closes all its connections. */
 void net_hide(struct sip_node *node, bool hidden);
 void net_break(struct sip_net *net, struct sip_node *node);
+/* net_late: connections to it (one at most) come only when it is late no more; net_asked: somebody waits for one. */
+void net_late(struct sip_node *node, bool late);
+bool net_asked(const struct sip_node *node);
 /* net_prefer_sips: its registration wants application 5061. */
 void net_prefer_sips(struct sip_node *node);
 /* net_lie: connections of `node` carry this user name in its certificate to the others. */
 void net_lie(struct sip_node *node, const char *user);
 size_t net_conns(struct sip_net *net); /* open connections */
+size_t net_held(struct sip_net *net);  /* ends of them that are held for a call */
 /* net_inject: bytes as if the device of `from` had sent them to `to` (a connection is made first). */
 void net_inject(struct sip_net *net, struct sip_node *from, struct sip_node *to, const char *bytes,
                 size_t len);
@@ -119,6 +127,9 @@ void phone_reply(struct phone *phone, const char *request, int code, const char 
 void phones_connect(struct phone *caller, struct phone_call *out, const char *to, struct phone *callee,
                     struct phone_call *in);
 void phones_hang_up(struct phone *who, struct phone_call *call, struct phone *other);
+/* phone_within sends a request within the call; `extra`: more header lines, each with its end. */
+void phone_within(struct phone *phone, struct phone_call *call, const char *method, const char *extra,
+                  const char *body);
 /* phone_answered reads the 2xx that was just received into the call. */
 void phone_answered(struct phone *phone, struct phone_call *call);
 
@@ -135,5 +146,7 @@ int test_sip_texts(void);
 int test_sip_local(void);
 int test_sip_hostile(void);
 int test_sip_ways(void);
+int test_sip_anchor(void);
+int test_sip_anchor_sdp(void);
 
 #endif

@@ -47,6 +47,8 @@ static void one_call(bool tcp, bool caller_hangs_up)
     char value[600];
 
     connect_call(&w, &out, &in);
+    net_turn(w.net, -1, 20);
+    assert_int_equal(net_held(w.net), 2); /* the node must not give it up for another one */
     assert_non_null(strstr(in.invite, SDP_A));
     assert_string_equal(header_of(in.invite, "Subject", value, sizeof(value)), "hello");
     header_of(in.invite, "From", value, sizeof(value));
@@ -55,6 +57,9 @@ static void one_call(bool tcp, bool caller_hangs_up)
         phones_hang_up(w.alice, &out, w.bob);
     else
         phones_hang_up(w.bob, &in, w.alice);
+    for (int i = 0; i < 50 && net_held(w.net) > 0; i++)
+        net_turn(w.net, -1, 20);
+    assert_int_equal(net_held(w.net), 0);
     assert_int_equal(net_counter(w.b, "calls_answered"), 1);
     world_free(&w);
 }
@@ -320,20 +325,6 @@ static void answer_is_repeated_until_confirmed(void **state)
     world_free(&w);
 }
 
-static void send_within(struct phone *p, struct phone_call *call, const char *method, const char *extra,
-                        const char *body)
-{
-    phone_send(
-        p,
-        "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKw%u;rport\r\nFrom: <%s>;tag=%s\r\n"
-        "To: <%s>;tag=%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContact: "
-        "<sip:%s@127.0.0.1:%u>\r\n%sContent-Length: %zu\r\n\r\n%s",
-        method, call->peer, p->local.port, ++p->seq, call->local,
-        call->caller ? call->from_tag : call->to_tag, call->remote,
-        call->caller ? call->to_tag : call->from_tag, call->call_id, ++call->seq, method, p->user,
-        p->local.port, extra, strlen(body), body);
-}
-
 static void session_changes_pass(void **state)
 {
     struct world w = world_new(false, false);
@@ -341,7 +332,7 @@ static void session_changes_pass(void **state)
     (void)state;
     connect_call(&w, &out, &in);
     /* re-INVITE from the callee, answered by the caller, confirmed end to end */
-    send_within(w.bob, &in, "INVITE", "Content-Type: application/sdp\r\n", SDP_B "a=sendonly\r\n");
+    phone_within(w.bob, &in, "INVITE", "Content-Type: application/sdp\r\n", SDP_B "a=sendonly\r\n");
     assert_true(phone_take(w.alice, &again, 2000));
     assert_non_null(strstr(again.invite, "a=sendonly"));
     phone_reply(w.alice, again.invite, 200, "OK", NULL, SDP_A "a=recvonly\r\n");
@@ -350,26 +341,26 @@ static void session_changes_pass(void **state)
     phone_ack(w.bob, &in, "z9hG4bKack2");
     assert_non_null(phone_wait(w.alice, "ACK", 2000));
     /* a refused one changes nothing */
-    send_within(w.alice, &out, "INVITE", "Content-Type: application/sdp\r\n", SDP_A);
+    phone_within(w.alice, &out, "INVITE", "Content-Type: application/sdp\r\n", SDP_A);
     assert_true(phone_take(w.bob, &again, 2000));
     phone_reply(w.bob, again.invite, 488, "Not Acceptable Here", NULL, "");
     assert_non_null(phone_wait(w.alice, "SIP/2.0 488", 2000));
     phone_ack(w.alice, &out, "z9hG4bKack3");
     /* INFO with a body, UPDATE with session timer headers, an answer with a body */
-    send_within(w.alice, &out, "INFO", "Content-Type: application/dtmf-relay\r\n", "Signal=5\r\n");
+    phone_within(w.alice, &out, "INFO", "Content-Type: application/dtmf-relay\r\n", "Signal=5\r\n");
     assert_non_null(phone_wait(w.bob, "INFO", 2000));
     assert_non_null(strstr(w.bob->got, "Signal=5"));
     phone_reply(w.bob, w.bob->got, 200, "OK", NULL, "");
     assert_non_null(phone_wait(w.alice, "SIP/2.0 200", 2000));
-    send_within(w.bob, &in, "UPDATE", "Supported: timer\r\nSession-Expires: 1800;refresher=uac\r\n", "");
+    phone_within(w.bob, &in, "UPDATE", "Supported: timer\r\nSession-Expires: 1800;refresher=uac\r\n", "");
     assert_non_null(phone_wait(w.alice, "UPDATE", 2000));
     assert_non_null(strstr(w.alice->got, "Session-Expires: 1800;refresher=uac"));
     phone_reply(w.alice, w.alice->got, 200, "OK", NULL, "");
     assert_non_null(phone_wait(w.bob, "SIP/2.0 200", 2000));
     /* what cannot be passed on is refused by the node itself */
-    send_within(w.alice, &out, "REFER", "Refer-To: <sip:carol@example.org>\r\n", "");
+    phone_within(w.alice, &out, "REFER", "Refer-To: <sip:carol@example.org>\r\n", "");
     assert_non_null(phone_wait(w.alice, "SIP/2.0 501", 2000));
-    send_within(w.alice, &out, "INFO", "Require: 100rel\r\n", "");
+    phone_within(w.alice, &out, "INFO", "Require: 100rel\r\n", "");
     assert_non_null(phone_wait(w.alice, "SIP/2.0 420", 2000));
     phones_hang_up(w.alice, &out, w.bob);
     world_free(&w);

@@ -31,11 +31,11 @@ static void world_free(struct world *w)
     net_command(w->net, w->a, "{\"id\":1,\"cmd\":\"listen\"}");
     net_command(w->net, w->b,
                 "{\"id\":1,\"cmd\":\"message\",\"args\":{\"name\":\"alice\",\"text\":\"still there?\"}}");
-    const char *got = phone_wait(w->alice, "MESSAGE", 3000);
+    const char *got = phone_wait(w->alice, "MESSAGE", 15000); /* behind all that is still under way */
     assert_non_null(got);
     phone_reply(w->alice, got, 200, "OK", "t", "");
-    assert_true(net_wait_line(w->net, w->a, &b, "still there?", 2000));
-    assert_true(net_wait_line(w->net, w->b, &from, "\"delivered\":1", 3000));
+    assert_true(net_wait_line(w->net, w->a, &b, "still there?", 5000));
+    assert_true(net_wait_line(w->net, w->b, &from, "\"delivered\":1", 10000));
     phone_free(w->alice);
     net_free(w->net);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/text.h"
+#include "crypto/openssl/openssl.h"
 
 struct rf_node {
     struct sip_net *net;
@@ -17,7 +18,8 @@ struct rf_node {
     char user[256], shown[256];
     struct rf_id id;
     struct rf_node_app apps[2]; /* sip, sips */
-    bool has_app[2], hidden, wants_sips;
+    bool has_app[2], hidden, wants_sips, late;
+    struct attach *asked; /* while it is late */
     char forward[256];
     uint8_t route[2];
 };
@@ -27,6 +29,7 @@ struct end {
     rf_link_id id;
     size_t app;
     struct rf_node *node; /* NULL: gone */
+    bool held;
     struct end *other;
     struct end *next;
 };
@@ -51,8 +54,32 @@ struct sip_net {
     size_t sniffed_len;
     struct rf_mem mem; /* of the SIP sides: the system's, with refusals */
     unsigned one_in, draw;
-    bool mute;
+    bool mute, anchor;
+    struct rf_crypto *cryptos[64]; /* of the nodes that anchor media, until the net ends */
+    size_t crypto_count;
+    const char *tamper;
 };
+
+void net_anchor(struct sip_net *net, bool anchor)
+{
+    net->anchor = anchor;
+}
+
+void net_tamper(struct sip_net *net, const char *before)
+{
+    net->tamper = before;
+}
+
+static struct rf_crypto *crypto_of(struct sip_net *net)
+{
+    if (!net->anchor)
+        return NULL;
+    assert_true(net->crypto_count < sizeof(net->cryptos) / sizeof(net->cryptos[0]));
+    struct rf_crypto *crypto = rf_crypto_openssl_new(rf_mem_system());
+    assert_non_null(crypto);
+    net->cryptos[net->crypto_count++] = crypto;
+    return crypto;
+}
 
 /* used by several threads: the draw is atomic, its order need not be */
 static void *starving_resize(void *ctx, void *ptr, size_t size)
@@ -204,6 +231,12 @@ static void run_attach(void *arg)
     struct attach a = *(struct attach *)arg;
     free(arg);
     struct rf_node *to = node_of(a.node->net, &a.target);
+    if (to != NULL && to->late) {
+        assert_null(to->asked);
+        to->asked = malloc(sizeof(a));
+        *to->asked = a;
+        return;
+    }
     if (to == NULL)
         a.done(a.arg, RF_ETIMEOUT, 0);
     else if (strcmp(to->shown, a.user) != 0)
@@ -269,18 +302,36 @@ static void deliver(struct sip_net *net, rf_link_id id, struct rf_view bytes)
     post(net, run_delivery, d);
 }
 
+/* A copy in which the hexadecimal digit behind net->tamper is another one; NULL: it stays as it is. */
+static uint8_t *tampered(struct sip_net *net, struct rf_view *bytes)
+{
+    size_t len = net->tamper != NULL ? strlen(net->tamper) : 0;
+    const uint8_t *at = len > 0 ? memmem(bytes->p, bytes->len, net->tamper, len) : NULL;
+    if (at == NULL || at + len >= bytes->p + bytes->len)
+        return NULL;
+    uint8_t *copy = malloc(bytes->len);
+    assert_non_null(copy);
+    memcpy(copy, bytes->p, bytes->len);
+    uint8_t *digit = copy + (at + len - bytes->p);
+    *digit = *digit == '0' ? '1' : '0';
+    bytes->p = copy;
+    return copy;
+}
+
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now)
 {
     struct end *e = end_of(node->net, conn);
     (void)now;
     if (e == NULL || e->other->node == NULL)
         return RF_ECLOSED;
+    uint8_t *changed = tampered(node->net, &bytes);
     sniff(node->net, bytes);
     /* in two pieces: a stream keeps no borders */
     size_t cut = bytes.len > 7 ? bytes.len / 3 : bytes.len;
     deliver(node->net, e->other->id, rf_view_of(bytes.p, cut));
     if (cut < bytes.len)
         deliver(node->net, e->other->id, rf_view_of(bytes.p + cut, bytes.len - cut));
+    free(changed);
     return 0;
 }
 
@@ -290,6 +341,14 @@ static void end_down(struct end *e)
     e->node = NULL;
     if (node != NULL && node->has_app[e->app])
         node->apps[e->app].down(node->apps[e->app].ctx, e->id, RF_ECLOSED);
+}
+
+void rf_node_app_hold(struct rf_node *node, rf_link_id conn, bool held, struct rf_now now)
+{
+    struct end *e = end_of(node->net, conn);
+    (void)now;
+    if (e != NULL)
+        e->held = held;
 }
 
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now)
@@ -412,6 +471,19 @@ const char *rf_node_event_name(enum rf_node_event_type type)
     (void)type;
     return "event";
 }
+int rf_node_relay(struct rf_node *node, bool fresh, struct rf_now now,
+                  void (*done)(void *arg, const struct rf_node_relay *relay), void *arg)
+{
+    (void)node, (void)fresh, (void)now, (void)done, (void)arg;
+    return RF_ECLOSED;
+}
+int rf_node_find_relays(struct rf_node *node, struct rf_now now,
+                        void (*each)(void *arg, const struct rf_node_found_relay *found),
+                        void (*done)(void *arg, int error), void *arg)
+{
+    (void)node, (void)now, (void)each, (void)done, (void)arg;
+    return RF_ECLOSED;
+}
 int rf_node_ping(struct rf_node *node, const struct rf_id *target, struct rf_now now,
                  void (*done)(void *arg, int error, uint64_t rtt_us, uint64_t their_wall_ms), void *arg)
 {
@@ -517,6 +589,8 @@ struct sip_node *net_add(struct sip_net *net, const char *user, bool echo)
         .poster = {post, net},
         .now = now_of,
         .listen = {.family = 4, .ip = {127, 0, 0, 1}},
+        .crypto = crypto_of(net),
+        .loopback = true,
         .user = user,
         .password = "secret",
         .echo_service = echo,
@@ -590,6 +664,8 @@ void net_free(struct sip_net *net)
         net->ends = e->next;
         free(e);
     }
+    while (net->crypto_count > 0)
+        rf_crypto_openssl_free(net->cryptos[--net->crypto_count]);
     close(net->wake);
     pthread_mutex_destroy(&net->lock);
     free(net->sniffed);
@@ -601,6 +677,21 @@ void net_hide(struct sip_node *node, bool hidden)
     node->node->hidden = hidden;
 }
 
+void net_late(struct sip_node *node, bool late)
+{
+    struct attach *asked = node->node->asked;
+    node->node->late = late;
+    if (!late && asked != NULL) {
+        node->node->asked = NULL;
+        run_attach(asked);
+    }
+}
+
+bool net_asked(const struct sip_node *node)
+{
+    return node->node->asked != NULL;
+}
+
 void net_prefer_sips(struct sip_node *node)
 {
     node->node->wants_sips = true;
@@ -609,6 +700,14 @@ void net_prefer_sips(struct sip_node *node)
 void net_lie(struct sip_node *node, const char *user)
 {
     snprintf(node->node->shown, sizeof(node->node->shown), "%s", user);
+}
+
+size_t net_held(struct sip_net *net)
+{
+    size_t n = 0;
+    for (struct end *e = net->ends; e != NULL; e = e->next)
+        n += e->node != NULL && e->held;
+    return n;
 }
 
 size_t net_conns(struct sip_net *net)

@@ -338,3 +338,17 @@ void phones_hang_up(struct phone *who, struct phone_call *call, struct phone *ot
     assert_non_null(phone_wait(other, "BYE", 2000));
     phone_reply(other, other->got, 200, "OK", NULL, "");
 }
+
+void phone_within(struct phone *p, struct phone_call *call, const char *method, const char *extra,
+                  const char *body)
+{
+    phone_send(p,
+               "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKw%u;rport\r\nMax-Forwards: "
+               "70\r\nFrom: <%s>;tag=%s\r\n"
+               "To: <%s>;tag=%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContact: "
+               "<sip:%s@127.0.0.1:%u>\r\n%sContent-Length: %zu\r\n\r\n%s",
+               method, call->peer, p->local.port, ++p->seq, call->local,
+               call->caller ? call->from_tag : call->to_tag, call->remote,
+               call->caller ? call->to_tag : call->from_tag, call->call_id, ++call->seq, method, p->user,
+               p->local.port, extra, strlen(body), body);
+}

@@ -85,6 +85,42 @@ static void phone_to_phones(void **state)
     world_free(&w);
 }
 
+/* A device whose connection takes longer gets the text, too, when the sender knows already that another one has it. */
+static void late_device(void **state)
+{
+    struct world w = world_new();
+    struct phone *bob = phone_new(w.net, w.b, "bob", false), *bob2 = phone_new(w.net, w.b2, "bob", false);
+    (void)state;
+    assert_int_equal(phone_register(bob, "secret", 600), 200);
+    assert_int_equal(phone_register(bob2, "secret", 600), 200);
+    net_late(w.b2, true);
+    const char *uri = "sip:bob@example.org";
+    for (unsigned tries = 1; tries <= 2; tries++) {
+        phone_send(w.alice,
+                   "MESSAGE %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKl%u;rport\r\nFrom: "
+                   "<sip:alice@example.org>;tag=m\r\nTo: <%s>\r\nCall-ID: l\r\nCSeq: %u MESSAGE\r\n"
+                   "%sContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nlate",
+                   uri, w.alice->local.port, tries, uri, tries,
+                   tries == 1 ? "" : phone_auth(w.alice, "alice", "secret", "MESSAGE", uri));
+        if (tries == 1)
+            assert_non_null(phone_wait(w.alice, "SIP/2.0 401", 2000));
+    }
+    assert_non_null(phone_wait(bob, "MESSAGE sip:bob@127.0.0.1", 2000));
+    char request[sizeof(bob->got)];
+    snprintf(request, sizeof(request), "%s", bob->got);
+    phone_reply(bob, request, 200, "OK", "t", "");
+    assert_non_null(phone_wait(w.alice, "SIP/2.0 200", 3000));
+    assert_true(net_asked(w.b2));
+    assert_true(phone_quiet(bob2, "MESSAGE", 50));
+    net_late(w.b2, false);
+    assert_non_null(phone_wait(bob2, "MESSAGE sip:bob@127.0.0.1", 2000));
+    assert_non_null(strstr(bob2->got, "\r\n\r\nlate"));
+    phone_reply(bob2, bob2->got, 200, "OK", "t", "");
+    phone_free(bob);
+    phone_free(bob2);
+    world_free(&w);
+}
+
 static void command_to_listener(void **state)
 {
     struct world w = world_new();
@@ -156,6 +192,7 @@ int test_sip_texts(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phone_to_phones),
+        cmocka_unit_test(late_device),
         cmocka_unit_test(command_to_listener),
         cmocka_unit_test(kept_for_the_next_listener),
         cmocka_unit_test(refused),

@@ -7,28 +7,15 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "support/wire_buf.h"
 #include "wire/addr.h"
 #include "wire/admit.h"
 #include "wire/code.h"
 #include "wire/contents.h"
+#include "wire/path.h"
+#include "wire/quiet.h"
 
 #define ID_LEN 16
-
-static struct rf_buf buf;
-
-static int setup(void **state)
-{
-    (void)state;
-    rf_buf_init(&buf, rf_mem_system(), 65536);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rf_buf_deinit(&buf);
-    return 0;
-}
 
 static struct rf_id node(uint8_t last)
 {
@@ -58,20 +45,33 @@ static void test_wish(void **state)
 {
     static const struct {
         uint8_t sent;
+        bool dials;
         enum rf_admit_wish read;
-    } cases[] = {{RF_ADMIT_HOME, RF_ADMIT_HOME}, {RF_ADMIT_RESERVE, RF_ADMIT_RESERVE}, {200, RF_ADMIT_HOME}};
+    } cases[] = {{RF_ADMIT_HOME, false, RF_ADMIT_HOME},
+                 {RF_ADMIT_HOME, true, RF_ADMIT_HOME},
+                 {RF_ADMIT_RESERVE, false, RF_ADMIT_RESERVE},
+                 {RF_ADMIT_RESERVE, true, RF_ADMIT_RESERVE},
+                 {200, true, RF_ADMIT_HOME}};
     (void)state;
     for (size_t i = 0; i < RF_COUNT(cases); i++) {
         rf_buf_reset(&buf);
         put_foreign();
-        rf_admit_wish_put((enum rf_admit_wish)cases[i].sent, &buf);
+        rf_admit_wish_put((enum rf_admit_wish)cases[i].sent, cases[i].dials, &buf);
         assert_int_equal(rf_buf_error(&buf), 0);
         assert_int_equal(rf_admit_wish_of(rf_buf_view(&buf)), cases[i].read);
+        assert_int_equal(rf_admit_dials_of(rf_buf_view(&buf)), cases[i].dials);
         assert_int_equal(rf_admit_wish_of(rf_view_of(buf.p, buf.len - 1)), RF_ADMIT_NONE); /* cut off */
+        assert_false(rf_admit_dials_of(rf_view_of(buf.p, buf.len - 1)));
+        if (!cases[i].dials)
+            continue;
+        buf.p[buf.len - 1] = 0xfe; /* flags that nobody knows */
+        assert_false(rf_admit_dials_of(rf_buf_view(&buf)));
+        assert_int_equal(rf_admit_wish_of(rf_buf_view(&buf)), cases[i].read);
     }
     rf_buf_reset(&buf);
     put_foreign();
     assert_int_equal(rf_admit_wish_of(rf_buf_view(&buf)), RF_ADMIT_NONE);
+    assert_false(rf_admit_dials_of(rf_buf_view(&buf)));
 }
 
 static void test_supernodes(void **state)
@@ -148,6 +148,43 @@ static void test_liars(void **state)
     assert_int_equal(rf_admit_busy_decode(rf_buf_view(&buf), ID_LEN, &out), RF_EFORMAT); /* an ID of zeros */
 }
 
+static void test_quiet(void **state)
+{
+    uint8_t other[] = {'R', 'F', 'n', 'b'};
+    (void)state;
+    put_foreign();
+    rf_extension_encode(&(struct rf_extension){.type = RF_EXTENSION_EXP, .contents = rf_view_of(other, 4)},
+                        &buf);
+    rf_extension_encode(&(struct rf_extension){.type = RF_EXTENSION_EXP, .contents = rf_view_of(other, 3)},
+                        &buf);
+    assert_false(rf_quiet_of(rf_buf_view(&buf)));
+    size_t before = buf.len;
+    rf_quiet_put(&buf);
+    assert_int_equal(buf.len - before, RF_QUIET_LEN);
+    assert_true(rf_quiet_of(rf_buf_view(&buf)));
+    assert_false(rf_quiet_of(rf_view_of(NULL, 0)));
+}
+
+static void test_path_name(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len <= RF_PATH_NAME_MAX + 1; len++) {
+        uint8_t name[RF_PATH_NAME_MAX + 1];
+        memset(name, 'n', sizeof(name));
+        rf_buf_reset(&buf);
+        put_foreign();
+        assert_int_equal(rf_path_name_of(rf_buf_view(&buf)).len, 0);
+        rf_path_name_put(rf_view_of(name, len), &buf);
+        assert_int_equal(rf_buf_error(&buf), 0);
+        if (len > RF_PATH_NAME_MAX)
+            assert_int_equal(rf_path_name_of(rf_buf_view(&buf)).len, 0);
+        else
+            assert_true(rf_view_equal(rf_path_name_of(rf_buf_view(&buf)), rf_view_of(name, len)));
+        for (size_t cut = 0; cut < buf.len; cut++)
+            assert_int_equal(rf_path_name_of(rf_view_of(buf.p, cut)).len, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +192,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_supernodes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_liars, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_name, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

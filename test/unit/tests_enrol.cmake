@@ -13,4 +13,4 @@ if(TARGET test_enrol_db)
   set_tests_properties(test_enrol_db_postgres PROPERTIES TIMEOUT 90)
 endif()
 
-rf_test(test_enrol_http SOURCES ${dir}/test_enrol_http.c ROOMS base crypto iohttp LIBS pthread)
+rf_test(test_enrol_http SOURCES ${dir}/test_enrol_http.c ROOMS base crypto iohttp LIBS pthread WAITS)

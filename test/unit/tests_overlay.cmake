@@ -1,8 +1,9 @@
 set(dir ${CMAKE_SOURCE_DIR}/test/unit)
 rf_test(test_overlay
   SOURCES ${dir}/test_overlay.c ${dir}/test_overlay_route.c ${dir}/test_overlay_forward.c ${dir}/test_overlay_calls.c
-          ${dir}/test_overlay_requests.c ${dir}/test_overlay_fragment.c ${dir}/test_overlay_config.c
+          ${dir}/test_overlay_requests.c ${dir}/test_overlay_fragment.c ${dir}/test_overlay_small.c ${dir}/test_overlay_config.c
           ${dir}/test_overlay_diag.c ${dir}/test_overlay_faults.c ${dir}/test_overlay_doors.c
+          ${dir}/test_overlay_detour.c
           ${CMAKE_SOURCE_DIR}/test/support/overlay_net.c
   ROOMS base crypto wire ident conf overlay pki
   TIMEOUT 120)

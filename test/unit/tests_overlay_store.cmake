@@ -20,3 +20,6 @@ if(TARGET rf_overlay AND TARGET rf_pki)
   add_executable(bench_store EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/bench_store.c)
   target_link_libraries(bench_store PRIVATE rf_overlay rf_pki)
 endif()
+rf_test(test_overlay_store_lookup
+  SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_lookup.c ${CMAKE_SOURCE_DIR}/test/unit/test_overlay_store_kit.c
+  ROOMS base storenet)

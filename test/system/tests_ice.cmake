@@ -1,0 +1,12 @@
+# Our ICE agent over real sockets, at libnice's and coturn's.
+if(TARGET rf_ice AND NOT RF_FUZZ)
+  pkg_check_modules(NICE IMPORTED_TARGET GLOBAL nice)
+  add_executable(ice_shell ${CMAKE_SOURCE_DIR}/test/support/ice_shell.c)
+  target_link_libraries(ice_shell PRIVATE rf_ice rf_crypto rf_base)
+  rf_system_test(ice_nat SECONDS 20 TOOLS ice_shell COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_ice_nat.py)
+  if(NICE_FOUND)
+    add_executable(nice_peer ${CMAKE_SOURCE_DIR}/test/support/nice_peer.c)
+    target_link_libraries(nice_peer PRIVATE PkgConfig::NICE)
+    rf_system_test(ice SECONDS 38 TOOLS ice_shell COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_ice.py)
+  endif()
+endif()

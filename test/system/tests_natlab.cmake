@@ -1,0 +1,16 @@
+# Laboratories of NATs made of network namespaces; skipped where the tests do not run as root.
+if(NOT RF_FUZZ)
+  add_executable(natlab_wire ${CMAKE_SOURCE_DIR}/test/support/natlab_wire.c)
+  set_target_properties(natlab_wire PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+  add_library(clock_shift SHARED ${CMAKE_SOURCE_DIR}/test/support/clock_shift.c)
+  set_target_properties(clock_shift PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+  rf_system_test(natlab SECONDS 14 COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_natlab.py)
+  if(TARGET ringfolkd AND TARGET ringfolk AND TARGET ringfolk-enrol)
+    rf_system_test(doctor SECONDS 25 COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_doctor.py)
+    rf_system_test(attach_ice SECONDS 28 COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_attach_ice.py)
+    rf_system_test(roaming SECONDS 75 COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_roaming.py)
+    rf_system_test(relay_tls SECONDS 20 COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/test_relay_tls.py)
+    # all kinds: make natlab
+    rf_system_test(nat_matrix SECONDS 8 COMMAND python3 ${CMAKE_SOURCE_DIR}/test/system/nat_matrix.py open port)
+  endif()
+endif()

@@ -1,0 +1,207 @@
+/* test_node_path_moves.c - the way of a path changes under a link that stands: nothing of what it carries is lost, twice or out of order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "test_node_path.h"
+
+static unsigned lines;
+
+/* Both send a numbered line every 20 ms. */
+static void talk_on(size_t a, size_t b, uint64_t us)
+{
+    const size_t ends[] = {a, b};
+    for (uint64_t at_us = 0; at_us < us; at_us += 20000, lines++) {
+        char line[16];
+        snprintf(line, sizeof(line), "%07u\n", lines);
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(
+                rf_node_app_send(net.nodes[ends[i]].node, talks[ends[i]].conn, rf_view_str(line), net.now),
+                0);
+            node_net_settle(&net, ends[i]);
+        }
+        node_net_run(&net, 20000);
+    }
+}
+
+static void talk_begin(size_t a, size_t b)
+{
+    lines = 0;
+    rf_buf_init(&talks[a].kept, rf_mem_system(), 1 << 20);
+    rf_buf_init(&talks[b].kept, rf_mem_system(), 1 << 20);
+}
+
+/* Each line came once, and in its turn; the connection is the one of before. */
+static void talk_end(size_t a, size_t b)
+{
+    const size_t ends[] = {a, b};
+    node_net_run(&net, 5 * S);
+    for (size_t i = 0; i < 2; i++) {
+        struct talk *t = &talks[ends[i]];
+        assert_int_equal(t->ups, 1);
+        assert_int_equal(t->downs, 0);
+        assert_int_equal(t->kept.len, lines * 8);
+        for (unsigned k = 0; k < lines; k++)
+            assert_int_equal(strtoul((const char *)t->kept.p + (size_t)8 * k, NULL, 10), k);
+        rf_buf_deinit(&t->kept);
+        t->kept = (struct rf_buf){0};
+    }
+}
+
+static size_t allocations(void)
+{
+    return node_relay_allocations(&net, 0) + node_relay_allocations(&net, 1) +
+           node_relay_allocations(&net, 2);
+}
+
+/* Two behind NATs that have a path, over a relay if `shunned`. */
+static void path_between(uint64_t seed, enum net_nat a, enum net_nat b, bool shunned, size_t *alice,
+                         size_t *bob)
+{
+    path_start_net(seed, 3);
+    for (size_t i = 0; i < 3; i++)
+        node_relay_start(&net, i);
+    *alice = path_add("a", 0, RF_NODE_CLIENT, a);
+    *bob = path_add("b", 0, RF_NODE_CLIENT, b);
+    assert_true(node_net_until(&net, 90 * S, node_net_all_joined, NULL));
+    node_net_run(&net, 5 * S);
+    net.nodes[*alice].shuns = shunned ? &net.nodes[*bob].addr : NULL;
+    assert_int_equal(path_attach(*alice, *bob), 0);
+    node_net_run(&net, S);
+    assert_true(path_link_of(*alice).datagrams);
+    talk_begin(*alice, *bob);
+}
+
+/* What was in the way goes, before ice/ has given up on direct pairs, and long after: the path becomes direct, no line is lost, and the relay is given back. */
+void test_upgrade(void **state)
+{
+    static const uint64_t blocked_s[] = {10, 55};
+    size_t alice, bob;
+    (void)state;
+    for (size_t i = 0; i < RF_COUNT(blocked_s); i++) {
+        path_between(20 + i, NET_NAT_PORT, NET_NAT_PORT, true, &alice, &bob);
+        talk_on(alice, bob, blocked_s[i] * S);
+        assert_int_equal(node_net_counter(&net, alice, "ice", "upgraded"), 0);
+        net.nodes[alice].shuns = NULL;
+        talk_on(alice, bob, 40 * S);
+        assert_int_equal(node_net_counter(&net, alice, "ice", "upgraded"), 1);
+        assert_int_equal(node_net_counter(&net, alice, "node", "paths_restarted"), i);
+        uint64_t relayed = path_relayed();
+        talk_on(alice, bob, 5 * S);
+        assert_true(path_relayed() - relayed < 10);
+        talk_end(alice, bob);
+        node_net_run(&net, 60 * S);
+        assert_int_equal(allocations(), 0);
+        node_net_deinit(&net);
+    }
+}
+
+/* This node's NAT gives it another port, and forgets what it had; its computer has another address inside. */
+void path_move(size_t i)
+{
+    struct net_node *n = &net.nodes[i];
+    n->mapping_count = 0;
+    n->mapping_first = (uint16_t)(n->mapping_first != 0 ? n->mapping_first + 1000 : 41000);
+    n->inside.ip[3]++;
+    assert_int_equal(rf_node_base(n->node, 0, &n->inside, net.now), 0);
+    node_net_settle(&net, i);
+}
+
+/* An end moves, the other one's NAT does not let it in from there: the path is looked for anew, by either side, and by both at once; the link and what it carries stay. */
+void test_moved(void **state)
+{
+    size_t alice, bob;
+    (void)state;
+    for (unsigned who = 1; who <= 3; who++) {
+        path_between(30 + who, NET_NAT_PORT, NET_NAT_PORT, false, &alice, &bob);
+        talk_on(alice, bob, S);
+        for (size_t times = 0; times < 2; times++) {
+            if (who & 1)
+                path_move(alice);
+            if (who & 2)
+                path_move(bob);
+            talk_on(alice, bob, 10 * S);
+        }
+        if ((who & 1) != 0)
+            assert_true(node_net_counter(&net, alice, "node", "paths_restarted") >= 1);
+        if (who == 2)
+            assert_int_equal(node_net_counter(&net, bob, "node", "paths_restarted"), 2);
+        assert_int_equal(net.nodes[alice].node->paths->count, 1);
+        assert_int_equal(net.nodes[bob].node->paths->count, 1);
+        talk_end(alice, bob);
+        node_net_deinit(&net);
+    }
+}
+
+/* The same through loss, and between NATs where it takes a relay. */
+void test_moved_relayed(void **state)
+{
+    size_t alice, bob;
+    (void)state;
+    path_between(40, NET_NAT_SYMMETRIC, NET_NAT_PORT, false, &alice, &bob);
+    net.loss_percent = 5;
+    for (size_t times = 0; times < 4; times++) {
+        talk_on(alice, bob, 5 * S);
+        path_move(times % 2 == 0 ? alice : bob);
+        talk_on(alice, bob, 15 * S);
+    }
+    net.loss_percent = 0;
+    talk_on(alice, bob, 5 * S);
+    talk_end(alice, bob);
+    node_net_deinit(&net);
+}
+
+/* A node that asks for one restart after the other gets one in half a second, and hurts only itself. */
+void test_restart_flood(void **state)
+{
+    size_t alice, bob;
+    (void)state;
+    path_between(42, NET_NAT_PORT, NET_NAT_PORT, false, &alice, &bob);
+    struct path *p = RF_LIST_ENTRY(net.nodes[alice].node->paths->all.next, struct path, list);
+    uint64_t asked = 0, gathered = node_net_counter(&net, bob, "ice", "checks");
+    for (size_t i = 0; i < 100; i++) {
+        p->asked_us = 0;
+        p->state = PATH_CHECKING;
+        path_restart(p);
+        node_net_settle(&net, alice);
+        asked += p->asks;
+        talk_on(alice, bob, 40000);
+    }
+    assert_int_equal(asked, 100);
+    assert_true(node_net_counter(&net, bob, "ice", "checks") - gathered < 200);
+    assert_int_equal(net.nodes[bob].node->paths->count, 1);
+    talk_on(alice, bob, 20 * S);
+    talk_end(alice, bob);
+    /* both end while one is under way */
+    path_restart(p);
+    node_net_settle(&net, alice);
+    node_net_run(&net, 12000);
+    assert_true(p->call != 0);
+    node_net_deinit(&net);
+}
+
+/* Who does not know the path says so, and it ends: bob has begun anew. */
+void test_moved_from_nobody(void **state)
+{
+    size_t alice, bob;
+    (void)state;
+    path_between(41, NET_NAT_PORT, NET_NAT_PORT, false, &alice, &bob);
+    rf_buf_deinit(&talks[alice].kept);
+    rf_buf_deinit(&talks[bob].kept);
+    node_net_kill(&net, bob);
+    node_net_start(&net, bob);
+    struct rf_node_app app = {
+        .ctx = &talks[bob], .up = path_on_up, .data = path_on_data, .down = path_on_down};
+    assert_int_equal(rf_node_set_app(net.nodes[bob].node, APP, &app), 0);
+    assert_true(node_net_until(&net, 20 * S, node_net_all_joined, NULL));
+    assert_int_equal(talks[alice].downs, 0);
+    path_move(alice);
+    node_net_run(&net, 4 * S);
+    assert_int_equal(talks[alice].downs, 1);
+    assert_int_equal(net.nodes[alice].node->paths->count, 0);
+    assert_int_equal(net.nodes[bob].node->paths->count, 0);
+    node_net_deinit(&net);
+}

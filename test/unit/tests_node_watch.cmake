@@ -1,0 +1,3 @@
+rf_test(test_node_watch
+  SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_node_watch.c ${CMAKE_SOURCE_DIR}/test/support/node_net.c
+  ROOMS base crypto wire ident conf link overlay usage node pki link_plain)

@@ -1,0 +1,5 @@
+set(dir ${CMAKE_SOURCE_DIR}/test/unit)
+rf_test(test_conversation SOURCES ${dir}/test_conversation.c ${dir}/test_conversation_kit.c ROOMS base usagenet)
+rf_test(test_watch SOURCES ${dir}/test_watch.c ${dir}/test_conversation_kit.c ROOMS base usagenet)
+rf_test(test_conversation_chaos SOURCES ${dir}/test_conversation_chaos.c ${dir}/test_conversation_kit.c ROOMS base usagenet)
+rf_fuzz(fuzz_overlay_watch SOURCES ${CMAKE_SOURCE_DIR}/test/fuzz/fuzz_overlay_watch.c ROOMS usagenet)

@@ -10,7 +10,7 @@ import sys
 import unittest
 
 import natlab
-from network import Process, free_port, wait_until
+from network import Process, free_port, wait_registered, wait_until
 
 OTHERS = 3
 PORT = 6084
@@ -40,6 +40,7 @@ class AttachIce(natlab.LabTest):
         cls.hidden.start()
         del os.environ["SSLKEYLOGFILE"]
         cls.hidden.ready(60)
+        wait_registered(cls.net.nodes, 60)
 
     def paths(self):
         """Of the hidden one's overlay links those over paths."""

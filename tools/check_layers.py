@@ -23,7 +23,8 @@ LAYERS = {
     "overlay/chord": ["base", "overlay/topology.h"],
     "usage": ["base", "wire", "ident", "overlay/usage.h"],
     "mls": ["base", "crypto"],
-    "chat": ["base", "crypto", "ident", "mls", "usage"],
+    # wire and overlay/usage.h: it writes the values that usage/ and the storage look at, and reads what they give back
+    "chat": ["base", "crypto", "wire", "ident", "conf", "mls", "usage", "overlay/usage.h"],
     "node": ALL_BELOW_NODE,
     "turn": ["base", "crypto", "stun"],
     "ice": ["base", "crypto", "stun"],

@@ -66,8 +66,11 @@ void rf_links_keep(struct rf_links *links, rf_link_id id, bool keep)
 {
     struct rf_link *link = link_find(links, id);
 
-    if (link && link->purpose == RF_LINK_OVERLAY)
-        link->keep = keep;
+    if (!link || link->purpose != RF_LINK_OVERLAY)
+        return;
+    link->keep = keep;
+    if (!keep)
+        kept_drop(links, link);
 }
 
 void rf_links_kept(const struct rf_links *links, rf_link_id id, void (*fn)(void *arg, struct rf_view message),

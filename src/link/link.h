@@ -301,8 +301,8 @@ void rf_links_prod(struct rf_links *links, rf_link_id link);
  * stands by. Unknown: nothing. */
 void rf_links_slow(struct rf_links *links, rf_link_id link, uint8_t times);
 /*
- * rf_links_keep: messages sent over this overlay link from now on are kept until they are acknowledged, a few of them, the newest. rf_links_kept gives those, the oldest first, also from
- * inside host.down; fn may send them over another link. Links of datagrams, an unknown one: none.
+ * rf_links_keep: messages sent over this overlay link from now on are kept until they are acknowledged, a few of them, the newest; with `keep` false none are, and
+ * those that were are forgotten. rf_links_kept gives those, the oldest first, also from inside host.down; fn may send them over another link. Links of datagrams, an unknown one: none.
  */
 void rf_links_keep(struct rf_links *links, rf_link_id link, bool keep);
 void rf_links_kept(const struct rf_links *links, rf_link_id link,

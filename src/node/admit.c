@@ -43,7 +43,7 @@ static void set_kind(struct rf_node *node, struct visitor *v, enum visitor_kind 
     uint64_t link = rf_overlay_link_of(node->overlay, &v->node);
     if (link != 0) {
         rf_links_slow(node->links, link, node_admit_quiet(node, &v->node));
-        node_returns_admitted(node, link, kind == VISITOR_HOME);
+        node_returns_admitted(node, link, kind != VISITOR_PEER);
     }
 }
 

@@ -112,11 +112,13 @@ static void link_down(void *ctx, const struct rf_link_info *link, int reason)
         return;
     }
     if (was_up) {
-        node_returns_link_down(node, link);
+        bool strays = node_returns_link_down(node, link);
         node_admit_link_down(node, &link->node_id);
         node_event(node, RF_NODE_EVENT_LINK_DOWN, &link->node_id, &link->remote, reason, "%s",
                    rf_error_text(reason));
         rf_overlay_link_down(node->overlay, link->id, reason);
+        if (strays)
+            node_returns_stray(node, link->id);
         node_upkeep_links(node);
     }
     node_redial_link_down(node, link, reason);
@@ -146,10 +148,9 @@ static void link_too_large(void *ctx, rf_link_id link, struct rf_view front)
 static void link_suspect(void *ctx, rf_link_id link, bool suspect)
 {
     rf_overlay_link_suspect(((struct rf_node *)ctx)->overlay, link, suspect);
-    if (!suspect)
-        return;
-    node_returns_suspect(ctx, link);
-    node_redial_suspect(ctx, link);
+    node_returns_suspect(ctx, link, suspect);
+    if (suspect)
+        node_redial_suspect(ctx, link);
 }
 
 /* ---- overlay/ -> link/ ---- */

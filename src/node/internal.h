@@ -607,13 +607,15 @@ bool node_dials_full(const struct rf_node *node);
 void node_admit_status(const struct rf_node *node, struct rf_node_status *out);
 
 /* returns.c */
-/* node_returns_absent: rf_overlay_host.absent. node_returns_admitted: this link is one of a client, whose home we are (or not any more). */
+/* node_returns_absent: rf_overlay_host.absent. node_returns_admitted: this link is one of a client, or with our home (or not any more). */
 bool node_returns_absent(void *ctx, const struct rf_id *id, uint64_t link, struct rf_view message);
-void node_returns_admitted(struct rf_node *node, rf_link_id link, bool home);
-/* node_returns_link_up, after the overlay was told; older: the link that messages took before, 0: none. node_returns_link_down, before anybody else is told. */
+void node_returns_admitted(struct rf_node *node, rf_link_id link, bool keep);
+/* node_returns_link_up, after the overlay was told; older: the link that messages took before, 0: none. node_returns_link_down, before anybody else is told; true:
+ * node_returns_stray follows, after the overlay was told, and sends what the link has not acknowledged by way of others. */
 void node_returns_link_up(struct rf_node *node, const struct rf_link_info *link, rf_link_id older);
-void node_returns_link_down(struct rf_node *node, const struct rf_link_info *link);
-void node_returns_suspect(struct rf_node *node, rf_link_id link);
+bool node_returns_link_down(struct rf_node *node, const struct rf_link_info *link);
+void node_returns_stray(struct rf_node *node, rf_link_id link);
+void node_returns_suspect(struct rf_node *node, rf_link_id link, bool suspect);
 void node_returns_stop(struct rf_node *node); /* a client from now on, or leaving */
 void node_returns_deinit(struct rf_node *node);
 

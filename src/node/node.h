@@ -53,7 +53,8 @@ struct rf_node;
     X(flows_refused, "connections not made or not let in: max_flows")                                        \
     X(flows_waited, "times somebody had to wait for room for a connection: max_flows")                       \
     X(returns_kept, "messages kept for clients that lost their link")                                        \
-    X(returns_given, "messages that went out over a client's newer link")
+    X(returns_given, "messages that went out over a client's newer link")                                    \
+    X(returns_strayed, "messages for a client whose link here was lost that went to its home")
 RF_COUNTERS(node, RF_NODE_COUNTERS)
 
 enum rf_node_role { RF_NODE_AUTO = 1, RF_NODE_CLIENT, RF_NODE_SUPERNODE };

@@ -2,10 +2,12 @@
  * returns.c - messages for a client that is on its way back: it went to another network, or a gateway forgot its connection, and in a moment it will be linked with its home again.
  *
  * Who asked it something asks again after three seconds (reload.md 1.4), and so on; as its home we need not make them wait. Only a supernode does this, and only for those whose home it is;
- * but a client likewise sends again over a newer link with its home what the older one has not acknowledged.
+ * but a client likewise sends again over a newer link with its home what the older one has not acknowledged. A supernode that is linked with somebody else's client, in reserve or since that one came (back) in
+ * over it, has another way: by way of the home.
  *
  * Events.
- *   It is a client of ours: what its link has not acknowledged is kept (rf_links_keep).
+ *   It is a client: what its link has not acknowledged is kept (rf_links_keep).
+ *   A client's link whose home we are not becomes suspect, or ends: what it has not acknowledged goes to its home. What comes from then on does so anyway (overlay/route.c).
  *   A newer link of it comes up: what the older one has not acknowledged goes out over the newer one as well. The older one has to show that it lives; if it does not it is closed.
  *   Its last link ends: it is ABSENT for ABSENT_US. What was not acknowledged waits for it, and so does what comes for it (rf_overlay_host.absent), up to ONE_MAX and ONE_LEN_MAX of it, ALL_LEN_MAX
  *   for all. More is dropped, as all of it would be without this.
@@ -124,9 +126,35 @@ bool node_returns_absent(void *ctx, const struct rf_id *id, uint64_t link, struc
 
 /* ---- links of clients ---- */
 
-void node_returns_admitted(struct rf_node *node, rf_link_id link, bool home)
+void node_returns_admitted(struct rf_node *node, rf_link_id link, bool keep)
 {
-    rf_links_keep(node->links, link, home);
+    rf_links_keep(node->links, link, keep);
+}
+
+struct stray {
+    struct rf_node *node;
+    rf_link_id link;
+};
+
+static void send_round(void *arg, struct rf_view message)
+{
+    struct stray *s = arg;
+    s->node->counters.returns_strayed += rf_overlay_reroute(s->node->overlay, s->link, message) == 0;
+}
+
+void node_returns_stray(struct rf_node *node, rf_link_id link)
+{
+    struct stray s = {.node = node, .link = link};
+    rf_links_kept(node->links, link, send_round, &s);
+    rf_links_keep(node->links, link, false); /* once is enough */
+}
+
+/* Is it a client whose home is another supernode? */
+static bool is_elsewhere(const struct rf_node *node, const struct rf_id *id)
+{
+    const struct visitor *v = node_admit_visitor(node, id);
+    return node->role == RF_NODE_SUPERNODE && !node->leaving && v != NULL &&
+           (v->kind == VISITOR_NEW || v->kind == VISITOR_RESERVE);
 }
 
 struct older {
@@ -197,28 +225,34 @@ void node_returns_link_up(struct rf_node *node, const struct rf_link_info *link,
         rf_links_keepalive(node->links, older, 0);
 }
 
-void node_returns_suspect(struct rf_node *node, rf_link_id link)
+void node_returns_suspect(struct rf_node *node, rf_link_id link, bool suspect)
 {
     struct rf_link_info info;
     if (rf_links_info(node->links, link, &info) != 0 || !concerns_us(node, &info.node_id))
         return;
     rf_link_id best = rf_overlay_link_of(node->overlay, &info.node_id);
-    if (best != 0 && best != link)
+    if (suspect && best != 0 && best != link)
         rf_links_close(node->links, link, RF_EDUPLICATE);
+    else if (suspect && is_elsewhere(node, &info.node_id))
+        node_returns_stray(node, link);
+    else if (!suspect)
+        rf_links_keep(node->links, link, true);
 }
 
-void node_returns_link_down(struct rf_node *node, const struct rf_link_info *link)
+bool node_returns_link_down(struct rf_node *node, const struct rf_link_info *link)
 {
     const struct visitor *v = node_admit_visitor(node, &link->node_id);
     struct returns *r = NULL;
+    if (is_elsewhere(node, &link->node_id))
+        return true;
     if (node->role == RF_NODE_SUPERNODE && !node->leaving && v != NULL && v->kind == VISITOR_HOME &&
         v->links == 1)
         r = get(node);
     if (r == NULL || r->by_node.count >= COUNT_MAX || find(r, &link->node_id) != NULL)
-        return;
+        return false;
     struct absent *a = rf_zalloc(node->env.mem, sizeof(*a));
     if (a == NULL)
-        return;
+        return false;
     a->node = link->node_id;
     a->until_us = node->now.mono_us + ABSENT_US;
     rf_list_init(&a->waiting);
@@ -227,11 +261,12 @@ void node_returns_link_down(struct rf_node *node, const struct rf_link_info *lin
     if ((!rf_timer_is_set(&r->timer) && rf_timer_set(&node->timers, &r->timer, first_us) != 0) ||
         rf_map_insert(&r->by_node, &a->by_node) != 0) {
         rf_free(node->env.mem, a);
-        return;
+        return false;
     }
     rf_list_push_back(&r->all, &a->list);
     struct older o = {.node = node, .absent = a};
     rf_links_kept(node->links, link->id, wait_for_it, &o);
+    return false;
 }
 
 /* ---- the end ---- */

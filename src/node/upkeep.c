@@ -170,7 +170,7 @@ void node_upkeep_link_up(struct rf_node *node, const struct rf_link_info *link)
     if (node->role == RF_NODE_SUPERNODE) {
         const struct visitor *v = node_admit_visitor(node, &link->node_id);
         rf_links_slow(node->links, link->id, node_admit_quiet(node, &link->node_id));
-        kept = v != NULL && v->kind == VISITOR_HOME;
+        kept = v != NULL && v->kind != VISITOR_PEER;
     }
     node_returns_admitted(node, link->id, kept);
     if (rf_overlay_link_of(node->overlay, &link->node_id) == 0)

@@ -169,6 +169,9 @@ void rf_overlay_receive(struct rf_overlay *overlay, uint64_t link, struct rf_vie
 /* rf_overlay_resend sends, over a link that is up, a message that left before over another one to the same node; in fragments if that one takes less. Errors: RF_ENOTFOUND no such link,
  * those of host.send. */
 int rf_overlay_resend(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
+/* rf_overlay_reroute sends a message that left over `link`, which is suspect or gone, to the node at whose end that was, by way of others. Errors: RF_EUNREACHABLE there is no other way, those of
+ * rf_header_decode and host.send. */
+int rf_overlay_reroute(struct rf_overlay *overlay, uint64_t link, struct rf_view message);
 /* rf_overlay_too_large: a message larger than max-message-size is coming over a link that will be closed for it (1.8). `front` (borrowed): its
  * header and the message code. A request is answered by Error_Message_Too_Large. */
 void rf_overlay_too_large(struct rf_overlay *overlay, uint64_t link, struct rf_view front);

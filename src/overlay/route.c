@@ -7,15 +7,21 @@ bool overlay_is_responsible(const struct rf_overlay *o, const struct rf_id *key)
     return overlay_is_peer(o) && o->topology != NULL && o->ops->responsible(o->topology, key);
 }
 
+/* A client whose link is silent may have lost it, and be linked with others. A peer is where it was. */
+static bool may_be_elsewhere(const struct rf_overlay *o, const struct conn *conn)
+{
+    return conn->info.suspect && !rf_overlay_is_peer(o, &conn->info.node);
+}
+
 struct conn *route_next_hop(struct rf_overlay *o, const struct rf_dest *dest)
 {
     struct rf_id next;
-    struct conn *conn = dest->type == RF_DEST_NODE ? conns_best(o, &dest->id) : NULL;
-    if (conn != NULL)
+    struct conn *conn = dest->type == RF_DEST_NODE ? conns_best(o, &dest->id) : NULL, *other = NULL;
+    if (conn != NULL && !may_be_elsewhere(o, conn))
         return conn;
-    if (o->topology == NULL || !o->ops->next_hop(o->topology, &dest->id, &next))
-        return NULL;
-    return conns_best(o, &next);
+    if (o->topology != NULL && o->ops->next_hop(o->topology, &dest->id, &next))
+        other = conns_best(o, &next);
+    return other != NULL ? other : conn;
 }
 
 static enum route_type forward_to(struct rf_overlay *o, struct route *out)

@@ -76,6 +76,20 @@ int rf_overlay_resend(struct rf_overlay *o, uint64_t link, struct rf_view messag
     return conn != NULL ? send_on(o, conn, message) : RF_ENOTFOUND;
 }
 
+int rf_overlay_reroute(struct rf_overlay *o, uint64_t link, struct rf_view message)
+{
+    struct rf_header header;
+    struct rf_dest dest;
+    struct rf_view rest = message;
+    int error = rf_header_decode(&rest, overlay_id_len(o), &header);
+    if (error == 0)
+        error = rf_dest_next(&header.dests, overlay_id_len(o), &dest);
+    if (error != 0)
+        return error;
+    struct conn *conn = dest.type == RF_DEST_NODE ? route_next_hop(o, &dest) : NULL;
+    return conn != NULL && conn->info.link != link ? send_on(o, conn, message) : RF_EUNREACHABLE;
+}
+
 /* ---- without certificates that the other end has ---- */
 
 static bool is_ours(const struct rf_cert *cert, struct rf_view der)

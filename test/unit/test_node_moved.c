@@ -210,6 +210,66 @@ static void test_over_another(void **state)
     }
 }
 
+static size_t links_of(size_t i)
+{
+    return rf_links_count(net.nodes[i].node->links, RF_LINK_UP);
+}
+
+static bool has_two_links(struct node_net *n, void *arg)
+{
+    (void)arg;
+    return node_net_joined(n, ALICE) && links_of(ALICE) == 2;
+}
+
+/*
+ * She has come back in over a supernode that is not her home, and her gateway forgets her again while that link stands. Nobody at its other end is told, but what passes there finds her by way of her home, which is
+ * told when she dials it anew.
+ */
+static void test_leftover(void **state)
+{
+    size_t found = 0;
+    (void)state;
+    for (uint64_t seed = 90; seed < 102; seed++) {
+        struct question own, others[SUPERS + 1];
+        start(seed);
+        size_t home = home_of(ALICE);
+        node_net_unplug(&net, ALICE);
+        rf_links_each(net.nodes[ALICE].node->links, close_link, net.nodes[ALICE].node->links);
+        node_net_settle(&net, ALICE);
+        if (node_net_until(&net, 2 * S, has_two_links, NULL) && home_of(ALICE) == home) {
+            found++;
+            node_net_unplug(&net, ALICE);
+            ask(&own, ALICE, CAROL);
+            for (size_t i = 0; i < SUPERS + 1; i++)
+                ask(&others[i], i < SUPERS ? i : CAROL, ALICE);
+            node_net_run(&net, 5 * S / 2);
+            assert_true(own.done && own.error == 0);
+            for (size_t i = 0; i < SUPERS + 1; i++)
+                assert_true(others[i].done && others[i].error == 0);
+        }
+        node_net_deinit(&net);
+    }
+    assert_true(found >= 4);
+}
+
+/* Where she came in she is not linked any longer than she has to be. */
+static void test_leftover_ends(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 90; seed < 96; seed++) {
+        start(seed);
+        size_t home = home_of(ALICE);
+        node_net_unplug(&net, ALICE);
+        rf_links_each(net.nodes[ALICE].node->links, close_link, net.nodes[ALICE].node->links);
+        node_net_settle(&net, ALICE);
+        assert_true(node_net_until(&net, 3 * S, at_home, &home));
+        node_net_run(&net, 5 * S / 2);
+        assert_int_equal(links_of(ALICE), 1);
+        assert_true(ask_until(CAROL, ALICE) < S);
+        node_net_deinit(&net);
+    }
+}
+
 /* Her link ends and she does not come back: what waits for her is limited, and dropped in the end; then she is as absent as anybody. */
 static void test_limits(void **state)
 {
@@ -486,6 +546,8 @@ int main(void)
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_away),
         cmocka_unit_test(test_gateway_forgets),
+        cmocka_unit_test(test_leftover),
+        cmocka_unit_test(test_leftover_ends),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_stream),

@@ -687,6 +687,17 @@ static bool is_needed(const struct rf_topology *t, const struct chord_conn *conn
            rf_id_equal(&conn->node, &t->client.target);
 }
 
+/*
+ * How long a link that nothing needs is kept. That by which we came in at most until the next sweep: its other end would go on sending over it what is for us, and does not hear when our gateway forgets us. What
+ * it is sending goes to our home. It is kept where it may become the reserve, and by a guest: answers that are on their way there would not find him.
+ */
+static uint64_t grace(const struct rf_topology *t, const struct chord_conn *conn)
+{
+    bool came_over = t->state == RF_TOPOLOGY_JOINED && rf_id_equal(&conn->node, &t->join.boot);
+    bool has_reserve = !may_have_reserve(t) || linked(t, &t->client.reserve);
+    return came_over && has_reserve && !t->client.guest ? 0 : CHORD_CLIENT_GRACE_US;
+}
+
 /* Gives up links that nothing needs; comes again as long as there is one, or an Attach under way. */
 void chord_client_sweep(struct rf_topology *t)
 {
@@ -702,7 +713,7 @@ void chord_client_sweep(struct rf_topology *t)
         conn->spare = spare;
         if (!conn->wanted || !spare)
             continue;
-        if (conn->check || now - conn->needed_us < CHORD_CLIENT_GRACE_US) {
+        if (conn->check || now - conn->needed_us < grace(t, conn)) {
             again = true;
             continue;
         }

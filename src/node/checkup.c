@@ -129,6 +129,15 @@ static int ask(struct checkup *c)
     return rf_overlay_call(node->overlay, &call, &c->call);
 }
 
+/* A connection that a supernode made, and which stands. */
+static void look_at_link(void *arg, const struct rf_link_info *info)
+{
+    struct checkup *c = arg;
+    if (info->state == RF_LINK_UP && info->purpose == RF_LINK_OVERLAY && node_was_dialled(info) &&
+        rf_overlay_is_peer(c->node->overlay, &info->node_id))
+        c->result.reach = RF_REACH_YES;
+}
+
 /* Who is asked: home, or some neighbor; and what is known without asking. False: there is nobody. */
 static bool look_around(struct checkup *c)
 {
@@ -151,11 +160,12 @@ static bool look_around(struct checkup *c)
     c->settled = node->attach_count == 0 && node->now.mono_us - link.up_since_us >= SETTLE_US;
     c->result.local = link.local;
     c->result.remote = link.remote;
-    if (!link.outgoing)
-        c->result.reach = RF_REACH_YES;
-    else if (node->role == RF_NODE_CLIENT && node_role_address(node) == NULL)
+    rf_links_each(node->links, look_at_link, c);
+    if (c->result.reach == RF_REACH_YES)
+        return true;
+    if (node->role == RF_NODE_CLIENT && node_role_address(node) == NULL)
         c->result.reach = RF_REACH_NOWHERE;
-    else if (node->role == RF_NODE_CLIENT && node_outward(node))
+    else if (node_outward(node))
         c->result.reach = RF_REACH_NO;
     return true;
 }

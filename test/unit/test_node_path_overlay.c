@@ -301,10 +301,34 @@ void test_attach_forgotten(void **state)
     node_net_deinit(&net);
 }
 
-/* A supernode that nobody can dial, by its owner's wish: it is in the ring, linked over paths with those who were to dial it. */
+struct checked {
+    bool done;
+    struct rf_node_checkup result;
+};
+
+static void checked(void *arg, const struct rf_node_checkup *result)
+{
+    struct checked *c = arg;
+    c->done = true;
+    c->result = *result;
+}
+
+/* What a check says of whether others can connect with this node. */
+static enum rf_node_reach reach_of(size_t i)
+{
+    struct checked c = {0};
+    assert_int_equal(rf_node_checkup(net.nodes[i].node, net.now, checked, &c), 0);
+    node_net_settle(&net, i);
+    node_net_run(&net, 10 * S);
+    assert_true(c.done);
+    assert_int_equal(c.result.error, 0);
+    return c.result.reach;
+}
+
+/* A supernode that nobody can dial, by its owner's wish: it is in the ring, linked over paths with those who were to dial it. It knows, whoever began those. */
 void test_attach_ring(void **state)
 {
-    size_t paths = 0;
+    size_t paths = 0, known = 0;
     (void)state;
     path_start_net(62, 5);
     size_t hidden = path_add("h", 0, RF_NODE_SUPERNODE, NET_NAT_PORT);
@@ -315,6 +339,13 @@ void test_attach_ring(void **state)
     assert_true(paths >= 2);
     assert_true(node_outward(net.nodes[hidden].node)); /* it knows now that nobody can dial it */
     assert_false(node_outward(net.nodes[0].node));
+    for (size_t i = 0; i < hidden; i++) { /* of one that has dialled all others it is not known */
+        enum rf_node_reach reach = reach_of(i);
+        assert_true(reach == RF_REACH_YES || reach == RF_REACH_UNKNOWN);
+        known += reach == RF_REACH_YES;
+    }
+    assert_true(known >= 3);
+    assert_int_equal(reach_of(hidden), RF_REACH_NO);
     size_t alice = path_add("a", 0, RF_NODE_CLIENT, NET_NAT_NONE);
     assert_true(node_net_until(&net, 60 * S, node_net_all_joined, NULL));
     rf_node_register(net.nodes[alice].node, true, net.now);

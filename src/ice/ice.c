@@ -16,6 +16,7 @@ void rf_ice_config_default(struct rf_ice_config *config)
         .direct_grace_us = 20 * RF_US_PER_MS,
         .relay_grace_us = 150 * RF_US_PER_MS,
         .connect_us = 15 * RF_US_PER_S,
+        .restart_us = 8 * RF_US_PER_S,
         .move_us = RF_US_PER_S,
         .relay_idle_us = 30 * RF_US_PER_S,
         .max_sessions = 4096,

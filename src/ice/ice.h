@@ -23,7 +23,8 @@
  *
  * Roaming. rf_ice_base_set with another address: who talked over this base checks again from it at once, which the other agent follows without any
  * signalling; if that does not help within move_us the event RESTART says so: rf_ice_restart, then signal. Until the restart has succeeded data go
- * the old way. RESTART also comes while READY or CHECKING, when a base or an allocation is lost that the other agent has been told of.
+ * the old way. A restart that has come to nothing after restart_us, while nothing came the old way either, is told by RESTART with RF_EAGAIN: once more, after a while; what is consented
+ * to ends as ever. RESTART also comes while READY or CHECKING, when a base or an allocation is lost that the other agent has been told of.
  *
  * Two sessions with the same other socket (same base, same remote address) can check, but data could not be told apart: the session that is
  * selected later takes over, the earlier one fails with RF_EDUPLICATE. A second base keeps them apart (rf_ice_session_config.bases).
@@ -94,10 +95,12 @@ struct rf_ice_config {
     uint64_t direct_grace_us; /* how long a direct pair that works may wait for a better one; default 20 ms */
     uint64_t relay_grace_us;  /* how long a relayed pair that works waits for direct ones; default 150 ms */
     uint64_t connect_us;      /* from the start to FAILED; default 15 s */
-    uint64_t move_us;         /* from a change of address to the event RESTART; default 1 s */
-    uint64_t relay_idle_us;   /* how long an allocation that nobody uses is kept; default 30 s */
-    size_t max_sessions;      /* default 4096 */
-    size_t max_queued;        /* datagrams waiting in the queue; default 4096 */
+    uint64_t
+        restart_us; /* the same after a restart, when there is an old way: to the event RESTART; default 8 s */
+    uint64_t move_us;       /* from a change of address to the event RESTART; default 1 s */
+    uint64_t relay_idle_us; /* how long an allocation that nobody uses is kept; default 30 s */
+    size_t max_sessions;    /* default 4096 */
+    size_t max_queued;      /* datagrams waiting in the queue; default 4096 */
     bool
         serve; /* answer Binding requests of strangers: nodes are STUN servers to each other (reload.md 3.7) */
 };

@@ -164,7 +164,7 @@ struct rf_ice_session {
     struct rf_timer timer;   /* at the earliest of: */
     uint64_t gather_at, gather_relay_at, connect_at, grace_at, keep_at, consent_at, old_path_at, move_at,
         doubt_at;
-    uint64_t first_valid_us, selected_us, doubt_since_us, again_us;
+    uint64_t started_us, first_valid_us, selected_us, doubt_since_us, again_us;
     struct ice_pair *doubt; /* will be nominated unless the path shows life */
 };
 

@@ -121,9 +121,12 @@ static void connect_timeout(struct rf_ice_session *s)
         ice_session_fail(s, RF_EUNREACHABLE);
         return;
     }
+    bool dead = s->path.heard_us < s->started_us;
     ice_session_strip(s); /* a restart that led to nothing: the old way is still there */
     s->state = RF_ICE_CONNECTED;
     ice_session_relays(s);
+    if (dead)
+        ice_event(s, RF_ICE_OUT_RESTART, RF_EAGAIN);
 }
 
 static void fired(struct rf_timer *timer, void *arg)
@@ -375,7 +378,9 @@ int rf_ice_start(struct rf_ice *ice, rf_ice_id id, const struct rf_ice_params *r
         if (remote->candidates[i].kind != RF_ICE_KIND_PRFLX)
             ice_remote_add(s, &remote->candidates[i]);
     s->state = RF_ICE_CHECKING;
-    s->connect_at = ice_now(ice) + ice->config.connect_us;
+    s->started_us = ice_now(ice);
+    s->connect_at = s->started_us + (s->path.set ? ice->config.restart_us : ice->config.connect_us);
+    ice_consent_ask(s); /* does the old way, if there is one, lead somewhere? */
     ice_pairs_form(s);
     take_early(s);
     ice_session_wake(s);

@@ -507,6 +507,7 @@ int path_answer(struct rf_node *node, struct path *p);
 /* path_restart looks for the way of a path whose link is up anew; errors are dealt with. path_restart_failed: it cannot go on. */
 void path_restart(struct path *p);
 void path_restart_failed(struct path *p, int error);
+void path_restart_vain(struct path *p); /* the checks led to nothing */
 void path_restart_gathered(struct path *p);
 /* path_restart_watch: a pair was selected: is it one to do better than? path_restart_init, _stop: the path begins, ends. */
 void path_restart_init(struct path *p);

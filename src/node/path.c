@@ -497,6 +497,8 @@ static void path_event(struct rf_node *node, const struct rf_ice_out *event)
         path_gathered(node, p);
     else if (event->type == RF_ICE_OUT_SELECTED)
         path_selected(node, p);
+    else if (event->type == RF_ICE_OUT_RESTART && event->error == RF_EAGAIN)
+        path_restart_vain(p);
     else if (event->type == RF_ICE_OUT_RESTART && node_path_made(node, p))
         path_restart(p); /* an end has moved */
     else if (event->type == RF_ICE_OUT_FAILED) {

@@ -12,8 +12,8 @@
  *
  * The request of one that carries an overlay link goes round it, over another neighbor.
  *
- * A node that does not know the path answers Error_Not_Found, and it ends; so it does when the answer does not name it (they know nothing of all this). Any other failure: once more after RETRY_US, twice that, ... TRIES in all;
- * consent decides when it is over. One path begins anew once in LEAST_US, whoever asks.
+ * A node that does not know the path answers Error_Not_Found, and it ends; so it does when the answer does not name it (they know nothing of all this). Any other failure, and checks that lead to nothing while
+ * the old way leads nowhere: once more after RETRY_US, twice that, ... TRIES in all; consent decides when it is over. One path begins anew once in LEAST_US, whoever asks.
  */
 #include "node/internal.h"
 
@@ -75,6 +75,17 @@ void path_restart_failed(struct path *p, int error)
         return;
     later(p, RETRY_US << p->tries);
     p->tries += !theirs;
+}
+
+/* The checks have led to nothing, and the old way leads nowhere. Whoever asked asks once more; the other end does if it does not hear of that. */
+void path_restart_vain(struct path *p)
+{
+    bool theirs = p->served_us > p->asked_us;
+    if (p->state != PATH_CHECKING || !node_path_made(p->node, p) || p->tries == TRIES)
+        return;
+    p->wanted = true;
+    later(p, RETRY_US << (p->tries + theirs));
+    p->tries++;
 }
 
 static void begin(struct path *p)

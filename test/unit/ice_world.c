@@ -354,6 +354,7 @@ static void host_event(struct world_host *h, const struct rf_ice_out *out)
             h->selected_us = h->world->e.now.mono_us;
     } else if (out->type == RF_ICE_OUT_RESTART) {
         h->restarts++;
+        h->error = out->error;
     } else {
         h->failed++;
         h->error = out->error;

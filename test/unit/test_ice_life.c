@@ -127,8 +127,42 @@ static void restart_without_answer(void **state)
     assert_int_equal(rf_ice_start(t.a->ice, t.a->session, &wrong), 0);
     world_pass(&t.w, 30 * RF_US_PER_S);
     assert_int_equal(t.a->failed, 0);
+    assert_int_equal(t.a->restarts, 0); /* there is no need for another */
     assert_int_equal(world_info(t.a).state, RF_ICE_CONNECTED);
     world_talk(t.a, t.b);
+    world_deinit(&t.w);
+}
+
+static bool drop_all(struct ice_world *world, struct world_host *to, const struct rf_addr *from,
+                     struct rf_view bytes)
+{
+    (void)world, (void)to, (void)from, (void)bytes;
+    return false;
+}
+
+/* One that leads to nothing while the old way leads nowhere either: RESTART tells both ends, and another one helps. */
+static void restart_in_vain(void **state)
+{
+    struct two t;
+    (void)state;
+    two_init(&t, 1, SIM_NAT_PORT_RESTRICTED, SIM_NAT_PORT_RESTRICTED);
+    assert_true(world_connect(t.a, t.b) > 0);
+    assert_int_equal(rf_ice_restart(t.a->ice, t.a->session), 0);
+    assert_int_equal(rf_ice_restart(t.b->ice, t.b->session), 0);
+    world_pass(&t.w, RF_US_PER_S);
+    t.w.tap = drop_all;
+    world_signal(t.a, t.b);
+    world_pass(&t.w, 9 * RF_US_PER_S);
+    assert_int_equal(t.a->restarts, 1);
+    assert_int_equal(t.b->restarts, 1);
+    assert_int_equal(t.a->error, RF_EAGAIN);
+    t.w.tap = NULL;
+    assert_int_equal(rf_ice_restart(t.a->ice, t.a->session), 0);
+    assert_int_equal(rf_ice_restart(t.b->ice, t.b->session), 0);
+    world_signal(t.a, t.b);
+    world_pass(&t.w, RF_US_PER_S);
+    world_talk(t.a, t.b);
+    assert_int_equal(t.a->restarts, 1);
     world_deinit(&t.w);
 }
 
@@ -428,6 +462,7 @@ int main(void)
         cmocka_unit_test(keepalives),
         cmocka_unit_test(restart),
         cmocka_unit_test(restart_without_answer),
+        cmocka_unit_test(restart_in_vain),
         cmocka_unit_test(roaming),
         cmocka_unit_test(second_interface),
         cmocka_unit_test(roaming_with_signalling),

@@ -44,6 +44,7 @@ void path_move(size_t i); /* it moves to another network */
 void test_upgrade(void **state);
 void test_moved(void **state);
 void test_moved_relayed(void **state);
+void test_moved_in_vain(void **state);
 void test_moved_from_nobody(void **state);
 void test_restart_flood(void **state);
 

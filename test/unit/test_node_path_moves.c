@@ -57,12 +57,12 @@ static size_t allocations(void)
            node_relay_allocations(&net, 2);
 }
 
-/* Two behind NATs that have a path, over a relay if `shunned`. */
-static void path_between(uint64_t seed, enum net_nat a, enum net_nat b, bool shunned, size_t *alice,
-                         size_t *bob)
+/* Two behind NATs that have a path, over one of the relays if `shunned`. */
+static void path_with(size_t relays, uint64_t seed, enum net_nat a, enum net_nat b, bool shunned,
+                      size_t *alice, size_t *bob)
 {
     path_start_net(seed, 3);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < relays; i++)
         node_relay_start(&net, i);
     *alice = path_add("a", 0, RF_NODE_CLIENT, a);
     *bob = path_add("b", 0, RF_NODE_CLIENT, b);
@@ -73,6 +73,12 @@ static void path_between(uint64_t seed, enum net_nat a, enum net_nat b, bool shu
     node_net_run(&net, S);
     assert_true(path_link_of(*alice).datagrams);
     talk_begin(*alice, *bob);
+}
+
+static void path_between(uint64_t seed, enum net_nat a, enum net_nat b, bool shunned, size_t *alice,
+                         size_t *bob)
+{
+    path_with(3, seed, a, b, shunned, alice, bob);
 }
 
 /* What was in the way goes, before ice/ has given up on direct pairs, and long after: the path becomes direct, no line is lost, and the relay is given back. */
@@ -152,6 +158,27 @@ void test_moved_relayed(void **state)
     talk_on(alice, bob, 5 * S);
     talk_end(alice, bob);
     node_net_deinit(&net);
+}
+
+/* An end moves, and for some seconds nothing passes between the two at all: it is tried again, and they find each other before consent is over. */
+void test_moved_in_vain(void **state)
+{
+    size_t alice, bob;
+    (void)state;
+    for (size_t who = 0; who < 2; who++) {
+        path_with(0, 43 + who, NET_NAT_PORT, NET_NAT_PORT, false, &alice, &bob);
+        talk_on(alice, bob, S);
+        net.nodes[alice].shuns = &net.nodes[bob].addr;
+        path_move(who == 0 ? alice : bob);
+        talk_on(alice, bob, 12 * S);
+        net.nodes[alice].shuns = NULL;
+        talk_on(alice, bob, 8 * S);
+        assert_true(node_net_counter(&net, alice, "node", "paths_restarted") +
+                        node_net_counter(&net, bob, "node", "paths_restarted") >=
+                    2);
+        talk_end(alice, bob);
+        node_net_deinit(&net);
+    }
 }
 
 /* A node that asks for one restart after the other gets one in half a second, and hurts only itself. */

@@ -32,7 +32,7 @@ LAYERS = {
     "control": ["base", "node/node.h"],
     "sip": ["base", "crypto", "stun", "ice", "node/node.h", "control"],
     "io": ["base", "ice", "turn"],
-    "db": ["base", "enrol/store.h", "node/store.h"],
+    "db": ["base", "crypto", "enrol/store.h", "node/store.h", "chat/keep.h", "chat/keep_words.h"],  # crypto: histories are sealed
     "sim": SIM,
     "apps": ALL_BELOW_NODE + ["crypto/openssl", "node", "turn", "enrol", "control", "sip", "io", "db"],
 }

@@ -21,6 +21,13 @@ static bool principal_good(struct rf_view principal)
     return principal.len >= 1 && principal.len <= RF_KEEP_MAX_PRINCIPAL;
 }
 
+static bool is_one(const uint8_t conversation[RF_KEEP_CONVERSATION_LEN])
+{
+    static const uint8_t none[RF_KEEP_CONVERSATION_LEN];
+
+    return memcmp(conversation, none, sizeof(none)) != 0;
+}
+
 static bool entry_good(const struct rf_keep_entry *e)
 {
     if (!name_good(&e->name) || !(no_name(&e->reply_to) || name_good(&e->reply_to)))
@@ -38,7 +45,7 @@ static bool change_good(enum rf_keep_op_type type, const struct rf_keep_change *
 {
     switch (type) {
     case RF_KEEP_FORGET:
-        return true;
+        return is_one(c->conversation);
     case RF_KEEP_ENTRY_MOVE:
         return name_good(&c->target) && c->index <= RF_KEEP_MAX_INDEX;
     case RF_KEEP_ENTRY_EDIT:
@@ -64,7 +71,7 @@ static bool op_good(const struct rf_keep_op *op)
     case RF_KEEP_STATE_DELETE:
         return op->state.name.len <= RF_KEEP_MAX_NAME && op->state.value.len <= RF_KEEP_MAX_BYTES;
     case RF_KEEP_ENTRY_PUT:
-        return entry_good(&op->entry);
+        return is_one(op->entry.conversation) && entry_good(&op->entry);
     case RF_KEEP_MARK:
         return principal_good(op->mark.principal) && op->mark.index <= RF_KEEP_MAX_INDEX;
     default:

@@ -198,10 +198,12 @@ struct rf_keep_batch {
     size_t op_count;
 };
 
-/* What load shows; one of both is set. Borrowed for the call. */
+/* What load shows; one of them is set. Borrowed for the call. */
 struct rf_keep_record {
     const struct rf_keep_state *state;
     const struct rf_keep_mark *mark;
+    const uint8_t *
+        damaged; /* a state of this conversation cannot be read; zeros: of none, or it is not known of which */
 };
 
 struct rf_keep_store {
@@ -211,8 +213,7 @@ struct rf_keep_store {
 /* One call at a time, from any thread. */
 struct rf_keep_store_ops {
     void (*close)(struct rf_keep_store *s);
-    /* load calls `each` for every state and mark, in no order; stops at its first non-zero return, which it returns. Errors: RF_EDATABASE (damaged states among
-     * them: without its state a conversation must not go on), RF_ENOMEM. */
+    /* load calls `each` for every state and mark, in no order; stops at its first non-zero return, which it returns. Errors: RF_EDATABASE, RF_ENOMEM. */
     int (*load)(struct rf_keep_store *s, int (*each)(void *ctx, const struct rf_keep_record *record),
                 void *ctx);
     /*
@@ -297,10 +298,15 @@ int rf_keep_mem_new(struct rf_mem *mem, struct rf_keep_store **out);
 
 /* ---- keep_text.c: a history for reading elsewhere ---- */
 
-/* rf_keep_export_json appends one entry as a JSON object and a newline: index, device, sequence, kind, from, time (RFC 3339), text ... and `kind_name` if that is not NULL. */
+/* rf_keep_export_json appends one entry as a JSON object and a newline: index (null: pending), device, sequence, kind (kind_name, or if that is NULL the number), from, time, received
+ * (RFC 3339), text or deleted and deleted_by, and where they are: reply_to, edited, reactions. What is no UTF-8 becomes U+FFFD. */
 void rf_keep_export_json(const struct rf_keep_entry *entry, const char *kind_name, struct rf_buf *out);
-/* rf_keep_export_text appends one entry as people read it: "[2026-11-22 14:05:09] alice: words", further lines indented, edits, deletions and reactions noted. Times are UTC shifted by
- * `zone_min` minutes. kind_name: for an entry without text. */
+/*
+ * rf_keep_export_text appends one entry as people read it, "[2026-11-22 14:05:09] alice@example.org: words", further lines indented, and what became of it; its reactions a line each. Nothing
+ * in it moves a terminal's cursor.
+ * kind_name  shown in brackets before the text; NULL: not (a plain message)
+ * zone_min   minutes that the reader's clock is ahead of UTC
+ */
 void rf_keep_export_text(const struct rf_keep_entry *entry, const char *kind_name, int zone_min,
                          struct rf_buf *out);
 

@@ -60,6 +60,8 @@ static const char tidy[] = "DELETE FROM value WHERE expires >= 0 AND expires < (
                            "AS INTEGER) - 604800) * 1000;"
                            "DELETE FROM cert WHERE id NOT IN (SELECT cert FROM value);";
 
+static const char node_damaged[] = "the database is damaged: move it away, other supernodes hold copies";
+
 struct node_sqlite {
     struct rf_node_store store;
     struct rf_mem *mem;
@@ -68,35 +70,10 @@ struct node_sqlite {
     char error[NODE_ERROR_LEN];
 };
 
-/* What a person can do about a failure of SQLite. */
-static const char *advice(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_FULL:
-        return "the disk is full: free some space";
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return "the database is damaged: move it away, other supernodes hold copies";
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return "another process uses the database: stop it first";
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        return "the file cannot be opened: check the path and its permissions";
-    case SQLITE_READONLY:
-        return "the database may not be written: check the permissions of the file and of its folder";
-    case SQLITE_IOERR:
-        return "the disk refused to read or write: check the disk and its free space";
-    default:
-        return "see the reason given";
-    }
-}
-
 /* Notes what failed for error_text and returns our error number. */
 static int node_failed(struct node_sqlite *s, const char *what, int rc)
 {
-    snprintf(s->error, sizeof(s->error), "%s: %s (%s)", what, advice(rc),
+    snprintf(s->error, sizeof(s->error), "%s: %s (%s)", what, sqlite_advice(rc, node_damaged),
              s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
     return sqlite_error(rc);
 }

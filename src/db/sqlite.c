@@ -16,6 +16,30 @@ int sqlite_error(int rc)
     }
 }
 
+const char *sqlite_advice(int rc, const char *damaged)
+{
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return "the disk is full: free some space";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return damaged;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another process uses the database: stop it first";
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return "the file cannot be opened: check the path and its permissions";
+    case SQLITE_READONLY:
+        return "the database may not be written: check the permissions of the file and of its folder";
+    case SQLITE_IOERR:
+        return "the disk refused to read or write: check the disk and its free space";
+    default:
+        return "see the reason given";
+    }
+}
+
 int sqlite_int(sqlite3 *db, const char *text, int64_t *out)
 {
     sqlite3_stmt *st = NULL;

@@ -236,7 +236,7 @@ static int check_answer(struct attach *a, const struct rf_reply *reply)
     if (error == 0 && a->application == 0)
         remember_answerer(a, &reply->signer->node_id, &offer, reply->message);
     if (active && a->path != NULL && !a->again)
-        return node_path_answered(a, &offer);
+        return node_path_answered(a, &offer, reply->message->extensions);
     a->passive = error == 0 && a->outward && rf_view_equal(offer.role, rf_view_str(RF_ATTACH_PASSIVE));
     return error == 0 && !a->passive && !active ? RF_EFORMAT : error;
 }
@@ -328,20 +328,22 @@ static int address(const struct attach *a, struct rf_call *call)
 int attach_call(struct attach *a)
 {
     struct rf_node *node = a->node;
-    struct rf_buf body, wish;
-    uint8_t wish_bytes[32];
+    struct rf_buf body, extensions;
+    uint8_t extension_bytes[256];
+    const struct path *path = a->again ? NULL : a->path;
     a->called_us = node->now.mono_us;
     rf_buf_init(&body, node->env.mem, 4096);
-    rf_buf_fixed(&wish, wish_bytes, sizeof(wish_bytes));
-    bool dials = a->outward && (a->path == NULL || a->again); /* with ICE nobody has to */
+    rf_buf_fixed(&extensions, extension_bytes, sizeof(extension_bytes));
+    bool dials = a->outward && path == NULL; /* with ICE nobody has to */
     if (a->wish != RF_ADMIT_NONE || dials)
-        rf_admit_wish_put(a->wish, dials, &wish);
-    int error = node_offer_put(node, a->application, RF_ATTACH_PASSIVE, a->send_update,
-                               a->again ? NULL : a->path, &body);
+        rf_admit_wish_put(a->wish, dials, &extensions);
+    if (path != NULL)
+        path_route_put(node, &extensions);
+    int error = node_offer_put(node, a->application, RF_ATTACH_PASSIVE, a->send_update, path, &body);
     struct rf_call call = {
         .code = a->application != 0 ? RF_CODE_APP_ATTACH_REQ : RF_CODE_ATTACH_REQ,
         .body = rf_buf_view(&body),
-        .extensions = rf_buf_view(&wish),
+        .extensions = rf_buf_view(&extensions),
         .link = a->over,
         .done = attach_replied,
         .arg = a,

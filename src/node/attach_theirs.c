@@ -175,15 +175,16 @@ int attach_answer(struct rf_node *node, struct rf_request *request, uint16_t app
                   const struct path *path)
 {
     struct rf_buf body, extension;
-    bool extended = path != NULL && path->up;
     rf_buf_init(&body, node->env.mem, 4096);
     rf_buf_init(&extension, node->env.mem, 1024);
     int error = node_offer_put(node, application, role, false, path, &body);
-    if (error == 0 && extended)
+    if (error == 0 && path != NULL && path->up)
         rf_path_name_put(path_name_of(path), &extension);
+    if (error == 0 && path != NULL)
+        path_route_put(node, &extension);
     if (error == 0 && application == 0)
-        extended = node_admit_extension(node, request, &extension) || extended;
-    if (error == 0 && extended)
+        (void)node_admit_extension(node, request, &extension);
+    if (error == 0)
         error = rf_buf_error(&extension);
     if (error == 0)
         error = rf_overlay_answer_ext(node->overlay, request, rf_buf_view(&body), rf_buf_view(&extension),

@@ -477,7 +477,7 @@ bool node_path_relay_known(const struct rf_node *node);
 /* node_path_put gives what the request or the answer says. Errors: RF_EAGAIN. */
 int node_path_put(const struct path *p, struct path_params *out);
 /* node_path_answered: ours was answered. Errors: those of rf_ice_start and rf_links_attach_path. */
-int node_path_answered(struct attach *a, const struct offer *answer);
+int node_path_answered(struct attach *a, const struct offer *answer, struct rf_view extensions);
 void node_path_drop(struct attach *a); /* `a` ends; a link that is up stays */
 /* node_path_offered: does it have candidates for ICE? node_path_asked: theirs, with such candidates; it is settled later. False: it was refused. */
 bool node_path_offered(const struct offer *offer);
@@ -508,6 +508,9 @@ int path_answer(struct rf_node *node, struct path *p);
 void path_restart(struct path *p);
 void path_restart_failed(struct path *p, int error);
 void path_restart_vain(struct path *p); /* the checks led to nothing */
+/* path_route_put appends how we are reached if our Node-ID alone does not lead to us; path_route_take notes what the other end says of that. */
+void path_route_put(const struct rf_node *node, struct rf_buf *out);
+void path_route_take(struct path *p, struct rf_view extensions);
 void path_restart_gathered(struct path *p);
 /* path_restart_watch: a pair was selected: is it one to do better than? path_restart_init, _stop: the path begins, ends. */
 void path_restart_init(struct path *p);

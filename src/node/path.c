@@ -341,10 +341,11 @@ int node_path_ask(struct attach *a)
     return path_new(a->node, a, &a->target, a->application, &a->path);
 }
 
-int node_path_answered(struct attach *a, const struct offer *answer)
+int node_path_answered(struct attach *a, const struct offer *answer, struct rf_view extensions)
 {
     struct path *p = a->path;
     p->peer = a->peer;
+    path_route_take(p, extensions);
     int error = path_start(p, answer);
     if (error == 0)
         error = path_link(a->node, p); /* their hello may be here before we know what is selected */
@@ -423,6 +424,7 @@ bool node_path_asked(struct rf_node *node, struct rf_request *request, uint16_t 
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_FORBIDDEN, "no room for another link");
         return false;
     }
+    path_route_take(p, request->message->extensions);
     p->request = rf_overlay_defer(node->overlay, request);
     if (p->request != NULL)
         return true;

@@ -10,7 +10,7 @@
  * Both at once: ours has not been sent yet, or theirs is the larger Node-ID: ours gives way, and what was gathered for it goes into the answer. Else Error_In_Progress: ours is tried
  * again after RETRY_US unless theirs has led to something by then.
  *
- * The request of one that carries an overlay link goes round it, over another neighbor.
+ * The request goes to the other end's Node-ID, or, if it is a guest, the way that it named when it last signed something about this path; that of one that carries an overlay link goes round it, over another neighbor.
  *
  * A node that does not know the path answers Error_Not_Found, and it ends; so it does when the answer does not name it (they know nothing of all this). Any other failure, and checks that lead to nothing while
  * the old way leads nowhere: once more after RETRY_US, twice that, ... TRIES in all; consent decides when it is over. One path begins anew once in LEAST_US, whoever asks.
@@ -33,6 +33,32 @@ void path_name(struct path *p, struct rf_view ufrag)
 struct rf_view path_name_of(const struct path *p)
 {
     return rf_view_of(p->name, p->name_len);
+}
+
+/* ---- where the other end is ---- */
+
+void path_route_put(const struct rf_node *node, struct rf_buf *out)
+{
+    struct rf_dest route[] = {rf_dest_node(&node->home), rf_dest_node(&node->identity.node_id)};
+    if (node->role != RF_NODE_SUPERNODE && node->guest && node->home.len > 0)
+        rf_path_route_put(route, RF_COUNT(route), out);
+}
+
+void path_route_take(struct path *p, struct rf_view extensions)
+{
+    struct rf_view route = rf_path_route_of(extensions);
+    uint8_t id_len = p->node->conf->id_len;
+    struct rf_dest last;
+    size_t count;
+    rf_free(p->node->env.mem, (void *)(uintptr_t)p->route.p);
+    p->route = rf_view_of(NULL, 0);
+    if (route.len == 0 || rf_dest_list_check(route, id_len, &count) != 0 || count > RF_CALL_MAX_DESTS ||
+        rf_dest_list_repeats(route) || rf_dest_list_last(route, id_len, &last) != 0 ||
+        last.type != RF_DEST_NODE || !rf_id_equal(&last.id, &p->peer))
+        return;
+    uint8_t *copy = rf_memdup(p->node->env.mem, route.p, route.len);
+    p->route = rf_view_of(copy, copy != NULL ? route.len
+                                             : 0); /* without memory it is reached as the overlay thinks */
 }
 
 static void later(struct path *p, uint64_t us)
@@ -166,6 +192,8 @@ static int take_answer(struct path *p, const struct rf_reply *reply)
     int error = node_offer_get(p->application != 0, reply->body, reply->region, &offer);
     if (error == 0 && !rf_view_equal(offer.role, rf_view_str(RF_ATTACH_ACTIVE)))
         error = RF_EFORMAT;
+    if (error == 0)
+        path_route_take(p, reply->message->extensions);
     return error == 0 ? path_start(p, &offer) : error;
 }
 
@@ -230,12 +258,13 @@ static int ask(struct path *p)
 {
     struct rf_node *node = p->node;
     struct rf_buf body, extension;
-    uint8_t extension_bytes[64];
+    uint8_t extension_bytes[256];
     struct rf_call call = {
         .code = p->application != 0 ? RF_CODE_APP_ATTACH_REQ : RF_CODE_ATTACH_REQ, .done = replied, .arg = p};
     rf_buf_init(&body, node->env.mem, 4096);
     rf_buf_fixed(&extension, extension_bytes, sizeof(extension_bytes));
     rf_path_name_put(path_name_of(p), &extension);
+    path_route_put(node, &extension);
     int error = node_offer_put(node, p->application, RF_ATTACH_PASSIVE, false, p, &body);
     if (error == 0)
         error = call_address(p, &call);
@@ -293,6 +322,7 @@ bool node_path_restart_asked(struct rf_node *node, struct rf_request *request, u
         rf_overlay_refuse_text(node->overlay, request, RF_ERROR_IN_PROGRESS, "the path is looked for");
         return true;
     }
+    path_route_take(p, request->message->extensions);
     p->request = rf_overlay_defer(node->overlay, request);
     if (p->request == NULL)
         return true;

@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     RF_ASSERT(wish != RF_ADMIT_NONE || !rf_admit_dials_of(in));
     RF_ASSERT(rf_admit_supernodes_of(in, addrs) <= RF_ADMIT_SUPERNODES);
     RF_ASSERT(rf_path_name_of(in).len <= RF_PATH_NAME_MAX);
+    RF_ASSERT(rf_path_route_of(in).len <= UINT8_MAX);
     busy_again(in);
     return 0;
 }

@@ -624,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_moved_relayed),
         cmocka_unit_test(test_moved_in_vain),
+        cmocka_unit_test(test_moved_guests_friend),
         cmocka_unit_test(test_moved_from_nobody),
         cmocka_unit_test(test_restart_flood),
         cmocka_unit_test(test_attach),

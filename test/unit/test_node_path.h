@@ -45,6 +45,7 @@ void test_upgrade(void **state);
 void test_moved(void **state);
 void test_moved_relayed(void **state);
 void test_moved_in_vain(void **state);
+void test_moved_guests_friend(void **state);
 void test_moved_from_nobody(void **state);
 void test_restart_flood(void **state);
 

@@ -181,6 +181,103 @@ void test_moved_in_vain(void **state)
     }
 }
 
+static size_t home_of(size_t i)
+{
+    struct rf_node_status status;
+    rf_node_status(net.nodes[i].node, &status);
+    for (size_t k = 0; k < 3; k++)
+        if (rf_id_equal(&net.nodes[k].identity.node_id, &status.supernode))
+            return k;
+    return SIZE_MAX;
+}
+
+/* What it says of its way is taken only if it leads to it. */
+static void check_route(struct path *p, const struct rf_dest *dests, size_t count, bool good)
+{
+    uint8_t bytes[512];
+    struct rf_buf buf;
+    rf_buf_fixed(&buf, bytes, sizeof(bytes));
+    rf_path_route_put(dests, count, &buf);
+    assert_int_equal(rf_buf_error(&buf), 0);
+    path_route_take(p, rf_buf_view(&buf));
+    assert_int_equal(p->route.len > 0, good);
+    for (size_t cut = 0; good && cut < buf.len; cut++) {
+        path_route_take(p, rf_view_of(buf.p, cut));
+        assert_int_equal(p->route.len, 0);
+    }
+}
+
+static void check_routes(struct path *p)
+{
+    struct rf_dest dests[RF_CALL_MAX_DESTS + 1];
+    struct rf_dest peer = rf_dest_node(&p->peer), place = rf_dest_resource(&p->peer);
+    struct rf_id id = p->peer;
+    for (size_t i = 0; i < RF_COUNT(dests); i++) {
+        id.b[0]++;
+        dests[i] = rf_dest_node(&id);
+    }
+    dests[RF_CALL_MAX_DESTS] = dests[RF_CALL_MAX_DESTS - 1] = dests[1] = peer;
+    check_route(p, dests, 2, true);
+    check_route(p, &peer, 1, true);
+    check_route(p, dests, 1, false);                 /* to somebody else */
+    check_route(p, dests, 0, false);                 /* to nobody */
+    check_route(p, dests, RF_CALL_MAX_DESTS, false); /* twice by it */
+    check_route(p, dests + 2, RF_CALL_MAX_DESTS - 2, true);
+    dests[1] = dests[RF_CALL_MAX_DESTS - 1] = dests[0];
+    dests[1].id.b[1]++;
+    dests[RF_CALL_MAX_DESTS - 1].id.b[2]++;
+    check_route(p, dests, RF_CALL_MAX_DESTS + 1, false); /* too long a way */
+    dests[1] = place;
+    check_route(p, dests, 2, false);
+}
+
+/* Alice is the guest of a supernode that is not bob's home. False: not with this seed. */
+static bool with_guest(uint64_t seed, size_t *alice, size_t *bob)
+{
+    struct rf_node_status status;
+    path_start_net(seed, 3);
+    *alice = path_add("a", 0, RF_NODE_CLIENT, NET_NAT_PORT);
+    *bob = path_add("b", 0, RF_NODE_CLIENT, NET_NAT_PORT);
+    assert_true(node_net_until(&net, 90 * S, node_net_all_joined, NULL));
+    size_t full = home_of(*alice);
+    node_net_leave(&net, *alice);
+    net.nodes[full].node->max_clients = home_of(*bob) == full;
+    node_net_start(&net, *alice);
+    struct rf_node_app app = {
+        .ctx = &talks[*alice], .up = path_on_up, .data = path_on_data, .down = path_on_down};
+    assert_int_equal(rf_node_set_app(net.nodes[*alice].node, APP, &app), 0);
+    assert_true(node_net_until(&net, 90 * S, node_net_all_joined, NULL));
+    node_net_run(&net, 60 * S);
+    rf_node_status(net.nodes[*alice].node, &status);
+    assert_true(status.guest);
+    assert_int_equal(rf_overlay_link_of(net.nodes[full].node->overlay, &net.nodes[*alice].identity.node_id),
+                     0);
+    if (home_of(*alice) != home_of(*bob))
+        return true;
+    node_net_deinit(&net);
+    return false;
+}
+
+/* Who has called is a guest, whom nobody finds by the Node-ID alone, and the one who was called moves: the restart that this one asks for goes over the guest's home. */
+void test_moved_guests_friend(void **state)
+{
+    size_t alice, bob, tries = 0;
+    (void)state;
+    while (!with_guest(47 + tries, &alice, &bob))
+        assert_true(++tries < 10);
+    assert_int_equal(path_attach(alice, bob), 0);
+    node_net_run(&net, S);
+    talk_begin(alice, bob);
+    talk_on(alice, bob, S);
+    path_move(bob);
+    talk_on(alice, bob, 3 * S);
+    assert_int_equal(node_net_counter(&net, bob, "node", "paths_restarted"), 1);
+    assert_true(node_net_counter(&net, bob, "ice", "selected_direct") >= 2);
+    talk_end(alice, bob);
+    check_routes(RF_LIST_ENTRY(net.nodes[bob].node->paths->all.next, struct path, list));
+    node_net_deinit(&net);
+}
+
 /* A node that asks for one restart after the other gets one in half a second, and hurts only itself. */
 void test_restart_flood(void **state)
 {

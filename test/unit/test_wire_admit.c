@@ -185,6 +185,26 @@ static void test_path_name(void **state)
     }
 }
 
+static void test_path_route(void **state)
+{
+    struct rf_id ids[2] = {{.len = 16, .b = {1}}, {.len = 16, .b = {2}}};
+    struct rf_dest route[] = {rf_dest_node(&ids[0]), rf_dest_node(&ids[1])}, last;
+    (void)state;
+    rf_buf_reset(&buf);
+    put_foreign();
+    rf_path_name_put(rf_view_str("name"), &buf);
+    assert_int_equal(rf_path_route_of(rf_buf_view(&buf)).len, 0);
+    rf_path_route_put(route, 2, &buf);
+    assert_int_equal(rf_buf_error(&buf), 0);
+    struct rf_view found = rf_path_route_of(rf_buf_view(&buf));
+    assert_int_equal(found.len, 2 * 18);
+    assert_int_equal(rf_dest_list_last(found, 16, &last), 0);
+    assert_true(last.type == RF_DEST_NODE && rf_id_equal(&last.id, &ids[1]));
+    assert_true(rf_view_equal(rf_path_name_of(rf_buf_view(&buf)), rf_view_str("name")));
+    for (size_t cut = 0; cut < buf.len; cut++)
+        assert_int_equal(rf_path_route_of(rf_view_of(buf.p, cut)).len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_liars, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_path_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_route, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,8 @@ PURE = set("""
 EXTRA = {
     # the system's allocator behind rf_mem; RF_ASSERT says where and stops; address text
     "base": set("malloc realloc free abort fprintf fwrite stderr __fprintf_chk inet_pton inet_ntop".split()),
+    # what the processor can: den.c does the same without it, slower
+    "sim": set("__cpu_model __cpu_indicator_init".split()),
 }
 
 # libraries granted to rooms: name for the linker -> functions of it that see the system all the same

@@ -181,6 +181,8 @@ static void print_end(const struct rf_sim_report *report)
         printf("; %.1f kB per supernode", value / 1000);
     if (rf_sim_metric(report->sim, "memory.client_bytes", 0, 0, &value) == 0)
         printf(", %.1f kB per client", value / 1000);
+    if (f.asleep > 0)
+        printf(" (%.1f kB asleep)", (double)f.asleep_bytes / 1000 / (double)f.asleep);
     printf("\ntrace     %016" PRIx64 "\nverdict   %s\n", rf_sim_trace_hash(report->sim),
            rf_sim_passed(report->sim) ? "pass" : "fail");
     if (!rf_sim_passed(report->sim))

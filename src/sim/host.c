@@ -7,7 +7,8 @@
 #include "base/assert.h"
 #include "sim/world.h"
 
-#define QUEUE_DIALS 1024 /* events in the queue from which on further dials are not heard (listen backlog) */
+#define TYPICAL_PAUSE_US (10 * RF_US_PER_S) /* who waits for that long looks as most do */
+#define QUEUE_DIALS      1024 /* events in the queue from which on further dials are not heard (listen backlog) */
 
 struct sim_out {
     enum rf_flow_action_type type;
@@ -18,8 +19,11 @@ struct sim_out {
 /* ---- memory and randomness of a node ---- */
 
 /* What a block takes, heads included. */
-static int64_t taken(const struct rf_sim_config *config, void *ptr)
+static int64_t taken(const struct sim_node *n, void *ptr)
 {
+    const struct rf_sim_config *config = &n->shard->sim->config;
+    if (n->sleeps)
+        return (int64_t)sim_den_size(&n->shard->den, ptr);
     return config->arenas ? (int64_t)sim_slab_size(ptr) : (int64_t)config->block_size(ptr) + 8;
 }
 
@@ -27,12 +31,12 @@ static void *host_resize(void *ctx, void *ptr, size_t size)
 {
     struct sim_node *n = ctx;
     const struct rf_sim_config *config = &n->shard->sim->config;
-    int64_t before = config->block_size != NULL && ptr != NULL ? taken(config, ptr) : 0;
-    struct rf_mem *mem = n->shard->mem;
+    int64_t before = config->block_size != NULL && ptr != NULL ? taken(n, ptr) : 0;
+    struct rf_mem *mem = n->sleeps ? &n->shard->den.mem : n->shard->mem;
     void *p = mem->resize(mem->ctx, ptr, size);
     if (config->block_size == NULL || (p == NULL && size > 0))
         return p;
-    int64_t added = (size > 0 ? taken(config, p) : 0) - before;
+    int64_t added = (size > 0 ? taken(n, p) : 0) - before;
     n->held += added;
     *(sim_is_super(n) ? &n->shard->super_held : &n->shard->client_held) += added;
     return p;
@@ -79,8 +83,54 @@ static void trace(struct sim_node *n, uint64_t now_us, const struct sim_event *e
     n->trace = sim_mix(h + 1);
 }
 
+static void fall_asleep(struct sim_shard *s)
+{
+    struct sim_node *n = s->awake;
+    s->awake = NULL;
+    if (n == NULL)
+        return;
+    n->asleep = sim_den_sleep(&s->den, n->registered && n->wake_us > s->now_us + TYPICAL_PAUSE_US);
+    RF_ASSERT(n->asleep != NULL);
+    s->packed += (int64_t)sim_den_packed(n->asleep);
+    s->asleep++;
+}
+
+void sim_host_rouse(struct sim_node *n)
+{
+    struct sim_shard *s = n->shard;
+    if (!n->sleeps || s->awake == n)
+        return;
+    RF_ASSERT(s->current == NULL);
+    fall_asleep(s);
+    if (n->asleep != NULL) {
+        s->packed -= (int64_t)sim_den_packed(n->asleep);
+        s->asleep--;
+        sim_den_wake(&s->den, n->asleep);
+        n->asleep = NULL;
+    } else {
+        sim_den_clear(&s->den);
+    }
+    s->awake = n;
+}
+
+/* The node is gone: nobody is awake. */
+static void end_node(struct sim_node *n)
+{
+    struct sim_shard *s = n->shard;
+    if (n->node == NULL)
+        return;
+    sim_host_rouse(n);
+    rf_node_free(n->node);
+    n->node = NULL;
+    if (!n->sleeps)
+        return;
+    RF_ASSERT(sim_den_empty(&s->den));
+    s->awake = NULL;
+}
+
 void sim_host_enter(struct sim_node *n)
 {
+    sim_host_rouse(n);
     n->shard->current = n;
     n->shard->cost_ns = SIM_CPU_EVENT_NS;
     n->shard->billed_ns = 0;
@@ -442,8 +492,7 @@ static void queue_drop(struct sim_node *n)
 void sim_host_free(struct sim_node *n)
 {
     queue_drop(n);
-    rf_node_free(n->node);
-    n->node = NULL;
+    end_node(n);
 }
 
 /* The process is gone, whatever the reason: connections have been dealt with. */
@@ -455,8 +504,7 @@ static void host_gone(struct sim_node *n, uint64_t now_us)
     sim_wake_set(n, RF_NEVER);
     set_joined(n, false);
     set_registered(n, false);
-    rf_node_free(n->node);
-    n->node = NULL;
+    end_node(n);
     n->life++;
     *(sim_is_super(n) ? &s->super_up : &s->client_up) -= 1;
     n->promoted = false;

@@ -17,7 +17,10 @@ static const char *unreached(const struct rf_sim *sim, const struct sim_ring *ri
     if (!n->joined)
         return "he is not joined";
     sim_user_of(n, name);
-    if (rf_node_resource_of(n->node, rf_view_str(name), &resource) != 0)
+    if (ring->count == 0)
+        return "there is no ring";
+    /* any node knows the place of a name; his own may be asleep */
+    if (rf_node_resource_of(ring->places[0].node->node, rf_view_str(name), &resource) != 0)
         return "his name has no hash";
     const struct sim_node *keeper = sim_ring_owner(ring, &resource), *home;
     if (keeper == NULL || !rf_node_peek_registration(keeper->node, &resource, &self, &host))

@@ -184,10 +184,12 @@ static void put_machine(const struct rf_sim_report *report, struct rf_buf *out)
     rf_sim_figures(report->sim, &f);
     rf_buf_printf(out,
                   "{\"wall_s\": %.6g, \"cpu_s\": %.6g, \"peak_bytes\": %llu, \"super_bytes\": %llu, "
-                  "\"client_bytes\": %llu, \"shell_bytes\": %llu, \"shards\": %zu, \"events_per_s\": ",
+                  "\"client_bytes\": %llu, \"shell_bytes\": %llu, \"asleep\": %zu, \"asleep_bytes\": %llu, "
+                  "\"shards\": %zu, \"events_per_s\": ",
                   report->wall_s, report->cpu_s, (unsigned long long)report->peak_bytes,
                   (unsigned long long)f.super_bytes, (unsigned long long)f.client_bytes,
-                  (unsigned long long)f.shell_bytes, report->shards);
+                  (unsigned long long)f.shell_bytes, f.asleep, (unsigned long long)f.asleep_bytes,
+                  report->shards);
     put_double(out, (double)f.events / report->wall_s);
     rf_buf_str(out, "}");
 }

@@ -228,6 +228,8 @@ struct rf_sim_figures {                               /* cheap, for progress lin
     size_t supernodes_up, supernodes_joined, clients_up, clients_joined, registered;
     uint64_t super_bytes, client_bytes; /* memory held by nodes of each kind (0 if not counted) */
     uint64_t shell_bytes;               /* memory held by the simulator itself */
+    size_t asleep;                      /* clients that are packed between two events (den.h) */
+    uint64_t asleep_bytes;              /* what they take */
     size_t connections;
 };
 void rf_sim_figures(const struct rf_sim *sim, struct rf_sim_figures *out);

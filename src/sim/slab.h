@@ -20,8 +20,8 @@
 #define SLAB_MAX_LEN     ((size_t)1 << 15)
 #define SLAB_ALIGN       8 /* nothing of ours needs more */
 #define SLAB_FINE_LEN                                                                                        \
-    1024 /* up to there the sizes are multiples of SLAB_ALIGN, then there are eight to each doubling */
-#define SLAB_SIZES (SLAB_FINE_LEN / SLAB_ALIGN + 5 * 8)
+    4096 /* up to there the sizes are multiples of SLAB_ALIGN, then there are eight to each doubling */
+#define SLAB_SIZES (SLAB_FINE_LEN / SLAB_ALIGN + 3 * 8)
 
 struct slab_page;
 struct sim_slab {

@@ -365,6 +365,8 @@ void rf_sim_figures(const struct rf_sim *sim, struct rf_sim_figures *out)
         out->super_bytes += (uint64_t)s->super_held;
         out->client_bytes += (uint64_t)s->client_held;
         out->connections += s->end_count;
+        out->asleep += s->asleep;
+        out->asleep_bytes += (uint64_t)s->packed;
         out->shell_bytes += s->end_slots * sizeof(struct sim_end) + s->end_hash_size * sizeof(uint32_t) +
                             s->heap_cap * sizeof(void *) + s->wake_cap * sizeof(struct sim_wake);
     }

@@ -206,6 +206,9 @@ static int shard_init(struct rf_sim *sim, size_t index, struct rf_buf *ca_der, s
     if (sim->config.arenas) {
         sim_slab_init(&s->slab, sim->config.mem);
         s->mem = &s->slab.mem;
+        int error = sim_den_init(&s->den, s->mem);
+        if (error != 0)
+            return error;
     }
     sim_history_init(&s->history, sim->config.mem);
     rf_intern_init(&s->values, s->mem, (uint64_t[2]){1, 2});
@@ -271,8 +274,10 @@ static void shard_deinit(struct sim_shard *s)
     rf_scratch_trim(&s->scratch);
     rf_counter_set_deinit(&s->counters);
     crypto_free(s);
-    if (s->sim->config.arenas)
+    if (s->sim->config.arenas) {
+        sim_den_deinit(&s->den);
         RF_ASSERT(sim_slab_deinit(&s->slab) == 0);
+    }
 }
 
 static void node_init(struct rf_sim *sim, size_t i)
@@ -290,6 +295,7 @@ static void node_init(struct rf_sim *sim, size_t i)
     sim_draw(&s);
     n->drift_ppb = (int32_t)((2 * sim_draw_unit(&s) - 1) * sim->scenario.drift_ppm * 1000);
     n->may = !n->super && sim_draw_unit(&s) < sim->scenario.auto_share;
+    n->sleeps = sim->config.arenas && !n->super && !n->may;
     n->network = sim_stream_of(sim->config.seed, 'w', i);
     n->life_stream = sim_stream_of(sim->config.seed, 'l', i);
 }

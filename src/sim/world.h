@@ -3,6 +3,7 @@
  *
  *   world.c    birth and death of the world: overlay document, nodes, shards
  *   slab.c     memory of many small blocks
+ *   den.c      where clients sleep between their events
  *   shard.c    the event loop of a shard: heap of events, heap of wake-ups, who may run until when
  *   host.c     a node's shell: starts and stops it, gives it events, drains its queue, charges its CPU
  *   conns.c    connections: dialling, order, windows, bandwidth, cuts
@@ -39,6 +40,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "node/node.h"
+#include "sim/den.h"
 #include "sim/history.h"
 #include "sim/sim.h"
 #include "sim/slab.h"
@@ -163,7 +165,8 @@ enum sim_stop { SIM_STOP_KILL = 1, SIM_STOP_POWER, SIM_STOP_LEAVE, SIM_STOP_WIPE
 
 struct sim_node {
     struct sim_shard *shard;
-    struct rf_node *node;                           /* NULL: down */
+    struct rf_node *node;                           /* NULL: down. To be looked at after sim_host_rouse */
+    void *asleep;                                   /* of den.h; NULL: awake, or down, or it never sleeps */
     struct rf_mem mem;                              /* counts into held */
     struct rf_log *log;                             /* owned, or NULL */
     struct rf_rng rng;                              /* the node's secrets and jitter */
@@ -180,9 +183,9 @@ struct sim_node {
     struct sim_event *queue, *queue_tail; /* input that waits for the CPU */
     uint32_t queue_len;
     uint16_t life;
-    uint8_t side; /* of the partition it is in, 0: none */
-    bool super, spare, mega,
-        may; /* role auto. These never change: other shards look at them, so they share no byte with the rest */
+    uint8_t side;                 /* of the partition it is in, 0: none */
+    bool super, spare, mega, may, /* role auto */
+        sleeps; /* a client for good: its memory is the den's. These never change: other shards look at them, so they share no byte with the rest */
     bool started_once : 1, joined : 1, registered : 1, leaving : 1, stopping : 1, planned : 1;
     bool cut_out : 1, run_set : 1, wake_queued : 1, left : 1,
         dark : 1;  /* dark: the host is off and answers nothing */
@@ -236,8 +239,10 @@ struct sim_wake {
 struct sim_shard {
     struct rf_sim *sim;
     size_t index;
-    struct sim_slab slab; /* config.arenas */
-    struct rf_mem *mem;   /* of its nodes, their disks and certificates: the slab's, or the world's */
+    struct sim_slab slab;   /* config.arenas */
+    struct rf_mem *mem;     /* of its nodes, their disks and certificates: the slab's, or the world's */
+    struct sim_den den;     /* config.arenas: memory of those that sleep */
+    struct sim_node *awake; /* whose it is now; NULL: nobody's */
     struct rf_crypto *crypto;
     struct rf_conf *conf;
     struct rf_key *ca_key;
@@ -269,6 +274,8 @@ struct sim_shard {
     size_t out_count, out_cap;
     uint64_t events, wakeups, messages, bytes;
     int64_t super_held, client_held;
+    int64_t packed; /* bytes of those asleep */
+    size_t asleep;  /* how many */
     size_t super_up, super_joined, client_up, client_joined, registered;
     struct sim_op *judged;      /* operations that did not go right, see work.c */
     struct sim_history history; /* what its nodes did */
@@ -354,6 +361,8 @@ void sim_host_free(struct sim_node *n);                       /* at the end of t
 void sim_host_event(struct sim_node *n, struct sim_event *e); /* takes e */
 void sim_host_wake(struct sim_node *n);
 void sim_charge(void *shard, uint64_t ns); /* rf_sim_crypto's charge */
+/* sim_host_rouse wakes a node that may be asleep, so that n->node can be used; whoever was awake before may sleep then. Not while one is running. */
+void sim_host_rouse(struct sim_node *n);
 void sim_host_enter(struct sim_node *n);
 void sim_host_leave(struct sim_node *n); /* drains, sends, sets busy and wake */
 struct sim_node *sim_host_of_rng(const struct rf_rng *rng);

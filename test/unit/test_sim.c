@@ -137,6 +137,26 @@ static void test_seed(void **state)
     assert_true(hash_of(7, 5) == hash);
 }
 
+/* With arenas clients sleep between their events, all but one of each shard; without they never do. */
+static void test_clients_sleep(void **state)
+{
+    struct rf_sim_figures f;
+    (void)state;
+    begin(4, 20, 40);
+    for (size_t shards = 1; shards <= 2; shards++) {
+        struct rf_sim *sim = make(7, shards);
+        run(sim);
+        rf_sim_figures(sim, &f);
+        assert_int_equal(f.clients_joined, 20);
+        if (shards == 1)
+            assert_int_equal(f.asleep, 0);
+        else
+            assert_in_range(f.asleep, 18, 19);
+        assert_true(shards == 1 || f.asleep_bytes > 0);
+        rf_sim_free(sim);
+    }
+}
+
 static void test_scenarios_refused(void **state)
 {
     (void)state;
@@ -676,6 +696,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seed),
         cmocka_unit_test(test_promoted),
+        cmocka_unit_test(test_clients_sleep),
         cmocka_unit_test(test_scenarios_refused),
         cmocka_unit_test(test_liars),
         cmocka_unit_test(test_latency),

@@ -3,3 +3,4 @@ rf_test(test_sim_nat SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_sim_nat.c ROOMS 
 rf_test(test_sim_outage SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_sim_outage.c ROOMS base sim TIMEOUT 400)
 rf_test(test_sim_history SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_sim_history.c ROOMS base sim TIMEOUT 30)
 rf_test(test_sim_slab SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_sim_slab.c ROOMS base sim TIMEOUT 30)
+rf_test(test_sim_den SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_sim_den.c ROOMS base sim TIMEOUT 60)

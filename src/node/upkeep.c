@@ -10,6 +10,7 @@
 
 #define UPKEEP_US          (20 * RF_US_PER_S)
 #define UPKEEP_QUIET_US    (600 * RF_US_PER_S) /* the wall clock may be set: look at least that often */
+#define TWIN_US            (2 * RF_US_PER_S)   /* what was on its way over the older one has arrived */
 #define CLOCK_TOLERANCE_MS ((int64_t)60000)
 
 static void check_certificate(struct rf_node *node)
@@ -60,8 +61,8 @@ static void tell_peers(struct rf_node *node)
 }
 
 /*
- * Two overlay links with one node (both dialled at once, or a bootstrap link beside an old one): when both have stood for a while, one goes. Both
- * sides choose the same: what the smaller Node-ID dialled stays; of two that one side dialled, the newer. Of more than two all go at once but the one
+ * Two overlay links with one node (both dialled at once, or a bootstrap link beside an old one): one goes. Both
+ * sides choose the same: what the smaller Node-ID dialled stays, when both have stood for a while; of two that one side dialled the newer one, as soon as it has stood for a moment. Of more than two all go at once but the one
  * in use and the newest other one.
  */
 struct twins {
@@ -76,18 +77,10 @@ static bool dialled_by_smaller(const struct rf_node *node, const struct rf_link_
     return link->outgoing == we_are_smaller;
 }
 
-static rf_link_id twin_to_close(const struct rf_node *node, const struct rf_link_info *a,
-                                const struct rf_link_info *b)
-{
-    if (a->outgoing != b->outgoing)
-        return dialled_by_smaller(node, a) ? b->id : a->id;
-    return a->up_since_us < b->up_since_us ? a->id : b->id;
-}
-
-static bool stood_a_while(const struct rf_node *node, const struct rf_link_info *link)
+static bool stood(const struct rf_node *node, const struct rf_link_info *link, uint64_t us)
 {
     return link->state == RF_LINK_UP && link->purpose == RF_LINK_OVERLAY &&
-           node->now.mono_us - link->up_since_us >= UPKEEP_US;
+           node->now.mono_us - link->up_since_us >= us;
 }
 
 /* Is it neither the one in use nor the newest other one? */
@@ -102,7 +95,12 @@ static bool is_beyond_two(const struct rf_node *node, const struct rf_link_info 
 static rf_link_id twin_that_goes(const struct rf_node *node, const struct rf_link_info *a,
                                  const struct rf_link_info *b)
 {
-    return stood_a_while(node, a) && stood_a_while(node, b) ? twin_to_close(node, a, b) : 0;
+    if (a->outgoing != b->outgoing) {
+        bool settled = stood(node, a, UPKEEP_US) && stood(node, b, UPKEEP_US);
+        return !settled ? 0 : dialled_by_smaller(node, a) ? b->id : a->id;
+    }
+    const struct rf_link_info *newer = a->up_since_us < b->up_since_us ? b : a;
+    return !stood(node, newer, TWIN_US) || newer->suspect ? 0 : newer == a ? b->id : a->id;
 }
 
 static void twin_look(void *arg, const struct rf_link_info *info)

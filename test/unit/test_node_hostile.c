@@ -235,6 +235,30 @@ static void test_dialled_links(void **state)
     node_net_deinit(&net);
 }
 
+/* It dials anew before two links have stood for as long as it takes to choose between those of both sides: of its own the older ones go all the same. */
+static void test_renewed_links(void **state)
+{
+    struct node_net net;
+    rf_link_id id;
+    size_t alone = 0;
+    (void)state;
+    with_client(&net);
+    for (size_t i = 0; i < 300; i++) {
+        if (i % 15 == 0) {
+            rf_node_tick(net.nodes[CLIENT].node, net.now); /* which tells it the time */
+            assert_int_equal(rf_links_connect(net.nodes[CLIENT].node->links, &net.nodes[VICTIM].addr, 1, NULL,
+                                              RF_LINK_OVERLAY, 0, &id),
+                             0);
+            node_net_settle(&net, CLIENT);
+        }
+        node_net_run(&net, S);
+        alone += links_held(&net) == 1;
+        assert_in_range(links_held(&net), 1, 3);
+    }
+    assert_true(alone > 60); /* the first 15 seconds are */
+    node_net_deinit(&net);
+}
+
 static bool is_linked(struct node_net *net, void *arg)
 {
     (void)arg;
@@ -268,9 +292,8 @@ static void test_return(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dials),
-        cmocka_unit_test(test_links),
-        cmocka_unit_test(test_dialled_links),
+        cmocka_unit_test(test_dials),         cmocka_unit_test(test_links),
+        cmocka_unit_test(test_dialled_links), cmocka_unit_test(test_renewed_links),
         cmocka_unit_test(test_return),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,7 +209,9 @@ struct auto_role {
         uint64_t at_us;
     } seen[ROLE_SEEN]; /* supernodes that connected with us */
     size_t seen_count;
-    rf_link_id way;    /* a link made to be dialled back from its other end, 0: none */
+    rf_link_id
+        way; /* a link made to be dialled back from its other end, or that an Attach of ours asked for, 0: none */
+    bool called;       /* that Attach is under way */
     size_t sought;     /* such links so far */
     struct rf_id home; /* as it answered last: */
     uint8_t home_load;

@@ -259,29 +259,37 @@ static bool ask_to_dial(struct rf_node *node, char relation)
     return ask(node, &entry.node, false, entry.link, RF_ROLE_DIAL, dialled);
 }
 
-/* A link with some supernode that we know of, one after the other, so that it can be asked: see node_role_link_up. */
-static void seek_witness(struct rf_node *node)
+/* A link with some supernode that we know of, one after the other, so that it can be asked: see node_role_link_up. Nobody need have told us where others than home are: once in a round who comes behind home in the
+ * ring is asked for one, by an Attach, for which it dials us. */
+static void seek_witness(struct rf_node *node, const struct rf_id *home)
 {
     struct auto_role *r = node->auto_role;
     if (r->way != 0) {
         rf_links_close(node->links, r->way, RF_ECLOSED);
         r->way = 0;
     }
+    r->called = false;
     size_t count = node->peer_count + node->conf->bootstrap_count;
-    if (count == 0 || node_cap_take(node, FLOW_OTHER) != 0)
+    if (node_cap_take(node, FLOW_OTHER) != 0)
         return;
-    size_t at = r->sought++ % count;
+    size_t at = r->sought++ % (count + 1);
+    if (at == count) {
+        struct rf_id behind = rf_id_add_small(home, 1);
+        r->called = true;
+        node_attach_wish(node, &behind, true, NULL, 0, true);
+        return;
+    }
     const struct rf_addr *addr =
         at < node->peer_count ? &node->peers[at] : &node->conf->bootstraps[at - node->peer_count];
     if (rf_links_connect(node->links, addr, 1, NULL, RF_LINK_OVERLAY, 0, &r->way) != 0)
         r->way = 0;
 }
 
-static void probe(struct rf_node *node)
+static void probe(struct rf_node *node, const struct rf_id *home)
 {
     bool asked = ask_to_dial(node, 'a');
     if (!ask_to_dial(node, 'b') && !asked)
-        seek_witness(node);
+        seek_witness(node, home);
 }
 
 static void look_as_client(struct rf_node *node)
@@ -302,7 +310,7 @@ static void look_as_client(struct rf_node *node)
     uint64_t wait_us = about(node, r->interval_us);
     go(node, step, step == ROLE_PROBING && wait_us > ROLE_PROBE_US ? ROLE_PROBE_US : wait_us);
     if (step == ROLE_PROBING)
-        probe(node);
+        probe(node, &home.node);
     if (step != ROLE_WAITING)
         (void)ask(node, &home.node, false, home.link, step == ROLE_READY ? RF_ROLE_CANDIDATE : 0, home_said);
 }
@@ -524,10 +532,26 @@ bool node_role_link_up(struct rf_node *node, const struct rf_link_info *link)
            (rf_links_close(node->links, link->id, RF_EDUPLICATE), true);
 }
 
+/* Is it the one that we asked for by an Attach, which nothing else needs? If a supernode has dialled it, it counts when we look next (look_at_link). */
+static bool was_called(const struct rf_node *node, const struct rf_link_info *link)
+{
+    struct rf_topology_status_entry reserve;
+    return node->auto_role->called && node->auto_role->way == 0 && link->purpose == RF_LINK_OVERLAY &&
+           !rf_id_equal(&link->node_id, &node->home) &&
+           !(home_of(node, 'b', &reserve) && rf_id_equal(&link->node_id, &reserve.node));
+}
+
 void node_role_link_ready(struct rf_node *node, const struct rf_link_info *link)
 {
     struct auto_role *r = node->auto_role;
-    if (r == NULL || r->way == 0 || link->id != r->way || node_role_address(node) == NULL)
+    if (r == NULL)
+        return;
+    if (was_called(node, link)) {
+        r->called = false;
+        r->way = link->id;
+        return;
+    }
+    if (r->way == 0 || link->id != r->way || node_role_address(node) == NULL)
         return;
     (void)ask(node, &link->node_id, false, link->id, RF_ROLE_DIAL, dialled);
 }

@@ -307,6 +307,34 @@ static void test_without_reserve(void **state)
     node_net_deinit(&net);
 }
 
+/* The same, and its home is the only bootstrap node, and does not know where the other one listens. */
+static void test_one_known(void **state)
+{
+    (void)state;
+    for (int steps = 0;; steps++) { /* Node-IDs go by the serial: until home is the bootstrap node */
+        assert_true(steps < 10);
+        node_net_init(&net, 70, 1, &rf_engine_plain, NULL, NULL);
+        for (size_t i = 0; i < 2; i++) {
+            add("s", i, RF_NODE_SUPERNODE, 4);
+            assert_true(node_net_until(&net, 60 * S, node_net_all_joined, NULL));
+        }
+        for (size_t i = 0; i < 5; i++)
+            add("c", i, RF_NODE_CLIENT, 0);
+        node_net_run(&net, 20 * S);
+        net.pki.serial += steps;
+        size_t own = add("a", 0, RF_NODE_AUTO, ROOM);
+        node_net_run(&net, 5 * S);
+        struct rf_node_status status = status_of(own);
+        if (rf_id_equal(&status.supernode, &net.nodes[0].identity.node_id) &&
+            net.nodes[own].node->peer_count == 1)
+            break;
+        node_net_deinit(&net);
+    }
+    assert_true(node_net_until(&net, 300 * S, are_three, NULL));
+    pass(60);
+    node_net_deinit(&net);
+}
+
 /* Home has nearly all of the ring, so that random keys lead to it: its neighbor is asked. */
 static void test_uneven_ring(void **state)
 {
@@ -476,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_liar),
         cmocka_unit_test(test_no_load_of_the_promoted),
         cmocka_unit_test(test_without_reserve),
+        cmocka_unit_test(test_one_known),
         cmocka_unit_test(test_promoted_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ LAYERS = {
     "turn": ["base", "crypto", "stun"],
     "ice": ["base", "crypto", "stun"],
     "enrol": ["base", "crypto", "ident", "conf"],
-    "control": ["base", "node/node.h"],
+    "control": ["base", "node/node.h", "chat/chat.h"],  # its commands ask the engine that the node runs
     "sip": ["base", "crypto", "stun", "ice", "node/node.h", "control"],
     "io": ["base", "ice", "turn"],
     "db": ["base", "crypto", "enrol/store.h", "node/store.h", "chat/keep.h", "chat/keep_words.h"],  # crypto: histories are sealed

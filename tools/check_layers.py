@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-ALL_BELOW_NODE = ["base", "crypto", "wire", "stun", "ice", "ident", "conf", "link", "overlay", "overlay/chord", "usage", "mls", "chat"]
+ALL_BELOW_NODE = ["base", "crypto", "wire", "stun", "ice", "ident", "conf", "link", "overlay", "overlay/chord", "usage", "mls", "chat", "files"]
 SIM = ["base", "wire", "ice", "node", "turn", "enrol", "crypto", "crypto/fake"]  # wire: its engine counts the frames that pass
 
 LAYERS = {
@@ -23,6 +23,7 @@ LAYERS = {
     "overlay/chord": ["base", "overlay/topology.h"],
     "usage": ["base", "wire", "ident", "overlay/usage.h"],
     "mls": ["base", "crypto"],
+    "files": ["base", "crypto"],  # files between members; connections and the disk come from the shell
     # wire and overlay/usage.h: it writes the values that usage/ and the storage look at, and reads what they give back
     "chat": ["base", "crypto", "wire", "ident", "conf", "mls", "usage", "overlay/usage.h"],
     "node": ALL_BELOW_NODE,
@@ -31,7 +32,7 @@ LAYERS = {
     "enrol": ["base", "crypto", "ident", "conf"],
     "control": ["base", "node/node.h", "chat/chat.h"],  # its commands ask the engine that the node runs
     "sip": ["base", "crypto", "stun", "ice", "node/node.h", "control"],
-    "io": ["base", "ice", "turn"],
+    "io": ["base", "crypto", "ice", "turn", "files"],  # crypto and files: chunks are encrypted, hashed and checked where they are read and written
     "db": ["base", "crypto", "enrol/store.h", "node/store.h", "chat/keep.h", "chat/keep_words.h"],  # crypto: histories are sealed
     "sim": SIM,
     "apps": ALL_BELOW_NODE + ["crypto/openssl", "node", "turn", "enrol", "control", "sip", "io", "db"],

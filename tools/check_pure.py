@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-ROOMS = "base crypto wire stun ice ident conf link overlay usage mls chat node turn enrol control sim".split()
+ROOMS = "base crypto wire stun ice ident conf link overlay usage mls chat files node turn enrol control sim".split()
 
 # functions of libc and libm that neither see the system nor keep state that matters
 PURE = set("""

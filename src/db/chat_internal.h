@@ -187,7 +187,9 @@ int chat_index_add(struct chat_sqlite *s, int64_t id, const uint8_t *conversatio
 void chat_query(struct rf_keep_store *store, const struct rf_keep_query *query, struct rf_region *region,
                 struct rf_keep_answer *answer);
 bool chat_upkeep(struct rf_keep_store *store);
-/* chat_index_reset makes the index anew and empty; chat_upkeep fills it. */
+/* chat_index_reset makes the index anew and empty; chat_upkeep fills it. chat_index_remake: within a transaction, before the numbers are read. */
 int chat_index_reset(struct chat_sqlite *s);
+int chat_index_remake(struct chat_sqlite *s);
+extern const char chat_word_schema[];
 
 #endif

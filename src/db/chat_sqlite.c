@@ -85,7 +85,7 @@ static const char schema[] =
     " PRIMARY KEY(entry, name)) WITHOUT ROWID;";
 
 /* Names of 8 letters stand for the words. No positions and no lengths are kept, so that nothing can be read off them; what must stand side by side is looked at in the text. */
-static const char word_schema[] =
+const char chat_word_schema[] =
     "CREATE VIRTUAL TABLE word USING fts5(t, content='', columnsize=0, detail=none, tokenize='ascii');";
 
 static struct chat_sqlite *of(struct rf_keep_store *store)
@@ -116,6 +116,10 @@ int chat_broken(struct chat_sqlite *s, int error, const char *why)
 int chat_step(struct chat_sqlite *s, enum chat_statement which)
 {
     int rc = sqlite3_step(s->st[which]);
+    /* an index that has lost its list of contents writes over them, when it is told or when all is committed */
+    if ((rc & 0xff) == SQLITE_CONSTRAINT &&
+        (which == ST_COMMIT || (which >= ST_WORD_ADD && which <= ST_WORD_MERGE)))
+        rc = SQLITE_CORRUPT_VTAB;
     int r = rc == SQLITE_DONE ? 0 : chat_failed(s, rc == SQLITE_ROW ? SQLITE_CORRUPT : rc);
     sqlite3_reset(s->st[which]);
     return r;
@@ -389,7 +393,7 @@ static int open_schema(struct chat_sqlite *s, bool *is_new)
         return check_tables(s);
     snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d;", CHAT_APPLICATION_ID,
              CHAT_SCHEMA_VERSION);
-    if ((r = exec(s, schema)) == 0 && (r = exec(s, word_schema)) == 0)
+    if ((r = exec(s, schema)) == 0 && (r = exec(s, chat_word_schema)) == 0)
         r = exec(s, text);
     return r;
 }
@@ -441,6 +445,7 @@ static int open_numbers(struct chat_sqlite *s)
 static int prepare(struct chat_sqlite *s)
 {
     for (size_t i = 0; i < ST_COUNT; i++) {
+        sqlite3_finalize(s->st[i]);
         int rc = sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL);
         if (rc != SQLITE_OK)
             return chat_failed(s, rc);
@@ -465,7 +470,10 @@ static int open_db(struct chat_sqlite *s, const char *path, const uint8_t key[RF
         (r = exec(s, "PRAGMA secure_delete = ON")) != 0 || (r = exec(s, "PRAGMA temp_store = MEMORY")) != 0 ||
         (r = exec(s, "PRAGMA cache_size = -8000")) != 0 || (r = exec(s, "BEGIN IMMEDIATE")) != 0)
         return r;
-    if ((r = open_schema(s, &is_new)) == 0 && (r = prepare(s)) == 0)
+    if ((r = open_schema(s, &is_new)) == 0 && (r = prepare(s)) != 0 && (s->rc & 0xff) == SQLITE_CORRUPT &&
+        (r = chat_index_remake(s)) == 0) /* the index is the only table that is looked into by then */
+        r = prepare(s);
+    if (r == 0)
         r = open_keys(s, key, is_new);
     if (r == 0)
         r = exec(s, "COMMIT");

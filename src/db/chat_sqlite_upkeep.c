@@ -8,24 +8,31 @@
 #define MERGE_PAGES  64   /* of the index merged at a time */
 #define MERGE_EACH   5000 /* so many entries' worth of index are rewritten for one removed text at most */
 
+/* The table may be so damaged that it cannot even be dropped: then SQLite does not let go of it unless its row in the schema goes first. */
+static const char remake[] =
+    "PRAGMA writable_schema = ON;"
+    "DELETE FROM sqlite_schema WHERE type = 'table' AND name = 'word';"
+    "PRAGMA writable_schema = RESET;"
+    "DROP TABLE IF EXISTS word_data; DROP TABLE IF EXISTS word_idx; DROP TABLE IF EXISTS word_config;"
+    "INSERT OR REPLACE INTO meta(key, value) VALUES('unindexed', x'0000000000000000'), ('removed', "
+    "x'0000000000000000');";
+
+int chat_index_remake(struct chat_sqlite *s)
+{
+    int rc = sqlite3_exec(s->db, remake, NULL, NULL, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(s->db, chat_word_schema, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : chat_failed(s, rc);
+}
+
 int chat_index_reset(struct chat_sqlite *s)
 {
     int r = chat_begin(s);
 
     if (r != 0)
         return r;
-    /* statements that are prepared on the old table are prepared again by themselves */
-    int rc = sqlite3_exec(s->db,
-                          "DROP TABLE word; CREATE VIRTUAL TABLE word USING fts5(t, content='', columnsize=0,"
-                          " detail=none, tokenize='ascii');",
-                          NULL, NULL, NULL);
-    if (rc != SQLITE_OK)
-        r = chat_failed(s, rc);
-    if (r == 0)
-        r = chat_meta_set_number(s, "unindexed", 0);
-    if (r == 0)
-        r = chat_meta_set_number(s, "removed", 0);
-    if ((r = chat_end(s, r)) == 0) {
+    if ((r = chat_end(s, chat_index_remake(s))) == 0) {
         s->unindexed = 0;
         s->removed = 0;
         s->merging = false;

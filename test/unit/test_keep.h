@@ -43,10 +43,11 @@ struct rf_keep_op op_change(enum rf_keep_op_type type, const uint8_t *conversati
                             const char *by, const char *text, uint64_t number);
 struct rf_keep_op op_mark(const uint8_t *conversation, uint8_t kind, const char *who, uint64_t index);
 int kit_apply(struct kit *k, const struct rf_keep_op *ops, size_t count);
+void kit_must(struct kit *k, const struct rf_keep_op *ops,
+              size_t count); /* fails the test with the store's words */
 #define APPLY(k, ...)                                                                                        \
-    assert_int_equal(kit_apply(k, (struct rf_keep_op[]){__VA_ARGS__},                                        \
-                               sizeof((struct rf_keep_op[]){__VA_ARGS__}) / sizeof(struct rf_keep_op)),      \
-                     0)
+    kit_must(k, (struct rf_keep_op[]){__VA_ARGS__},                                                          \
+             sizeof((struct rf_keep_op[]){__VA_ARGS__}) / sizeof(struct rf_keep_op))
 
 /* kit_ask asks; the answer is in k->answer until the next question. Returns its error. */
 int kit_ask(struct kit *k, const struct rf_keep_query *query);

@@ -143,6 +143,13 @@ int kit_apply(struct kit *k, const struct rf_keep_op *ops, size_t count)
     return k->store->ops->apply(k->store, &batch, 1);
 }
 
+void kit_must(struct kit *k, const struct rf_keep_op *ops, size_t count)
+{
+    int error = kit_apply(k, ops, count);
+    if (error != 0)
+        fail_msg("%d: %s", error, k->store->ops->error_text(k->store));
+}
+
 /* ---- questions ---- */
 
 int kit_ask(struct kit *k, const struct rf_keep_query *query)

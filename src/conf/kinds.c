@@ -81,6 +81,18 @@ static const struct {
       .policy = RF_POLICY_USER_NODE_MATCH,
       .max_count = 16,
       .max_size = 512}},
+    {"KEY-PACKAGE",
+     {.id = RF_KIND_KEY_PACKAGE,
+      .model = RF_MODEL_DICTIONARY,
+      .policy = RF_POLICY_USER_NODE_MATCH,
+      .max_count = 16,
+      .max_size = 32768}},
+    {"CONVERSATION-DOOR",
+     {.id = RF_KIND_DOOR,
+      .model = RF_MODEL_ARRAY,
+      .policy = RF_POLICY_ROSTER,
+      .max_count = 16,
+      .max_size = 49152}},
 };
 
 static const struct {

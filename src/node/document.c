@@ -6,6 +6,7 @@
  * updated or a further document may have been published; until then everybody refuses it (Error_Config_Too_Old), so it does no harm.
  * Kinds that came by ConfigUpdate outlive a new document, as far as that does not define them itself and its kind-signers vouch for them.
  */
+#include "chat/chat.h"
 #include "node/internal.h"
 #include "wire/method.h"
 
@@ -84,6 +85,8 @@ static int use(struct rf_node *node, struct rf_conf *conf)
     rf_links_set_max_message(node->links, conf->max_message_size);
     rf_overlay_configure(node->overlay, conf);
     rf_usages_configure(node->usages, conf);
+    if (node->chat != NULL)
+        rf_chat_configure(node->chat, conf);
     node_relay_configure(node);
     rf_conf_release(old);
     rf_links_recheck(node->links);

@@ -336,6 +336,7 @@ struct rf_node {
     struct rf_overlay *overlay;
     struct rf_store *store;
     struct rf_usages *usages;
+    struct rf_chat *chat; /* owned; NULL: it has none; see chat.c */
 
     struct rf_list outs;      /* struct node_out */
     struct node_out *current; /* that rf_node_next gave last */

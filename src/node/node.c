@@ -1,4 +1,5 @@
 /* node.c - making and ending the one object, and what it tells about itself. */
+#include "chat/chat.h"
 #include "crypto/der.h"
 #include "node/internal.h"
 
@@ -256,6 +257,7 @@ void rf_node_free(struct rf_node *node)
     node_checkup_deinit(node);
     node_attach_deinit(node);
     node_relay_stop(node);
+    rf_chat_free(node->chat);
     rf_usages_free(node->usages);
     rf_store_free(node->store);
     rf_overlay_free(node->overlay);

@@ -5,6 +5,7 @@
  * once when a third of its life is left, and once when it has expired), every UPKEEP_QUIET_US links whose certificates are no longer acceptable;
  * two links with one node, addresses to remember.
  */
+#include "chat/chat.h"
 #include "node/internal.h"
 #include "wire/diag.h"
 
@@ -298,6 +299,8 @@ void node_state_changed(void *ctx, enum rf_topology_state state)
             node_at_home(node);
         rf_store_joined(node->store);
         rf_usages_online(node->usages, true);
+        if (node->chat != NULL)
+            rf_chat_online(node->chat, true);
         node_relay_online(node, true);
         node_paths_look(node);
         check_clock(node);
@@ -309,6 +312,8 @@ void node_state_changed(void *ctx, enum rf_topology_state state)
         if (node->joined)
             node_event(node, RF_NODE_EVENT_LOST, NULL, NULL, RF_EUNREACHABLE, "trying to get back");
         rf_usages_online(node->usages, false);
+        if (node->chat != NULL)
+            rf_chat_online(node->chat, false);
         node_relay_online(node, false);
         node->home = (struct rf_id){0};
         node_paths_lost(node);
@@ -353,5 +358,7 @@ int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now n
     node->expired_told = node->expiring_told = false;
     node_upkeep_soon(node);
     rf_usages_renewed(node->usages);
+    if (node->chat != NULL)
+        rf_chat_renewed(node->chat);
     return 0; /* links that stand keep the old certificate until they are made anew */
 }

@@ -62,6 +62,10 @@ const char *rf_kind_name(uint32_t kind)
         return "INBOX";
     case RF_KIND_PRESENCE:
         return "PRESENCE";
+    case RF_KIND_KEY_PACKAGE:
+        return "KEY-PACKAGE";
+    case RF_KIND_DOOR:
+        return "CONVERSATION-DOOR";
     default:
         return kind >= 0xf0000001 && kind <= 0xfffffffe ? "private" : "unknown";
     }

@@ -135,10 +135,12 @@ enum rf_probe_type {
 #define RF_KIND_CERTIFICATE_BY_USER UINT32_C(0x10)
 #define RF_KIND_REDIR               UINT32_C(0x104)
 /* Ours, docs/protocol/conversations.md. A roster is passed on before what it guards. */
-#define RF_KIND_ROSTER   UINT32_C(0xf0000011)
-#define RF_KIND_LOG      UINT32_C(0xf0000012)
-#define RF_KIND_INBOX    UINT32_C(0xf0000013)
-#define RF_KIND_PRESENCE UINT32_C(0xf0000014)
+#define RF_KIND_ROSTER      UINT32_C(0xf0000011)
+#define RF_KIND_LOG         UINT32_C(0xf0000012)
+#define RF_KIND_INBOX       UINT32_C(0xf0000013)
+#define RF_KIND_PRESENCE    UINT32_C(0xf0000014)
+#define RF_KIND_KEY_PACKAGE UINT32_C(0xf0000015)
+#define RF_KIND_DOOR        UINT32_C(0xf0000016)
 /* rf_kind_name returns the registered name, that of one of ours, "private", or "unknown". */
 const char *rf_kind_name(uint32_t kind);
 

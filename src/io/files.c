@@ -67,20 +67,50 @@ static int read_all(int fd, size_t max_len, struct rf_buf *out)
     }
 }
 
-int rf_file_read(const char *path, size_t max_len, struct rf_buf *out)
+static int read_open(int fd, size_t max_len, struct rf_buf *out)
 {
     struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_of_errno();
+    return S_ISREG(st.st_mode) ? read_all(fd, max_len, out) : RF_EINVAL;
+}
+
+int rf_file_read(const char *path, size_t max_len, struct rf_buf *out)
+{
     int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     if (fd < 0)
         return error_of_errno();
-    if (fstat(fd, &st) < 0)
-        err = error_of_errno();
-    else if (!S_ISREG(st.st_mode))
-        err = RF_EINVAL;
-    else
-        err = read_all(fd, max_len, out);
+    err = read_open(fd, max_len, out);
     close_keep_errno(fd);
+    return err;
+}
+
+int rf_file_read_secret(const char *path, size_t max_len, struct rf_buf *out, const char **why)
+{
+    struct stat st;
+    int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+
+    *why = NULL;
+    if (fd < 0) {
+        err = error_of_errno();
+        *why =
+            errno == ELOOP ? "it is a link, and a secret must stand in a file of its own" : rf_file_why(err);
+        return err;
+    }
+    if (fstat(fd, &st) == 0 && st.st_uid != geteuid()) {
+        err = RF_EFORBIDDEN;
+        *why = "it belongs to another user";
+    } else if (fstat(fd, &st) == 0 && (st.st_mode & 077) != 0) {
+        err = RF_EFORBIDDEN;
+        *why = "others than its owner have rights on it: chmod 600, and take it for known";
+    } else {
+        err = read_open(fd, max_len, out);
+    }
+    close_keep_errno(fd);
+    if (err != 0 && *why == NULL)
+        *why = rf_file_why(err);
     return err;
 }
 

@@ -11,6 +11,12 @@
  */
 int rf_file_read(const char *path, size_t max_len, struct rf_buf *out);
 /*
+ * rf_file_read_secret is rf_file_read of a file with secrets: it must be this user's and nobody else's to read or write, and no link.
+ * why  on error the reason for a person, borrowed until the thread's next strerror
+ * Errors: besides, RF_EFORBIDDEN also for a file that others have rights on, or that is another user's.
+ */
+int rf_file_read_secret(const char *path, size_t max_len, struct rf_buf *out, const char **why);
+/*
  * rf_file_write replaces the file at once and durably: a new file beside it, fsync, rename, fsync of the directory. Whoever reads sees
  * the old or the new bytes, also after a crash.
  * mode  permissions, e.g. 0600; the umask does not apply

@@ -75,6 +75,41 @@ static void test_write_leaves_nothing(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static void test_secret(void **state)
+{
+    struct rf_buf buf;
+    const char *why;
+
+    (void)state;
+    rf_buf_init(&buf, rf_mem_system(), 1000);
+    assert_int_equal(rf_file_read_secret(in_dir("no secret"), 100, &buf, &why), RF_ENOTFOUND);
+    assert_non_null(why);
+    assert_int_equal(rf_file_write(in_dir("secret"), rf_view_str("hush"), 0600), 0);
+    assert_int_equal(rf_file_read_secret(in_dir("secret"), 100, &buf, &why), 0);
+    assert_true(rf_view_equal(rf_buf_view(&buf), rf_view_str("hush")));
+    assert_int_equal(rf_file_read_secret(in_dir("secret"), 3, &buf, &why), RF_ELIMIT);
+    assert_non_null(why);
+    rf_buf_reset(&buf);
+    static const mode_t open_to_others[] = {0640, 0604, 0602, 0660, 0610};
+    for (size_t i = 0; i < sizeof open_to_others / sizeof *open_to_others; i++) {
+        assert_int_equal(chmod(in_dir("secret"), open_to_others[i]), 0);
+        assert_int_equal(rf_file_read_secret(in_dir("secret"), 100, &buf, &why), RF_EFORBIDDEN);
+        assert_non_null(strstr(why, "chmod 600"));
+    }
+    assert_int_equal(chmod(in_dir("secret"), 0400), 0);
+    assert_int_equal(symlink("secret", in_dir("to the secret")), 0);
+    assert_int_equal(rf_file_read_secret(in_dir("to the secret"), 100, &buf, &why), RF_ESYSTEM);
+    assert_non_null(strstr(why, "link"));
+    assert_int_equal(rf_file_read_secret(dir, 100, &buf, &why), RF_EINVAL);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(in_dir("secret"), 4242, 4242), 0);
+        assert_int_equal(rf_file_read_secret(in_dir("secret"), 100, &buf, &why), RF_EFORBIDDEN);
+        assert_non_null(strstr(why, "another user"));
+    }
+    assert_int_equal(buf.len, 0);
+    rf_buf_deinit(&buf);
+}
+
 static void test_make_dir(void **state)
 {
     struct stat st;
@@ -143,8 +178,8 @@ int test_io_files(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_read), cmocka_unit_test(test_write_leaves_nothing),
-        cmocka_unit_test(test_make_dir),   cmocka_unit_test(test_lock),
-        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_secret),     cmocka_unit_test(test_make_dir),
+        cmocka_unit_test(test_lock),       cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests_name("io files", tests, setup, teardown);
 }

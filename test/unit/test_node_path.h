@@ -57,6 +57,13 @@ void test_attach_moved(void **state);
 void test_attach_forgotten(void **state);
 void test_attach_ring(void **state);
 
+/* test_node_path_limits.c */
+void test_path_flood(void **state);
+void test_path_links(void **state);
+void test_path_conns(void **state);
+void test_path_places(void **state);
+void test_relay_owner(void **state);
+
 /* test_node_path_large.c */
 void test_large(void **state);
 

@@ -199,6 +199,7 @@ struct chat_conv {
     struct chat_ring_place *ring; /* CHAT_RING places, by index; NULL until needed */
     uint32_t ring_from;           /* lowest index in it */
     bool watched, fetching;
+    bool barred; /* the home does not tell us any more */
     uint32_t window;
     uint64_t pause_us;
     struct rf_timer read_timer;

@@ -49,9 +49,15 @@ static void on_told(void *arg, const struct rf_watch_told *told)
 {
     struct chat_conv *conv = arg;
     struct rf_chat *chat = conv->chat;
-    if (chat->freeing || told->outcome != RF_WATCH_HELD)
+    if (chat->freeing || (told->outcome != RF_WATCH_HELD && told->outcome != RF_WATCH_FORBIDDEN))
         return;
     chat_enter(chat);
+    conv->barred = told->outcome == RF_WATCH_FORBIDDEN;
+    if (conv->barred) { /* out of the roster: the Commit that says so is in the log, or will be */
+        chat_timer(chat, &conv->read_timer, 2 * CHAT_S);
+        chat_leave(chat);
+        return;
+    }
     conv->log_first = told->first;
     conv->generation = told->generation;
     if (told->next > conv->log_next)
@@ -70,7 +76,7 @@ void log_watch(struct chat_conv *conv, bool on)
             chat_timer(conv->chat, &conv->read_timer, 10 * CHAT_S);
     } else if (!on && conv->watched) {
         net->unwatch(net->ctx, &conv->resource, RF_KIND_LOG);
-        conv->watched = false;
+        conv->watched = conv->barred = false;
     }
 }
 
@@ -184,6 +190,8 @@ static void on_range(void *arg, const struct rf_fetch_result *result)
     else
         scan_all(conv, result);
     if (position(conv) == before && conv->log_next > before) {
+        if (conv->barred)
+            conv->log_next = before;
         if (conv->log_first > before && conv->group != NULL)
             missed(conv, conv->log_first); /* all of it has gone */
         read_failed(conv, 0);
@@ -207,6 +215,8 @@ void log_kick(struct chat_conv *conv)
     log_watch(conv, true);
     if (conv->fetching || rf_timer_is_set(&conv->read_timer) || chat->disk.flying != NULL)
         return;
+    if (conv->barred && conv->log_next <= from)
+        conv->log_next = from + conv->window;
     if (conv->log_next <= from) {
         if (conv->watched)
             net->known(net->ctx, &conv->resource, RF_KIND_LOG, conv->generation, from);

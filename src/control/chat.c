@@ -29,13 +29,13 @@ int rf_control_chat_new(const struct rf_control_chat_config *config, struct rf_c
         return RF_ENOMEM;
     chat->config = *config;
     rf_list_init(&chat->waiting);
-    int error = add_table(chat, chat_group_commands, chat_group_command_count);
+    int error = add_table(chat, control_chat_group_commands, control_chat_group_command_count);
     if (error == 0)
-        error = add_table(chat, chat_message_commands, chat_message_command_count);
+        error = add_table(chat, control_chat_message_commands, control_chat_message_command_count);
     if (error == 0)
-        error = add_table(chat, chat_history_commands, chat_history_command_count);
+        error = add_table(chat, control_chat_history_commands, control_chat_history_command_count);
     if (error == 0)
-        error = add_table(chat, chat_people_commands, chat_people_command_count);
+        error = add_table(chat, control_chat_people_commands, control_chat_people_command_count);
     if (error != 0)
         rf_control_chat_free(chat);
     else
@@ -47,13 +47,13 @@ void rf_control_chat_free(struct rf_control_chat *chat)
 {
     if (chat == NULL)
         return;
-    chat_wait_end(chat);
+    control_chat_wait_end(chat);
     while (chat->command_count > 0)
         rf_control_remove(chat->config.control, &chat->commands[--chat->command_count]);
     rf_free(chat->config.mem, chat);
 }
 
-struct rf_chat *chat_engine(struct rf_control_call *call)
+struct rf_chat *control_chat_engine(struct rf_control_call *call)
 {
     struct rf_control_chat *chat = call->command->ctx;
     struct rf_chat *engine = chat->config.engine(chat->config.ctx);
@@ -63,7 +63,7 @@ struct rf_chat *chat_engine(struct rf_control_call *call)
     return engine;
 }
 
-bool chat_online(const struct rf_control_call *call)
+bool control_chat_online(const struct rf_control_call *call)
 {
     struct rf_node_status status;
     rf_node_status(call->control->node, &status);
@@ -105,28 +105,28 @@ static const char *meaning(int error, const struct rf_chat_info *info, const cha
     }
 }
 
-void chat_refuse(struct rf_control_call *call, int error, const struct rf_chat_info *info)
+void control_chat_refuse(struct rf_control_call *call, int error, const struct rf_chat_info *info)
 {
     const char *hint, *text = meaning(error, info, &hint);
     rf_call_error(call, error, text, hint);
 }
 
-void chat_begun(struct rf_control_call *call, const uint8_t id[RF_CONVERSATION_LEN])
+void control_chat_begun(struct rf_control_call *call, const uint8_t id[RF_CONVERSATION_LEN])
 {
     json_decref(call->keep);
     call->keep = json_object();
-    json_object_set_new(call->keep, "id", chat_id_json(id));
+    json_object_set_new(call->keep, "id", control_chat_id_json(id));
     struct rf_control_chat *control = call->command->ctx;
     struct rf_chat *chat = control->config.engine(control->config.ctx);
     char text[CHAT_ID_TEXT_LEN];
     if (chat != NULL)
-        json_object_set_new(call->keep, "short", json_string(chat_short_id(chat, id, text)));
+        json_object_set_new(call->keep, "short", json_string(control_chat_short_id(chat, id, text)));
     json_t *item = json_copy(call->keep);
-    json_object_set_new(item, "online", json_boolean(chat_online(call)));
+    json_object_set_new(item, "online", json_boolean(control_chat_online(call)));
     rf_call_item(call, item);
 }
 
-void chat_done(void *arg, const struct rf_chat_result *result)
+void control_chat_done(void *arg, const struct rf_chat_result *result)
 {
     struct rf_control_call *call = arg;
     const char *why = result->why != NULL && result->why[0] != '\0' ? result->why : NULL;
@@ -200,7 +200,7 @@ static bool find(struct rf_control_call *call, const struct rf_chat *chat, const
     size_t len = strlen(word);
     memset(s, 0, sizeof(*s));
     if (strchr(word, '@') != NULL) {
-        if (!chat_name(call, word, storage, &s->peer))
+        if (!control_chat_name(call, word, storage, &s->peer))
             return false;
         rf_chat_each(chat, look_at, s);
         if (s->found == 0)
@@ -218,23 +218,23 @@ static bool find(struct rf_control_call *call, const struct rf_chat *chat, const
     return search_ended(call, s, word);
 }
 
-bool chat_conversation(struct rf_control_call *call, json_t *args, struct rf_chat **chat,
-                       struct rf_chat_info *out)
+bool control_chat_conversation(struct rf_control_call *call, json_t *args, struct rf_chat **chat,
+                               struct rf_chat_info *out)
 {
     struct search s;
     const char *word = json_string_value(json_object_get(args, "id"));
-    if ((*chat = chat_engine(call)) == NULL || !find(call, *chat, word, &s))
+    if ((*chat = control_chat_engine(call)) == NULL || !find(call, *chat, word, &s))
         return false;
     if (rf_chat_find(*chat, s.id, out))
         return true;
-    chat_refuse(call, RF_ENOTFOUND, NULL);
+    control_chat_refuse(call, RF_ENOTFOUND, NULL);
     return false;
 }
 
 /* ---- which users ---- */
 
-bool chat_name(struct rf_control_call *call, const char *word, char storage[CHAT_NAME_LEN],
-               struct rf_view *out)
+bool control_chat_name(struct rf_control_call *call, const char *word, char storage[CHAT_NAME_LEN],
+                       struct rf_view *out)
 {
     struct rf_buf name;
     char text[160];
@@ -283,7 +283,7 @@ static bool find_member(struct rf_control_call *call, const struct rf_chat *chat
         m.name = rf_buf_view(&name);
     int error = rf_chat_each_user(chat, id, look_at_member, &m);
     if (error != 0) {
-        chat_refuse(call, error, NULL);
+        control_chat_refuse(call, error, NULL);
         return false;
     }
     *out = m.found;
@@ -308,10 +308,10 @@ static bool read_user(struct rf_control_call *call, const uint8_t *id, const cha
     char storage[CHAT_NAME_LEN];
     struct rf_view name;
     if (id != NULL) {
-        struct rf_chat *chat = chat_engine(call);
+        struct rf_chat *chat = control_chat_engine(call);
         return chat != NULL && find_member(call, chat, id, word, &users->region, out);
     }
-    if (!chat_name(call, word, storage, &name))
+    if (!control_chat_name(call, word, storage, &name))
         return false;
     *out = rf_region_copy(&users->region, name);
     if (out->p != NULL)
@@ -320,12 +320,13 @@ static bool read_user(struct rf_control_call *call, const uint8_t *id, const cha
     return false;
 }
 
-bool chat_users_read(struct rf_control_call *call, json_t *words, const uint8_t *id, struct chat_users *out)
+bool control_chat_users_read(struct rf_control_call *call, json_t *words, const uint8_t *id,
+                             struct chat_users *out)
 {
     size_t count = json_array_size(words);
     memset(out, 0, sizeof(*out));
     if (count > RF_CHAT_MAX_USERS) {
-        chat_refuse(call, RF_ELIMIT, NULL);
+        control_chat_refuse(call, RF_ELIMIT, NULL);
         return false;
     }
     rf_region_init(&out->region, call->control->env.mem, (size_t)8 * 1024 * 1024);
@@ -337,11 +338,11 @@ bool chat_users_read(struct rf_control_call *call, json_t *words, const uint8_t 
         good = read_user(call, id, json_string_value(json_array_get(words, out->count)), out,
                          &out->views[out->count]);
     if (!good)
-        chat_users_free(out);
+        control_chat_users_free(out);
     return good;
 }
 
-void chat_users_free(struct chat_users *users)
+void control_chat_users_free(struct chat_users *users)
 {
     rf_region_deinit(&users->region);
 }

@@ -46,29 +46,30 @@ static void set_conversation(json_t *o, const struct rf_control_chat *control,
     struct rf_chat *chat = control->config.engine(control->config.ctx);
     if (!event->of_conversation)
         return;
-    json_object_set_new(o, "id", chat_id_json(event->conversation));
+    json_object_set_new(o, "id", control_chat_id_json(event->conversation));
     if (chat == NULL || !rf_chat_find(chat, event->conversation, &info))
         return;
     json_object_set_new(o, "title", control_json_view(info.title));
     json_object_set_new(o, "state", json_string(rf_chat_state_name(info.state)));
     json_object_set_new(o, "direct", json_boolean(info.direct));
     if (info.direct)
-        json_object_set_new(o, "peer", chat_principal_json(info.peer));
-    json_object_set_new(o, "short", json_string(chat_short_id(chat, event->conversation, text)));
+        json_object_set_new(o, "peer", control_chat_principal_json(info.peer));
+    json_object_set_new(o, "short", json_string(control_chat_short_id(chat, event->conversation, text)));
 }
 
 static json_t *presence_fields(json_t *o, const struct rf_chat_presence *presence)
 {
     json_decref(o);
-    return chat_presence_json(presence);
+    return control_chat_presence_json(presence);
 }
 
 static json_t *fields_of(const struct rf_chat_event *event)
 {
-    json_t *o = event->type == RF_CHAT_EVENT_ENTRY && event->entry != NULL ? chat_entry_json(event->entry)
-                                                                           : json_object();
+    json_t *o = event->type == RF_CHAT_EVENT_ENTRY && event->entry != NULL
+                    ? control_chat_entry_json(event->entry)
+                    : json_object();
     if (event->type == RF_CHAT_EVENT_CHANGED && event->entry != NULL)
-        json_object_set_new(o, "message", chat_message_json(&event->entry->name));
+        json_object_set_new(o, "message", control_chat_message_json(&event->entry->name));
     if (event->type == RF_CHAT_EVENT_CONTACT)
         json_object_set_new(o, "state", json_string(rf_chat_contact_state_name(event->contact)));
     if (event->type == RF_CHAT_EVENT_PRESENCE && event->presence != NULL)
@@ -76,7 +77,7 @@ static json_t *fields_of(const struct rf_chat_event *event)
     if (event->type == RF_CHAT_EVENT_CONTACT || event->type == RF_CHAT_EVENT_PRESENCE)
         json_object_set_new(o, "name", control_json_view(event->user));
     else if (event->user.len > 0 && event->type != RF_CHAT_EVENT_ENTRY)
-        json_object_set_new(o, "user", chat_principal_json(event->user));
+        json_object_set_new(o, "user", control_chat_principal_json(event->user));
     if (event->type == RF_CHAT_EVENT_MARK) {
         json_object_set_new(o, "mark",
                             json_string(event->mark.kind == RF_CHAT_MARK_READ ? "read" : "delivered"));
@@ -95,7 +96,7 @@ static json_t *fields_of(const struct rf_chat_event *event)
 void rf_control_chat_event(struct rf_control_chat *chat, const struct rf_chat_event *event)
 {
     if (event->type == RF_CHAT_EVENT_ENTRY && event->entry != NULL && event->own)
-        chat_wait_seen(chat, event->entry);
+        control_chat_wait_seen(chat, event->entry);
     if (rf_control_listeners(chat->config.control) == 0)
         return;
     json_t *fields =

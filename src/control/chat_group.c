@@ -13,9 +13,9 @@ static void started(struct rf_control_call *call, int error, const uint8_t *id,
                     const struct rf_chat_info *info)
 {
     if (error != 0)
-        chat_refuse(call, error, info);
+        control_chat_refuse(call, error, info);
     else
-        chat_begun(call, id);
+        control_chat_begun(call, id);
 }
 
 /* ---- making ---- */
@@ -24,15 +24,15 @@ static void create(struct rf_control_call *call, json_t *args, bool direct, json
 {
     struct chat_users users;
     uint8_t id[RF_CONVERSATION_LEN];
-    struct rf_chat *chat = chat_engine(call);
-    if (chat == NULL || !chat_users_read(call, words, NULL, &users))
+    struct rf_chat *chat = control_chat_engine(call);
+    if (chat == NULL || !control_chat_users_read(call, words, NULL, &users))
         return;
     int error = rf_chat_create(chat, text_of(args, "title"), direct, users.views, users.count,
-                               text_of(args, "note"), id, chat_done, call);
-    chat_users_free(&users);
+                               text_of(args, "note"), id, control_chat_done, call);
+    control_chat_users_free(&users);
     if (error == RF_EEXIST && direct) {
         json_t *result = json_object();
-        json_object_set_new(result, "id", chat_id_json(id));
+        json_object_set_new(result, "id", control_chat_id_json(id));
         rf_call_result(call, result);
     } else if (error == RF_EINVAL && direct) {
         rf_call_error(call, error, "a chat of two needs another user than yourself", NULL);
@@ -64,12 +64,12 @@ static void run_invite(void *ctx, struct rf_control_call *call, json_t *args)
     struct rf_chat *chat;
     struct rf_chat_info info;
     struct chat_users users;
-    if (!chat_conversation(call, args, &chat, &info) ||
-        !chat_users_read(call, json_object_get(args, "names"), NULL, &users))
+    if (!control_chat_conversation(call, args, &chat, &info) ||
+        !control_chat_users_read(call, json_object_get(args, "names"), NULL, &users))
         return;
-    int error =
-        rf_chat_invite(chat, info.id, users.views, users.count, text_of(args, "note"), chat_done, call);
-    chat_users_free(&users);
+    int error = rf_chat_invite(chat, info.id, users.views, users.count, text_of(args, "note"),
+                               control_chat_done, call);
+    control_chat_users_free(&users);
     started(call, error, info.id, &info);
 }
 
@@ -79,11 +79,11 @@ static void run_kick(void *ctx, struct rf_control_call *call, json_t *args)
     struct rf_chat *chat;
     struct rf_chat_info info;
     struct chat_users users;
-    if (!chat_conversation(call, args, &chat, &info) ||
-        !chat_users_read(call, json_object_get(args, "names"), info.id, &users))
+    if (!control_chat_conversation(call, args, &chat, &info) ||
+        !control_chat_users_read(call, json_object_get(args, "names"), info.id, &users))
         return;
-    int error = rf_chat_kick(chat, info.id, users.views, users.count, chat_done, call);
-    chat_users_free(&users);
+    int error = rf_chat_kick(chat, info.id, users.views, users.count, control_chat_done, call);
+    control_chat_users_free(&users);
     started(call, error, info.id, &info);
 }
 
@@ -101,13 +101,14 @@ static void run_role(void *ctx, struct rf_control_call *call, json_t *args)
     }
     json_t *words = json_array();
     json_array_append(words, json_object_get(args, "name"));
-    bool good = chat_conversation(call, args, &chat, &info) && chat_users_read(call, words, info.id, &users);
+    bool good = control_chat_conversation(call, args, &chat, &info) &&
+                control_chat_users_read(call, words, info.id, &users);
     json_decref(words);
     if (!good)
         return;
     int error = rf_chat_set_role(chat, info.id, users.views[0],
-                                 admin ? RF_CHAT_ADMIN_ROLE : RF_CHAT_MEMBER_ROLE, chat_done, call);
-    chat_users_free(&users);
+                                 admin ? RF_CHAT_ADMIN_ROLE : RF_CHAT_MEMBER_ROLE, control_chat_done, call);
+    control_chat_users_free(&users);
     started(call, error, info.id, &info);
 }
 
@@ -119,8 +120,8 @@ static void run_plain(struct rf_control_call *call, json_t *args, plain_fn fn)
 {
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (chat_conversation(call, args, &chat, &info))
-        started(call, fn(chat, info.id, chat_done, call), info.id, &info);
+    if (control_chat_conversation(call, args, &chat, &info))
+        started(call, fn(chat, info.id, control_chat_done, call), info.id, &info);
 }
 
 static void run_accept(void *ctx, struct rf_control_call *call, json_t *args)
@@ -140,9 +141,9 @@ static void run_leave(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (!chat_conversation(call, args, &chat, &info))
+    if (!control_chat_conversation(call, args, &chat, &info))
         return;
-    int error = rf_chat_leave(chat, info.id, chat_done, call);
+    int error = rf_chat_leave(chat, info.id, control_chat_done, call);
     if (error == RF_EFORBIDDEN)
         rf_call_error(call, error, "you are the only admin of this conversation",
                       "name another one first: ringfolk chat role ID NAME admin");
@@ -155,13 +156,13 @@ static void run_forget(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (!chat_conversation(call, args, &chat, &info))
+    if (!control_chat_conversation(call, args, &chat, &info))
         return;
     if (info.state != RF_CHAT_ENDED)
         rf_call_error(call, RF_ENOTYET, "only a conversation that has ended can be forgotten",
                       "leave it first: ringfolk chat leave ID");
     else
-        started(call, rf_chat_forget(chat, info.id, chat_done, call), info.id, &info);
+        started(call, rf_chat_forget(chat, info.id, control_chat_done, call), info.id, &info);
 }
 
 /* ---- changing what it is ---- */
@@ -171,9 +172,9 @@ static void run_rename(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (chat_conversation(call, args, &chat, &info))
-        started(call, rf_chat_set_title(chat, info.id, text_of(args, "title"), chat_done, call), info.id,
-                &info);
+    if (control_chat_conversation(call, args, &chat, &info))
+        started(call, rf_chat_set_title(chat, info.id, text_of(args, "title"), control_chat_done, call),
+                info.id, &info);
 }
 
 static void run_topic(void *ctx, struct rf_control_call *call, json_t *args)
@@ -181,9 +182,9 @@ static void run_topic(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (chat_conversation(call, args, &chat, &info))
-        started(call, rf_chat_set_topic(chat, info.id, text_of(args, "topic"), chat_done, call), info.id,
-                &info);
+    if (control_chat_conversation(call, args, &chat, &info))
+        started(call, rf_chat_set_topic(chat, info.id, text_of(args, "topic"), control_chat_done, call),
+                info.id, &info);
 }
 
 static void run_mute(void *ctx, struct rf_control_call *call, json_t *args)
@@ -192,15 +193,15 @@ static void run_mute(void *ctx, struct rf_control_call *call, json_t *args)
     struct rf_chat *chat;
     struct rf_chat_info info;
     bool off = json_is_true(json_object_get(args, "off"));
-    if (!chat_conversation(call, args, &chat, &info))
+    if (!control_chat_conversation(call, args, &chat, &info))
         return;
     int error = rf_chat_mute(chat, info.id, !off);
     if (error != 0) {
-        chat_refuse(call, error, &info);
+        control_chat_refuse(call, error, &info);
         return;
     }
     json_t *result = json_object();
-    json_object_set_new(result, "id", chat_id_json(info.id));
+    json_object_set_new(result, "id", control_chat_id_json(info.id));
     json_object_set_new(result, "muted", json_boolean(!off));
     rf_call_result(call, result);
 }
@@ -213,7 +214,7 @@ struct member_list {
 
 static void add_member(void *arg, const struct rf_chat_user *user)
 {
-    json_array_append_new(((struct member_list *)arg)->list, chat_user_json(user));
+    json_array_append_new(((struct member_list *)arg)->list, control_chat_user_json(user));
 }
 
 static void run_members(void *ctx, struct rf_control_call *call, json_t *args)
@@ -223,16 +224,16 @@ static void run_members(void *ctx, struct rf_control_call *call, json_t *args)
     struct rf_chat_info info;
     struct member_list members = {json_array()};
     int error = RF_ENOTFOUND;
-    bool found = chat_conversation(call, args, &chat, &info);
+    bool found = control_chat_conversation(call, args, &chat, &info);
     if (found)
         error = rf_chat_each_user(chat, info.id, add_member, &members);
     for (size_t i = 0; error == 0 && i < json_array_size(members.list); i++)
         rf_call_item(call, json_incref(json_array_get(members.list, i)));
     if (error == 0)
-        rf_call_result(call, json_pack("{so sI}", "id", chat_id_json(info.id), "count",
+        rf_call_result(call, json_pack("{so sI}", "id", control_chat_id_json(info.id), "count",
                                        (json_int_t)json_array_size(members.list)));
     else if (found)
-        chat_refuse(call, error, &info);
+        control_chat_refuse(call, error, &info);
     json_decref(members.list);
 }
 
@@ -273,7 +274,7 @@ static void listing_end(struct listing *l, json_t *result, int error)
 static void list_item(struct listing *l, const struct rf_chat *chat, const struct rf_chat_info *info,
                       size_t unread)
 {
-    json_t *item = chat_info_json(chat, info);
+    json_t *item = control_chat_info_json(chat, info);
     json_object_set_new(item, "unread", json_integer((json_int_t)unread));
     rf_call_item(l->call, item);
     l->at++;
@@ -334,7 +335,7 @@ static void run_list(void *ctx, struct rf_control_call *call, json_t *args)
 {
     (void)ctx, (void)args;
     struct rf_mem *mem = call->control->env.mem;
-    struct rf_chat *chat = chat_engine(call);
+    struct rf_chat *chat = control_chat_engine(call);
     if (chat == NULL)
         return;
     struct listing *l = rf_zalloc(mem, sizeof(*l));
@@ -377,7 +378,7 @@ static const struct rf_control_arg mute_args[] = {ID_ARG, {"off", 'b', false, "n
 
 #define ARGS(table) table, RF_COUNT(table)
 
-const struct rf_command chat_group_commands[] = {
+const struct rf_command control_chat_group_commands[] = {
     {"chat new", "make a conversation and invite users", ARGS(new_args), run_new, NULL},
     {"chat with", "the chat of two with a user; made if there is none", ARGS(with_args), run_with, NULL},
     {"chat invite", "bring users in", ARGS(invite_args), run_invite, NULL},
@@ -394,4 +395,4 @@ const struct rf_command chat_group_commands[] = {
     {"chat members", "who is in it", ARGS(id_args), run_members, NULL},
     {"chat list", "the conversations of this user", NULL, 0, run_list, NULL},
 };
-const size_t chat_group_command_count = RF_COUNT(chat_group_commands);
+const size_t control_chat_group_command_count = RF_COUNT(control_chat_group_commands);

@@ -104,7 +104,7 @@ static size_t give(struct rf_control_call *call, const struct rf_keep_answer *an
     size_t count = 0;
     for (size_t i = 0; i < answer->count; i++)
         if (is_wanted(&answer->entries[i], all)) {
-            rf_call_item(call, chat_entry_json(&answer->entries[i]));
+            rf_call_item(call, control_chat_entry_json(&answer->entries[i]));
             count++;
         }
     return count;
@@ -125,7 +125,7 @@ static void run_history(void *ctx, struct rf_control_call *call, json_t *args)
     struct rf_chat *chat;
     struct rf_chat_info info;
     struct rf_keep_query query = {.type = RF_KEEP_PAGE};
-    if (!read_page(call, args, &query) || !chat_conversation(call, args, &chat, &info))
+    if (!read_page(call, args, &query) || !control_chat_conversation(call, args, &chat, &info))
         return;
     memcpy(query.conversation, info.id, RF_CONVERSATION_LEN);
     ask(call, chat, &query, args, page_answered);
@@ -144,10 +144,10 @@ static void run_search(void *ctx, struct rf_control_call *call, json_t *args)
     if (!read_page(call, args, &query) ||
         !read_number(call, args, "from_ms", 0, INT64_MAX, 0, &query.from_ms) ||
         !read_number(call, args, "until_ms", 0, INT64_MAX, 0, &query.until_ms) ||
-        (chat = chat_engine(call)) == NULL)
+        (chat = control_chat_engine(call)) == NULL)
         return;
     if (json_object_get(args, "id") != NULL) {
-        if (!chat_conversation(call, args, &chat, &info))
+        if (!control_chat_conversation(call, args, &chat, &info))
             return;
         memcpy(query.conversation, info.id, RF_CONVERSATION_LEN);
     }
@@ -155,7 +155,7 @@ static void run_search(void *ctx, struct rf_control_call *call, json_t *args)
         struct rf_view view = rf_id_view(&node); /* a principal where names are only claims */
         memcpy(id, view.p, view.len);
         query.sender = rf_view_of(id, view.len);
-    } else if (sender != NULL && !chat_name(call, sender, storage, &query.sender)) {
+    } else if (sender != NULL && !control_chat_name(call, sender, storage, &query.sender)) {
         return;
     }
     query.words = rf_view_str(json_string_value(json_object_get(args, "words")));
@@ -198,7 +198,7 @@ static void run_read(void *ctx, struct rf_control_call *call, json_t *args)
     struct rf_chat *chat;
     struct rf_chat_info info;
     struct rf_keep_query query = {.type = RF_KEEP_PAGE};
-    if (!read_page(call, args, &query) || !chat_conversation(call, args, &chat, &info))
+    if (!read_page(call, args, &query) || !control_chat_conversation(call, args, &chat, &info))
         return;
     memcpy(query.conversation, info.id, RF_CONVERSATION_LEN);
     query.from = query.from > info.read_index ? query.from : info.read_index;
@@ -244,7 +244,7 @@ static void run_export(void *ctx, struct rf_control_call *call, json_t *args)
     uint64_t zone;
     struct rf_keep_query query = {.type = RF_KEEP_PAGE};
     if (!read_page(call, args, &query) || !read_number(call, args, "zone_min", -1440, 1440, 0, &zone) ||
-        !chat_conversation(call, args, &chat, &info))
+        !control_chat_conversation(call, args, &chat, &info))
         return;
     memcpy(query.conversation, info.id, RF_CONVERSATION_LEN);
     ask(call, chat, &query, args, export_answered);
@@ -292,10 +292,10 @@ static const struct rf_control_arg export_args[] = {
 
 #define ARGS(table) table, RF_COUNT(table)
 
-const struct rf_command chat_history_commands[] = {
+const struct rf_command control_chat_history_commands[] = {
     {"chat history", "a page of the messages", ARGS(history_args), run_history, NULL},
     {"chat read", "a page of what is new, which is marked as read", ARGS(read_args), run_read, NULL},
     {"chat search", "messages with these words", ARGS(search_args), run_search, NULL},
     {"chat export", "a page of lines for a file", ARGS(export_args), run_export, NULL},
 };
-const size_t chat_history_command_count = RF_COUNT(chat_history_commands);
+const size_t control_chat_history_command_count = RF_COUNT(control_chat_history_commands);

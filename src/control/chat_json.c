@@ -9,20 +9,20 @@ static void id_text(const uint8_t id[RF_CONVERSATION_LEN], char out[CHAT_ID_TEXT
         snprintf(out + 2 * i, 3, "%02x", id[i]);
 }
 
-json_t *chat_id_json(const uint8_t id[RF_CONVERSATION_LEN])
+json_t *control_chat_id_json(const uint8_t id[RF_CONVERSATION_LEN])
 {
     char text[CHAT_ID_TEXT_LEN];
     id_text(id, text);
     return json_string(text);
 }
 
-json_t *chat_principal_json(struct rf_view principal)
+json_t *control_chat_principal_json(struct rf_view principal)
 {
     return principal.len == 0 || rf_name_valid(principal) ? control_json_view(principal)
                                                           : control_json_hex(principal);
 }
 
-json_t *chat_message_json(const struct rf_keep_name *name)
+json_t *control_chat_message_json(const struct rf_keep_name *name)
 {
     char text[RF_ID_TEXT_LEN];
     if (name->device.len == 0)
@@ -49,8 +49,8 @@ static void compare_ids(void *arg, const struct rf_chat_info *info)
     n->common = digits > n->common ? digits : n->common;
 }
 
-const char *chat_short_id(const struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN],
-                          char out[CHAT_ID_TEXT_LEN])
+const char *control_chat_short_id(const struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN],
+                                  char out[CHAT_ID_TEXT_LEN])
 {
     struct neighbour n = {.id = id};
     rf_chat_each(chat, compare_ids, &n);
@@ -61,11 +61,11 @@ const char *chat_short_id(const struct rf_chat *chat, const uint8_t id[RF_CONVER
 
 /* ---- conversations and their members ---- */
 
-json_t *chat_info_json(const struct rf_chat *chat, const struct rf_chat_info *info)
+json_t *control_chat_info_json(const struct rf_chat *chat, const struct rf_chat_info *info)
 {
     char text[CHAT_ID_TEXT_LEN];
     json_t *o = json_object();
-    json_object_set_new(o, "id", chat_id_json(info->id));
+    json_object_set_new(o, "id", control_chat_id_json(info->id));
     json_object_set_new(o, "short",
                         json_null()); /* at the end: asking the engine ends the life of what it lent us */
     json_object_set_new(o, "state", json_string(rf_chat_state_name(info->state)));
@@ -73,10 +73,10 @@ json_t *chat_info_json(const struct rf_chat *chat, const struct rf_chat_info *in
     json_object_set_new(o, "topic", control_json_view(info->topic));
     json_object_set_new(o, "direct", json_boolean(info->direct));
     if (info->direct)
-        json_object_set_new(o, "peer", chat_principal_json(info->peer));
-    json_object_set_new(o, "creator", chat_principal_json(info->creator));
+        json_object_set_new(o, "peer", control_chat_principal_json(info->peer));
+    json_object_set_new(o, "creator", control_chat_principal_json(info->creator));
     if (info->state == RF_CHAT_INVITED) {
-        json_object_set_new(o, "inviter", chat_principal_json(info->inviter));
+        json_object_set_new(o, "inviter", control_chat_principal_json(info->inviter));
         json_object_set_new(o, "note", control_json_view(info->note));
     }
     json_object_set_new(o, "admin", json_boolean(info->admin));
@@ -92,15 +92,15 @@ json_t *chat_info_json(const struct rf_chat *chat, const struct rf_chat_info *in
     json_object_set_new(o, "read", json_integer((json_int_t)info->read_index));
     json_object_set_new(o, "unsent", json_integer((json_int_t)info->unsent));
     json_object_set_new(o, "epoch", json_integer((json_int_t)info->epoch));
-    json_object_set_new(o, "short", json_string(chat_short_id(chat, info->id, text)));
+    json_object_set_new(o, "short", json_string(control_chat_short_id(chat, info->id, text)));
     return o;
 }
 
-json_t *chat_user_json(const struct rf_chat_user *user)
+json_t *control_chat_user_json(const struct rf_chat_user *user)
 {
     json_t *o = json_object();
     json_object_set_new(o, "name", control_json_view(user->name));
-    json_object_set_new(o, "principal", chat_principal_json(user->principal));
+    json_object_set_new(o, "principal", control_chat_principal_json(user->principal));
     json_object_set_new(o, "role", json_string(user->role == RF_CHAT_ADMIN_ROLE ? "admin" : "member"));
     json_object_set_new(o, "devices", json_integer((json_int_t)user->device_count));
     json_object_set_new(o, "self", json_boolean(user->self));
@@ -115,7 +115,7 @@ static json_t *reactions_json(const struct rf_keep_entry *entry)
     for (size_t i = 0; i < entry->reaction_count; i++) {
         const struct rf_keep_reaction *r = &entry->reactions[i];
         json_t *o = json_object();
-        json_object_set_new(o, "from", chat_principal_json(r->sender));
+        json_object_set_new(o, "from", control_chat_principal_json(r->sender));
         json_object_set_new(o, "reaction", control_json_view(r->reaction));
         json_object_set_new(o, "time", control_json_time(r->time_ms));
         json_array_append_new(list, o);
@@ -123,15 +123,15 @@ static json_t *reactions_json(const struct rf_keep_entry *entry)
     return list;
 }
 
-json_t *chat_entry_json(const struct rf_keep_entry *entry)
+json_t *control_chat_entry_json(const struct rf_keep_entry *entry)
 {
     json_t *o = json_object();
-    json_object_set_new(o, "id", chat_id_json(entry->conversation));
+    json_object_set_new(o, "id", control_chat_id_json(entry->conversation));
     json_object_set_new(
         o, "index", entry->index == RF_KEEP_PENDING ? json_null() : json_integer((json_int_t)entry->index));
-    json_object_set_new(o, "message", chat_message_json(&entry->name));
+    json_object_set_new(o, "message", control_chat_message_json(&entry->name));
     json_object_set_new(o, "kind", json_string(rf_chat_kind_name(entry->kind)));
-    json_object_set_new(o, "from", chat_principal_json(entry->sender));
+    json_object_set_new(o, "from", control_chat_principal_json(entry->sender));
     json_object_set_new(o, "time", control_json_time(entry->sent_ms));
     json_object_set_new(o, "received", control_json_time(entry->received_ms));
     json_object_set_new(o, "text", control_json_view(entry->text));
@@ -139,12 +139,12 @@ json_t *chat_entry_json(const struct rf_keep_entry *entry)
     if ((entry->flags & RF_CHAT_FLAG_MENTIONED) != 0)
         json_object_set_new(o, "mentioned", json_true());
     if (entry->reply_to.device.len != 0)
-        json_object_set_new(o, "reply_to", chat_message_json(&entry->reply_to));
+        json_object_set_new(o, "reply_to", control_chat_message_json(&entry->reply_to));
     if (entry->edited_ms != 0)
         json_object_set_new(o, "edited", control_json_time(entry->edited_ms));
     if (entry->deleted_ms != 0) {
         json_object_set_new(o, "deleted", control_json_time(entry->deleted_ms));
-        json_object_set_new(o, "deleted_by", chat_principal_json(entry->deleted_by));
+        json_object_set_new(o, "deleted_by", control_chat_principal_json(entry->deleted_by));
     }
     if (entry->reaction_count > 0)
         json_object_set_new(o, "reactions", reactions_json(entry));
@@ -153,7 +153,7 @@ json_t *chat_entry_json(const struct rf_keep_entry *entry)
 
 /* ---- people ---- */
 
-json_t *chat_presence_json(const struct rf_chat_presence *presence)
+json_t *control_chat_presence_json(const struct rf_chat_presence *presence)
 {
     json_t *o = json_object();
     json_object_set_new(o, "state", json_string(rf_chat_availability_name(presence->availability)));
@@ -163,7 +163,7 @@ json_t *chat_presence_json(const struct rf_chat_presence *presence)
     return o;
 }
 
-json_t *chat_contact_json(const struct rf_chat_contact *contact)
+json_t *control_chat_contact_json(const struct rf_chat_contact *contact)
 {
     json_t *o = json_object();
     json_object_set_new(o, "name", control_json_view(contact->user));
@@ -173,7 +173,7 @@ json_t *chat_contact_json(const struct rf_chat_contact *contact)
     if (contact->state == RF_CHAT_CONTACT_ASKING)
         json_object_set_new(o, "note", control_json_view(contact->note));
     if (contact->state == RF_CHAT_CONTACT_ACCEPTED)
-        json_object_set_new(o, "presence", chat_presence_json(&contact->presence));
-    json_object_set_new(o, "chat", contact->has_direct ? chat_id_json(contact->direct) : json_null());
+        json_object_set_new(o, "presence", control_chat_presence_json(&contact->presence));
+    json_object_set_new(o, "chat", contact->has_direct ? control_chat_id_json(contact->direct) : json_null());
     return o;
 }

@@ -106,7 +106,7 @@ static void with_message(struct rf_control_call *call, struct rf_chat *chat, jso
     if (error == 0)
         return;
     target_free(t);
-    chat_refuse(call, error, NULL);
+    control_chat_refuse(call, error, NULL);
 }
 
 /* ---- what all have in common ---- */
@@ -116,22 +116,22 @@ static void kept(void *arg, const struct rf_chat_result *result)
 {
     struct rf_control_call *call = arg;
     if (result->error != 0) {
-        chat_done(arg, result);
+        control_chat_done(arg, result);
         return;
     }
     bool wait = json_is_true(call->keep);
     json_decref(call->keep);
     call->keep = json_object();
-    json_object_set_new(call->keep, "id", chat_id_json(result->conversation));
-    json_object_set_new(call->keep, "message", chat_message_json(&result->name));
+    json_object_set_new(call->keep, "id", control_chat_id_json(result->conversation));
+    json_object_set_new(call->keep, "message", control_chat_message_json(&result->name));
     if (!wait) {
         rf_call_result(call, json_incref(call->keep));
         return;
     }
     json_t *item = json_copy(call->keep);
-    json_object_set_new(item, "online", json_boolean(chat_online(call)));
+    json_object_set_new(item, "online", json_boolean(control_chat_online(call)));
     rf_call_item(call, item);
-    chat_wait_add(call, result);
+    control_chat_wait_add(call, result);
 }
 
 /* the engine took it on, or refused: of what was remembered for an answer nothing is left then */
@@ -139,7 +139,7 @@ static void given(struct rf_control_call *call, struct rf_chat *chat, const uint
 {
     struct rf_chat_info info;
     if (error != 0)
-        chat_refuse(call, error, rf_chat_find(chat, id, &info) ? &info : NULL);
+        control_chat_refuse(call, error, rf_chat_find(chat, id, &info) ? &info : NULL);
 }
 
 static struct rf_view text_of(json_t *args, const char *key)
@@ -155,8 +155,8 @@ static void send_text(struct rf_control_call *call, json_t *args, const uint8_t 
 {
     struct rf_chat_text text = {.text = text_of(args, "text")};
     struct chat_users mentioned;
-    struct rf_chat *chat = chat_engine(call);
-    if (chat == NULL || !chat_users_read(call, json_object_get(args, "mentions"), id, &mentioned))
+    struct rf_chat *chat = control_chat_engine(call);
+    if (chat == NULL || !control_chat_users_read(call, json_object_get(args, "mentions"), id, &mentioned))
         return;
     if (reply_to != NULL)
         text.reply_to = *reply_to;
@@ -164,7 +164,7 @@ static void send_text(struct rf_control_call *call, json_t *args, const uint8_t 
     text.mention_count = mentioned.count;
     call->keep = json_boolean(json_is_true(json_object_get(args, "wait")));
     int error = rf_chat_send(chat, id, &text, kept, call);
-    chat_users_free(&mentioned);
+    control_chat_users_free(&mentioned);
     if (error == RF_EINVAL && text.text.len == 0)
         rf_call_error(call, error, "the text is empty", NULL);
     else
@@ -176,7 +176,7 @@ static void run_send(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (!chat_conversation(call, args, &chat, &info))
+    if (!control_chat_conversation(call, args, &chat, &info))
         return;
     if (json_object_get(args, "reply_to") != NULL)
         with_message(call, chat, args, "reply_to", info.id, send_text);
@@ -189,7 +189,7 @@ static void run_send(void *ctx, struct rf_control_call *call, json_t *args)
 static void edit(struct rf_control_call *call, json_t *args, const uint8_t *id,
                  const struct rf_keep_name *name)
 {
-    struct rf_chat *chat = chat_engine(call);
+    struct rf_chat *chat = control_chat_engine(call);
     if (chat == NULL)
         return;
     given(call, chat, id, rf_chat_edit(chat, id, name, text_of(args, "text"), kept, call));
@@ -199,7 +199,7 @@ static void delete_it(struct rf_control_call *call, json_t *args, const uint8_t 
                       const struct rf_keep_name *name)
 {
     (void)args;
-    struct rf_chat *chat = chat_engine(call);
+    struct rf_chat *chat = control_chat_engine(call);
     if (chat == NULL)
         return;
     given(call, chat, id, rf_chat_delete(chat, id, name, kept, call));
@@ -208,7 +208,7 @@ static void delete_it(struct rf_control_call *call, json_t *args, const uint8_t 
 static void react(struct rf_control_call *call, json_t *args, const uint8_t *id,
                   const struct rf_keep_name *name)
 {
-    struct rf_chat *chat = chat_engine(call);
+    struct rf_chat *chat = control_chat_engine(call);
     bool on = !json_is_true(json_object_get(args, "remove"));
     if (chat == NULL)
         return;
@@ -220,7 +220,7 @@ static void run_edit(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (chat_conversation(call, args, &chat, &info))
+    if (control_chat_conversation(call, args, &chat, &info))
         with_message(call, chat, args, "message", info.id, edit);
 }
 
@@ -229,7 +229,7 @@ static void run_delete(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (chat_conversation(call, args, &chat, &info))
+    if (control_chat_conversation(call, args, &chat, &info))
         with_message(call, chat, args, "message", info.id, delete_it);
 }
 
@@ -238,7 +238,7 @@ static void run_react(void *ctx, struct rf_control_call *call, json_t *args)
     (void)ctx;
     struct rf_chat *chat;
     struct rf_chat_info info;
-    if (chat_conversation(call, args, &chat, &info))
+    if (control_chat_conversation(call, args, &chat, &info))
         with_message(call, chat, args, "message", info.id, react);
 }
 
@@ -267,10 +267,10 @@ static const struct rf_control_arg react_args[] = {
 
 #define ARGS(table) table, RF_COUNT(table)
 
-const struct rf_command chat_message_commands[] = {
+const struct rf_command control_chat_message_commands[] = {
     {"chat send", "write a message", ARGS(send_args), run_send, NULL},
     {"chat edit", "change an own message", ARGS(edit_args), run_edit, NULL},
     {"chat delete", "delete an own message; as an admin any", ARGS(delete_args), run_delete, NULL},
     {"chat react", "react to a message", ARGS(react_args), run_react, NULL},
 };
-const size_t chat_message_command_count = RF_COUNT(chat_message_commands);
+const size_t control_chat_message_command_count = RF_COUNT(control_chat_message_commands);

@@ -16,7 +16,7 @@ static void look_at(void *arg, const struct rf_chat_contact *contact)
     struct contact_search *s = arg;
     if (!rf_view_equal(contact->user, s->name) || s->found != NULL)
         return;
-    s->found = chat_contact_json(contact);
+    s->found = control_chat_contact_json(contact);
     s->accepted = contact->state == RF_CHAT_CONTACT_ACCEPTED;
 }
 
@@ -27,7 +27,7 @@ static void contact_done(void *arg, const struct rf_chat_result *result)
     const char *name = json_string_value(json_object_get(call->keep, "name"));
     struct contact_search s = {.name = rf_view_str(name)};
     if (result->error != 0) {
-        chat_done(arg, result);
+        control_chat_done(arg, result);
         return;
     }
     struct rf_chat *chat = control->config.engine(control->config.ctx);
@@ -69,7 +69,7 @@ static void contact_started(struct rf_control_call *call, struct rf_view name, i
     call->keep = json_object();
     json_object_set_new(call->keep, "name", control_json_view(name));
     json_t *item = json_copy(call->keep);
-    json_object_set_new(item, "online", json_boolean(chat_online(call)));
+    json_object_set_new(item, "online", json_boolean(control_chat_online(call)));
     rf_call_item(call, item);
 }
 
@@ -79,8 +79,9 @@ static void run_contact_add(void *ctx, struct rf_control_call *call, json_t *arg
     char storage[CHAT_NAME_LEN];
     struct rf_view name;
     const char *note = json_string_value(json_object_get(args, "note"));
-    struct rf_chat *chat = chat_engine(call);
-    if (chat != NULL && chat_name(call, json_string_value(json_object_get(args, "name")), storage, &name))
+    struct rf_chat *chat = control_chat_engine(call);
+    if (chat != NULL &&
+        control_chat_name(call, json_string_value(json_object_get(args, "name")), storage, &name))
         contact_started(
             call, name,
             rf_chat_contact_add(chat, name, rf_view_str(note != NULL ? note : ""), contact_done, call));
@@ -91,8 +92,9 @@ static void run_contact(struct rf_control_call *call, json_t *args,
 {
     char storage[CHAT_NAME_LEN];
     struct rf_view name;
-    struct rf_chat *chat = chat_engine(call);
-    if (chat != NULL && chat_name(call, json_string_value(json_object_get(args, "name")), storage, &name))
+    struct rf_chat *chat = control_chat_engine(call);
+    if (chat != NULL &&
+        control_chat_name(call, json_string_value(json_object_get(args, "name")), storage, &name))
         contact_started(call, name, fn(chat, name, contact_done, call));
 }
 
@@ -122,13 +124,13 @@ static void run_contact_remove(void *ctx, struct rf_control_call *call, json_t *
 
 static void add_contact(void *arg, const struct rf_chat_contact *contact)
 {
-    json_array_append_new(arg, chat_contact_json(contact));
+    json_array_append_new(arg, control_chat_contact_json(contact));
 }
 
 static void run_contact_list(void *ctx, struct rf_control_call *call, json_t *args)
 {
     (void)ctx, (void)args;
-    struct rf_chat *chat = chat_engine(call);
+    struct rf_chat *chat = control_chat_engine(call);
     if (chat == NULL)
         return;
     json_t *list = json_array();
@@ -145,7 +147,7 @@ static void presence_of(struct rf_control_call *call, const struct rf_chat *chat
 {
     char storage[CHAT_NAME_LEN];
     struct contact_search s = {0};
-    if (!chat_name(call, word, storage, &s.name))
+    if (!control_chat_name(call, word, storage, &s.name))
         return;
     rf_chat_each_contact(chat, look_at, &s);
     if (s.accepted) {
@@ -191,7 +193,7 @@ static void run_presence(void *ctx, struct rf_control_call *call, json_t *args)
     const char *state = json_string_value(json_object_get(args, "state"));
     const char *text = json_string_value(json_object_get(args, "text"));
     struct rf_chat_presence own;
-    struct rf_chat *chat = chat_engine(call);
+    struct rf_chat *chat = control_chat_engine(call);
     if (chat == NULL)
         return;
     if (name != NULL && state == NULL && text == NULL) {
@@ -205,7 +207,7 @@ static void run_presence(void *ctx, struct rf_control_call *call, json_t *args)
     if (state != NULL && !set_presence(call, chat, state, text))
         return;
     rf_chat_presence(chat, &own);
-    rf_call_result(call, chat_presence_json(&own));
+    rf_call_result(call, control_chat_presence_json(&own));
 }
 
 /* ---- the table ---- */
@@ -224,7 +226,7 @@ static const struct rf_control_arg presence_args[] = {
 
 #define ARGS(table) table, RF_COUNT(table)
 
-const struct rf_command chat_people_commands[] = {
+const struct rf_command control_chat_people_commands[] = {
     {"contact add", "ask a user", ARGS(add_args), run_contact_add, NULL},
     {"contact accept", "who asks", ARGS(name_args), run_contact_accept, NULL},
     {"contact refuse", "who asks", ARGS(name_args), run_contact_refuse, NULL},
@@ -233,4 +235,4 @@ const struct rf_command chat_people_commands[] = {
     {"contact list", "who is there, who asks", NULL, 0, run_contact_list, NULL},
     {"presence", "how a contact is, or we are", ARGS(presence_args), run_presence, NULL},
 };
-const size_t chat_people_command_count = RF_COUNT(chat_people_commands);
+const size_t control_chat_people_command_count = RF_COUNT(control_chat_people_commands);

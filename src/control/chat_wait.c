@@ -27,7 +27,7 @@ static void sweep(struct rf_control_chat *chat)
     }
 }
 
-void chat_wait_add(struct rf_control_call *call, const struct rf_chat_result *result)
+void control_chat_wait_add(struct rf_control_call *call, const struct rf_chat_result *result)
 {
     struct rf_control_chat *chat = call->command->ctx;
     sweep(chat);
@@ -42,7 +42,7 @@ void chat_wait_add(struct rf_control_call *call, const struct rf_chat_result *re
     rf_list_push_back(&chat->waiting, &w->list);
 }
 
-void chat_wait_seen(struct rf_control_chat *chat, const struct rf_keep_entry *entry)
+void control_chat_wait_seen(struct rf_control_chat *chat, const struct rf_keep_entry *entry)
 {
     RF_LIST_EACH_SAFE(&chat->waiting, it)
     {
@@ -57,7 +57,7 @@ void chat_wait_seen(struct rf_control_chat *chat, const struct rf_keep_entry *en
     }
 }
 
-void chat_wait_end(struct rf_control_chat *chat)
+void control_chat_wait_end(struct rf_control_chat *chat)
 {
     RF_LIST_EACH_SAFE(&chat->waiting, it)
     {

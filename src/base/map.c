@@ -149,6 +149,12 @@ static void sip_rounds(uint64_t v[4], int count)
 static uint64_t read_le(const uint8_t *p, size_t len)
 {
     uint64_t v = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (len == 8) {
+        memcpy(&v, p, 8);
+        return v;
+    }
+#endif
     while (len-- > 0)
         v = v << 8 | p[len];
     return v;

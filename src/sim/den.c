@@ -36,8 +36,9 @@
 #define LINES_IN_GROUP  8
 #define ROOM_SKEW       320 /* rooms begin at different lines of a cache's sets */
 #define PACKED_STEP     64  /* what is asleep takes a multiple of that */
-#define FIRST_PATTERN   8   /* taken when so many went to sleep, and then whenever there are */
-#define PATTERN_FACTOR  4   /* so many times more */
+#define TRIAL_EVERY     16  /* of so many typical ones one tries the other pattern, too */
+#define TRIAL_COUNT     64  /* then it is known which is better */
+#define NO_PATTERN      DEN_PATTERNS
 
 struct sleeper {
     uint32_t len; /* of what follows */
@@ -47,6 +48,7 @@ struct sleeper {
 
 struct den_pattern {
     uint32_t at[DEN_SIZES]; /* where the blocks of each size are in bytes[], whole lines */
+    size_t sleepers;        /* who are packed by it */
     uint64_t *bits;         /* in the same memory */
     uint8_t bytes[];
 };
@@ -327,16 +329,19 @@ static const uint8_t *take_area(const struct sim_den *den, const uint8_t *in, si
 
 /* ---- patterns ---- */
 
-static void pattern_take(struct sim_den *den)
+/* Makes a pattern of who lives in the window now; NO_PATTERN: there is no room for it. */
+static size_t pattern_take(struct sim_den *den)
 {
-    size_t len = 0;
-    if (den->pattern_count == DEN_PATTERNS)
-        return;
+    size_t len = 0, free = 0;
+    while (free < DEN_PATTERNS && den->patterns[free] != NULL)
+        free++;
     for (size_t number = 0; number < DEN_SIZES; number++)
         len += lines_of(used_len(den, number)) * LINE_LEN;
-    struct den_pattern *p = rf_alloc(den->under, sizeof(*p) + len + den->bits_len * sizeof(uint64_t));
+    struct den_pattern *p = free < DEN_PATTERNS
+                                ? rf_alloc(den->under, sizeof(*p) + len + den->bits_len * sizeof(uint64_t))
+                                : NULL;
     if (p == NULL)
-        return; /* the old one will do */
+        return NO_PATTERN;
     len = 0;
     for (size_t number = 0; number < DEN_SIZES; number++) {
         size_t part = lines_of(used_len(den, number)) * LINE_LEN;
@@ -344,9 +349,20 @@ static void pattern_take(struct sim_den *den)
         memcpy(p->bytes + len, den->window + den->sizes[number].at, part);
         len += part;
     }
+    p->sleepers = 0;
     p->bits = (uint64_t *)(void *)(p->bytes + len);
     memcpy(p->bits, den->window, den->bits_len * sizeof(uint64_t));
-    den->patterns[den->pattern_count++] = p;
+    den->patterns[free] = p;
+    return free;
+}
+
+/* Nobody is packed by it any more, and nobody will be. */
+static void pattern_drop(struct sim_den *den, size_t i)
+{
+    if (i == NO_PATTERN || i == den->chosen || i == den->tried || den->patterns[i]->sleepers > 0)
+        return;
+    rf_free(den->under, den->patterns[i]);
+    den->patterns[i] = NULL;
 }
 
 /* What the blocks of a size, the first `count`, are compared with. */
@@ -397,33 +413,57 @@ static size_t pack(struct sim_den *den, const struct den_pattern *p)
     return (size_t)(out - den->written);
 }
 
+static size_t block_len(size_t len)
+{
+    size_t all = sizeof(struct sleeper) + len + sizeof(uint16_t); /* take_group looks behind the end */
+    return (all + PACKED_STEP - 1) / PACKED_STEP * PACKED_STEP;
+}
+
+/* Is a typical one a better pattern than the chosen one? The next one is tried at once. */
+static void try_other(struct sim_den *den)
+{
+    if (den->tried == NO_PATTERN) {
+        den->tried = pattern_take(den);
+        den->trials = 0;
+        den->lens[0] = den->lens[1] = 0;
+        return;
+    }
+    den->lens[0] += pack(den, den->patterns[den->chosen]);
+    den->lens[1] += pack(den, den->patterns[den->tried]);
+    if (++den->trials < TRIAL_COUNT)
+        return;
+    size_t worse = den->lens[1] < den->lens[0] ? den->chosen : den->tried;
+    if (worse == den->chosen)
+        den->chosen = den->tried;
+    den->tried = NO_PATTERN;
+    pattern_drop(den, worse);
+}
+
 void *sim_den_sleep(struct sim_den *den, bool typical)
 {
     reveal(den);
-    if (den->pattern_count == 0 || (typical && den->saves >= den->next_pattern)) {
-        pattern_take(den);
-        if (den->pattern_count == 0)
-            return NULL;
-        den->next_pattern = den->saves < FIRST_PATTERN ? FIRST_PATTERN : den->saves * PATTERN_FACTOR;
-    }
-    uint32_t newest = (uint32_t)den->pattern_count - 1;
-    size_t len = pack(den, den->patterns[newest]);
-    size_t takes =
-        (sizeof(struct sleeper) + len + sizeof(uint16_t) + PACKED_STEP - 1) / PACKED_STEP * PACKED_STEP;
-    struct sleeper *sleeper = rf_alloc(den->under, takes);
+    if (den->chosen == NO_PATTERN)
+        den->chosen = pattern_take(den);
+    if (den->chosen == NO_PATTERN)
+        return NULL;
+    if (typical && ++den->typical % TRIAL_EVERY == 0)
+        try_other(den);
+    struct den_pattern *p = den->patterns[den->chosen];
+    size_t len = pack(den, p);
+    struct sleeper *sleeper = rf_alloc(den->under, block_len(len));
     if (sleeper == NULL)
         return NULL;
     sleeper->len = (uint32_t)len;
-    sleeper->pattern = newest;
+    sleeper->pattern = (uint32_t)den->chosen;
     memcpy(sleeper->bytes, den->written, len);
-    den->saves++;
+    p->sleepers++;
     return sleeper;
 }
 
 void sim_den_wake(struct sim_den *den, void *asleep)
 {
     struct sleeper *sleeper = asleep;
-    const struct den_pattern *p = den->patterns[sleeper->pattern];
+    struct den_pattern *p = den->patterns[sleeper->pattern];
     const uint8_t *in =
         take_area(den, sleeper->bytes, 0, (const uint8_t *)p->bits, den->bits_len * sizeof(uint64_t));
     for (size_t number = 0; number < DEN_SIZES; number++) {
@@ -435,19 +475,25 @@ void sim_den_wake(struct sim_den *den, void *asleep)
         in = take_area(den, in, den->sizes[number].at, like, len);
     }
     RF_ASSERT(in == sleeper->bytes + sleeper->len);
+    p->sleepers--;
+    pattern_drop(den, sleeper->pattern);
     rf_free(den->under, sleeper);
 }
 
 size_t sim_den_packed(const void *asleep)
 {
-    return sim_slab_size(asleep);
+    return block_len(((const struct sleeper *)asleep)->len);
 }
 
 /* ---- birth and death ---- */
 
 int sim_den_init(struct sim_den *den, struct rf_mem *under)
 {
-    *den = (struct sim_den){.mem = {den_resize, den}, .under = under, .packer = best_packer()};
+    *den = (struct sim_den){.mem = {den_resize, den},
+                            .under = under,
+                            .packer = best_packer(),
+                            .chosen = NO_PATTERN,
+                            .tried = NO_PATTERN};
     size_t at;
     for (size_t number = 0; number < DEN_SIZES; number++) {
         uint32_t size = (uint32_t)size_of(number), count = (uint32_t)(DEN_ROOM_LEN / size);
@@ -475,9 +521,11 @@ int sim_den_init(struct sim_den *den, struct rf_mem *under)
 
 void sim_den_deinit(struct sim_den *den)
 {
-    for (size_t i = 0; i < den->pattern_count; i++)
+    for (size_t i = 0; i < DEN_PATTERNS; i++) {
         rf_free(den->under, den->patterns[i]);
-    den->pattern_count = 0;
+        den->patterns[i] = NULL;
+    }
+    den->chosen = den->tried = NO_PATTERN;
     rf_free(den->under, den->block);
     rf_free(den->under, den->like);
     rf_free(den->under, den->written);

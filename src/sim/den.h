@@ -41,15 +41,16 @@ struct sim_den {
         uint32_t at, used;          /* its blocks; bytes that were used since the last one woke */
     } sizes[DEN_SIZES];
     uint32_t bits_len;                          /* words of bits of all sizes */
-    struct den_pattern *patterns[DEN_PATTERNS]; /* owned; the newest is used */
-    size_t pattern_count;
-    uint64_t saves, next_pattern; /* how often somebody went to sleep; when the next pattern is to be taken */
+    struct den_pattern *patterns[DEN_PATTERNS]; /* owned; NULL: none */
+    size_t chosen, tried;   /* the one that is used, and one that may be better; DEN_PATTERNS: none */
+    size_t trials, lens[2]; /* of both so far */
+    uint64_t typical;       /* how often a typical one went to sleep */
 };
 
 /* sim_den_init prepares an empty one; `den` must not move afterwards. Errors: RF_ENOMEM. */
 int sim_den_init(struct sim_den *den, struct rf_mem *under);
 void sim_den_deinit(struct sim_den *den); /* nobody may be asleep any more */
-/* sim_den_sleep packs what lives in the window; it may be kept as a pattern if `typical`. The den is then anybody's. Owned; NULL: out of memory,
+/* sim_den_sleep packs what lives in the window; a `typical` one may be tried as a pattern. The den is then anybody's. Owned; NULL: out of memory,
  * nothing has changed. */
 void *sim_den_sleep(struct sim_den *den, bool typical);
 /* sim_den_wake gives the window to one who slept; frees `asleep`. Who lived there before is gone. */

@@ -58,6 +58,7 @@ void on_done(void *device, const struct rf_chat_result *result);
 #define DONE(i) on_done, &world.devices[i]
 /* The history as text: "alice:hello bob:hi"; changes of the group in brackets: "[joined bob@example.org]". Borrowed until the fourth next call. */
 const char *history(size_t i, const uint8_t *id);
+const char *texts_of(size_t i, const uint8_t *id); /* texts only */
 /* Runs until each of these devices' texts are these (changes of the group left out); fails after so many seconds. */
 void expect_texts(const size_t *devices, size_t count, const uint8_t *id, unsigned seconds,
                   const char *texts);

@@ -212,6 +212,11 @@ const char *history(size_t i, const uint8_t *id)
     return page(i, id, true);
 }
 
+const char *texts_of(size_t i, const uint8_t *id)
+{
+    return page(i, id, false);
+}
+
 struct wanted {
     const size_t *devices;
     size_t count;

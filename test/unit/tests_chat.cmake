@@ -1,3 +1,5 @@
-rf_test(test_chat
-  SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_chat.c ${CMAKE_SOURCE_DIR}/test/unit/test_chat_kit.c ${CMAKE_SOURCE_DIR}/test/support/node_net.c
-  ROOMS base crypto wire ident conf link overlay usage chat node pki link_plain TIMEOUT 240)
+set(kit ${CMAKE_SOURCE_DIR}/test/unit/test_chat_kit.c ${CMAKE_SOURCE_DIR}/test/support/node_net.c)
+set(rooms base crypto wire ident conf link overlay usage chat node pki link_plain)
+foreach(part chat chat_faults)
+  rf_test(test_${part} SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_${part}.c ${kit} ROOMS ${rooms} TIMEOUT 240)
+endforeach()

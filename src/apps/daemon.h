@@ -95,6 +95,7 @@ struct daemon {
     struct rf_udp *udp;
     struct daemon_udp *udp_door;         /* what stands behind it */
     struct rf_addr udp_at[RF_UDP_BASES]; /* by base; family 0: not open */
+    bool udp_spare;                      /* one is for rf_node_spare */
     bool udp_open, udp_told;             /* there is a socket at `listen`; the node knows it: */
     unsigned udp_base;
     /* daemon_media.c */
@@ -130,6 +131,7 @@ void daemon_disk_persist(struct daemon *d, const struct rf_node_out *out);
 void daemon_disk_file(struct daemon *d, const char *name, struct rf_view bytes);
 void daemon_disk_value(struct daemon *d, const char *key, struct rf_view value); /* in node.db; empty: none */
 void daemon_disk_peers(struct daemon *d, const struct rf_addr *peers, size_t count);
+void daemon_disk_networks(struct daemon *d, const struct rf_node_network *networks, size_t count);
 int daemon_disk_load(struct daemon *d); /* Kinds, records and remembered peers into the node */
 void daemon_disk_close(struct daemon *d);
 /* daemon_control.c */
@@ -150,6 +152,7 @@ uint64_t daemon_claim_turn(struct daemon *d);
 /* daemon_claim_status adds "name_claimed_by", in a self-signed overlay. */
 void daemon_claim_status(const struct daemon *d, json_t *status);
 /* daemon_udp.c */
+uint32_t daemon_keepalive_max_s(const struct daemon *d); /* daemon_start.c; 0: nothing is learned of NATs */
 int daemon_udp_open(struct daemon *d);
 void daemon_udp_tell_node(struct daemon *d); /* of the socket's address */
 void daemon_udp_moved(void *daemon);         /* the computer's addresses have changed */

@@ -3,6 +3,7 @@
  *
  * Group commit: what arrives while a commit runs is the next commit. Completions reach the node in the order in which it asked.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,23 @@ void daemon_disk_peers(struct daemon *d, const struct rf_addr *peers, size_t cou
     rf_buf_deinit(&text);
 }
 
+/* A line each: as seen, own address, milliseconds by TCP kept and lost, by UDP kept and lost, when. */
+void daemon_disk_networks(struct daemon *d, const struct rf_node_network *networks, size_t count)
+{
+    struct rf_buf text;
+    char seen[RF_ADDR_TEXT_LEN], local[RF_ADDR_TEXT_LEN];
+    rf_buf_init(&text, rf_mem_system(), 65536);
+    for (size_t i = 0; i < count; i++) {
+        const struct rf_node_network *n = &networks[i];
+        rf_buf_printf(&text, "%s %s %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu64 "\n",
+                      rf_addr_ip_text(&n->seen, seen), rf_addr_ip_text(&n->local, local), n->tcp_kept_ms,
+                      n->tcp_lost_ms, n->udp_kept_ms, n->udp_lost_ms, n->learned_ms);
+    }
+    if (rf_buf_error(&text) == 0)
+        file_post(d, "networks", rf_buf_view(&text), true);
+    rf_buf_deinit(&text);
+}
+
 /* ---- opening ---- */
 
 int daemon_disk_open(struct daemon *d)
@@ -243,6 +261,35 @@ static void load_peers(struct daemon *d)
     rf_buf_deinit(&text);
 }
 
+/* An address without a port; rf_addr_parse wants an IPv6 one in brackets. */
+static bool take_ip(const char *text, struct rf_addr *out)
+{
+    char bracketed[RF_ADDR_TEXT_LEN + 8];
+    snprintf(bracketed, sizeof(bracketed), strchr(text, ':') != NULL ? "[%s]:0" : "%s:0", text);
+    return rf_addr_parse(bracketed, 0, out) == 0;
+}
+
+/* Lines that cannot be read are left out: it is learned anew. */
+static void load_networks(struct daemon *d)
+{
+    struct rf_buf text;
+    rf_buf_init(&text, rf_mem_system(), 65536);
+    if (d->store->ops->get(d->store, "networks", &text) == 0) {
+        rf_buf_u8(&text, 0);
+        char *rest = NULL, seen[RF_ADDR_TEXT_LEN], local[RF_ADDR_TEXT_LEN],
+             *line = rf_buf_error(&text) == 0 ? strtok_r((char *)text.p, "\n", &rest) : NULL;
+        for (; line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+            struct rf_node_network n = {0};
+            if (sscanf(line, "%63s %63s %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu64, seen,
+                       local, &n.tcp_kept_ms, &n.tcp_lost_ms, &n.udp_kept_ms, &n.udp_lost_ms,
+                       &n.learned_ms) == 7 &&
+                take_ip(seen, &n.seen) && take_ip(local, &n.local))
+                rf_node_load_network(d->node, &n);
+        }
+    }
+    rf_buf_deinit(&text);
+}
+
 /* Kinds that came by ConfigUpdate in an earlier life. Without them the node knows those of the document. */
 static void load_kinds(struct daemon *d)
 {
@@ -266,6 +313,7 @@ int daemon_disk_load(struct daemon *d)
                           error == RF_EDATABASE ? d->store->ops->error_text(d->store) : rf_error_text(error),
                           NULL);
     load_peers(d);
+    load_networks(d);
     return 0;
 }
 

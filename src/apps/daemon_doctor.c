@@ -207,6 +207,46 @@ static void find_flows(struct doctor *doc)
          full ? "if calls or texts fail for it, raise \"max_flows\" in config.json" : NULL);
 }
 
+/* "between 4:00 and 5:00 min", "at least 40 s", "less than 15 s"; false: nothing is known. */
+static bool say_kept(uint64_t kept_us, uint64_t lost_us, char *out, size_t len)
+{
+    unsigned kept = (unsigned)(kept_us / RF_US_PER_S), lost = (unsigned)(lost_us / RF_US_PER_S);
+    if (kept_us != 0 && lost_us != 0)
+        snprintf(out, len, "between %u and %u s", kept, lost);
+    else if (kept_us != 0)
+        snprintf(out, len, "at least %u s", kept);
+    else
+        snprintf(out, len, "less than %u s", lost);
+    return kept_us != 0 || lost_us != 0;
+}
+
+static void find_bindings(struct doctor *doc)
+{
+    struct rf_node_bindings b;
+    char text[LINE], tcp[64], udp[64];
+    rf_node_bindings(doc->d->node, &b);
+    if (doc->status.role != RF_NODE_CLIENT || daemon_keepalive_max_s(doc->d) == 0)
+        return;
+    bool has_tcp = say_kept(b.tcp_kept_us, b.tcp_lost_us, tcp, sizeof(tcp));
+    bool has_udp = say_kept(b.udp_kept_us, b.udp_lost_us, udp, sizeof(udp));
+    if (!b.known || (!has_tcp && !has_udp)) {
+        find(doc, GOOD, "bindings",
+             "how long this network keeps an idle connection is not known yet: signs of life are as frequent "
+             "as usual",
+             NULL);
+        return;
+    }
+    int at =
+        snprintf(text, sizeof(text), "this network keeps an idle TCP connection for %s", has_tcp ? tcp : "?");
+    if (has_udp)
+        at += snprintf(text + at, sizeof(text) - (size_t)at, ", and an idle UDP binding for %s", udp);
+    if (b.silent_us != 0)
+        at += snprintf(text + at, sizeof(text) - (size_t)at, ": a sign of life every %u s is enough",
+                       (unsigned)(b.silent_us / RF_US_PER_S));
+    snprintf(text + at, sizeof(text) - (size_t)at, "%s", b.learning ? " (still learning)" : "");
+    find(doc, GOOD, "bindings", text, NULL);
+}
+
 static void find_clock(struct doctor *doc)
 {
     char text[LINE];
@@ -302,6 +342,7 @@ static void answer(struct doctor *doc)
     find_datagrams(doc);
     find_relay(doc);
     find_flows(doc);
+    find_bindings(doc);
     find_clock(doc);
     find_certificate(doc, now.wall_ms);
     find_enrolment(doc);

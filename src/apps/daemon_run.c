@@ -93,6 +93,9 @@ static void next_action(void *ctx, struct rf_flow_order *order)
         case RF_NODE_OUT_PEERS:
             daemon_disk_peers(d, out.peers, out.peer_count);
             break;
+        case RF_NODE_OUT_NETWORKS:
+            daemon_disk_networks(d, out.networks, out.network_count);
+            break;
         case RF_NODE_OUT_EVENT:
             if (out.event.type == RF_NODE_EVENT_LINK_UP)
                 daemon_udp_follow(d);

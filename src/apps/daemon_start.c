@@ -101,7 +101,17 @@ int daemon_open(struct daemon *d, const char *home)
 
 /* ---- start: sockets, threads, the node ---- */
 
-#define HOTEL_FLOWS 4
+#define HOTEL_FLOWS     4
+#define KEEPALIVE_S     60
+#define KEEPALIVE_MAX_S 600
+
+/* No longer than as usual: nothing is to be learned. */
+uint32_t daemon_keepalive_max_s(const struct daemon *d)
+{
+    size_t usual = d->config.keepalive_s != 0 ? d->config.keepalive_s : KEEPALIVE_S;
+    size_t most = d->config.keepalive_max_s != 0 ? d->config.keepalive_max_s : KEEPALIVE_MAX_S;
+    return most > usual ? (uint32_t)most : 0;
+}
 
 static int new_node(struct daemon *d)
 {
@@ -128,6 +138,8 @@ static int new_node(struct daemon *d)
         .requests_per_s = d->config.requests_per_s,
         .max_flows = d->config.max_flows == 0 && d->config.hotel ? HOTEL_FLOWS : d->config.max_flows,
         .no_reserve = d->config.hotel,
+        .keepalive_s = (uint32_t)d->config.keepalive_s,
+        .keepalive_max_s = daemon_keepalive_max_s(d),
         .auto_uptime_s = (uint32_t)d->config.auto_uptime_s,
         .auto_interval_s = (uint32_t)d->config.auto_interval_s,
         .auto_idle_s = (uint32_t)d->config.auto_idle_s,

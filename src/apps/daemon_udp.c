@@ -1,7 +1,7 @@
 /*
  * daemon_udp.c - the node's UDP sockets: one at `listen`, on the port of its TCP listener, which its relay shares; and one at each address that links with supernodes leave from,
  * where `listen` is another one (a client's is 127.0.0.1 if nothing else was said). A computer that moves to another network has its socket there at once. Binding requests of strangers are answered here (their address, as seen from here); the rest is the node's, in an overlay with ICE. Else it is
- * nobody's, dropped and counted.
+ * nobody's, dropped and counted. A client has one more, on a port of the kernel's choice, by which it learns how long a NAT keeps a mapping (rf_node_spare).
  */
 #include <stdio.h>
 #include "apps/daemon.h"
@@ -167,10 +167,24 @@ static void note_link(void *arg, const struct rf_link_info *info, char relation)
         l->from[l->count++] = info->local;
 }
 
+/* Of a client, for learning how long a NAT keeps a mapping: wherever the way out is. */
+static void open_spare(struct daemon *d, uint8_t family)
+{
+    unsigned base;
+    struct rf_addr any = {.family = family};
+    if (d->udp_spare || d->config.role == RF_NODE_SUPERNODE || daemon_keepalive_max_s(d) == 0 ||
+        rf_node_conf(d->node)->no_ice || rf_udp_open(d->udp, &any, &base, NULL) != 0)
+        return;
+    d->udp_spare = true;
+    rf_node_spare(d->node, (int)base, *rf_loop_now(d->loop));
+}
+
 void daemon_udp_follow(struct daemon *d)
 {
     struct leaving links = {.count = 0};
     rf_node_each_link(d->node, note_link, &links);
+    if (links.count > 0)
+        open_spare(d, links.from[0].family);
     for (size_t i = 0; i < links.count; i++) {
         unsigned base = 0, unused;
         while (base < RF_UDP_BASES && !rf_addr_same_ip(&d->udp_at[base], &links.from[i]))

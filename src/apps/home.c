@@ -100,6 +100,8 @@ static const struct number_key {
                    {"auto_idle_s", offsetof(struct home_config, auto_idle_s)},
                    {"auto_min_ring", offsetof(struct home_config, auto_min_ring)},
                    {"max_flows", offsetof(struct home_config, max_flows)},
+                   {"keepalive_s", offsetof(struct home_config, keepalive_s)},
+                   {"keepalive_max_s", offsetof(struct home_config, keepalive_max_s)},
                    {"relay_threads", offsetof(struct home_config, relay.threads)},
                    {"relay_kbit_s", offsetof(struct home_config, relay.kbit_s)},
                    {"relay_user_kbit_s", offsetof(struct home_config, relay.user_kbit_s)},

@@ -43,8 +43,9 @@ struct home_config {
     char sip_password[64]; /* for the user's phones */
     /* of a supernode, see docs/operating.md; 0: the default */
     size_t max_clients, handshakes_per_s, requests_per_s;
-    size_t max_flows; /* of a client, likewise */
-    bool hotel;       /* "mode": "hotel": as few connections as can be */
+    size_t max_flows;                    /* of a client, likewise */
+    size_t keepalive_s, keepalive_max_s; /* likewise */
+    bool hotel;                          /* "mode": "hotel": as few connections as can be */
     size_t auto_uptime_s, auto_interval_s, auto_idle_s, auto_min_ring; /* role auto; likewise */
     char forward[256];                    /* carol@example.org: who gets this device's calls; empty: nobody */
     char services[HOME_MAX_SERVICES][32]; /* "echo" */

@@ -13,6 +13,8 @@
 
 #define BACKLOG         4096
 #define USER_TIMEOUT_MS 30000
+#define KEEPIDLE_S                                                                                           \
+    7440 /* RFC 1122, section 4.2.3.6: no less than two hours. Who has to notice an end sooner speaks himself */
 #define DESCRIPTORS_MAX 65536 /* libre's table of descriptors is no longer (sip/stack.c) */
 
 /* ---- options ---- */
@@ -26,7 +28,7 @@ void rf_socket_tune(int fd, unsigned user_timeout_ms)
 {
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPIDLE_S);
     set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
     set(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
     set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);

@@ -34,7 +34,7 @@ int rf_socket_connect(const struct rf_addr *to, int *fd);
 /* rf_socket_connected: did it work? `local` is filled on success. Errors: RF_EUNREACHABLE, RF_ETIMEOUT, RF_ESYSTEM. */
 int rf_socket_connected(int fd, struct rf_addr *local);
 /*
- * rf_socket_tune: no Nagle, kernel keep-alive after 60 s of silence, and the connection breaks when sent bytes stay unacknowledged for
+ * rf_socket_tune: no Nagle, kernel keep-alive after two hours of silence, and the connection breaks when sent bytes stay unacknowledged for
  * user_timeout_ms (RFC 5482; 0: the kernel's default of about 15 minutes). Accepted and connecting sockets have 30 s already.
  */
 void rf_socket_tune(int fd, unsigned user_timeout_ms);

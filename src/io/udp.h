@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "io/loop.h"
 
-#define RF_UDP_BASES   4
+#define RF_UDP_BASES   5
 #define RF_UDP_MAX_LEN 4096 /* of a datagram, both ways; larger ones are dropped */
 
 /* What a core offers; called in the loop's thread. drain: some datagrams have come, what came of them may be sent now; may be NULL. */

@@ -98,6 +98,7 @@ typedef uint64_t rf_link_id; /* 0 = none */
     X(frames_again, "data frames sent again")                                                                \
     X(messages_given_up, "messages dropped: never acknowledged")                                             \
     X(messages_twice, "messages dropped: received before")                                                   \
+    X(keepalives_late, "keep-alives sent although the peer's was due before: what it sent was lost")         \
     X(bytes_in, "bytes received from flows")                                                                 \
     X(bytes_out, "bytes handed to flows")
 RF_COUNTERS(link, RF_LINK_COUNTERS)
@@ -150,6 +151,8 @@ struct rf_link_host {
     void (*down)(void *ctx, const struct rf_link_info *link, int reason);
     /* suspect: no acknowledgement within the RTO (true) or acknowledged again (false), reload.md 3.5 */
     void (*suspect)(void *ctx, rf_link_id link, bool suspect);
+    /* late: a sign of life of ours went out, although the peer's was due before (rf_links_lasts) */
+    void (*late)(void *ctx, rf_link_id link);
     /* known: does a supernode that we know live at this address (its port aside)? Asked only when handshakes are too many; calls nothing. */
     bool (*known)(void *ctx, const struct rf_addr *remote);
 };
@@ -300,6 +303,11 @@ void rf_links_prod(struct rf_links *links, rf_link_id link);
 /* rf_links_slow: this overlay link may be silent for `times` keepalive_us (1, as at first, to 3): whose death others notice, or one that only
  * stands by. Unknown: nothing. */
 void rf_links_slow(struct rf_links *links, rf_link_id link, uint8_t times);
+/*
+ * rf_links_lasts: the way of this link is known to last for `us` of silence: an overlay link is silent that long instead of what rf_links_slow says, or up to an eighth of
+ * keepalive_us less; an application's connection that long instead of app_idle_us. 0: as before. second: the peer's sign of life is due sooner: host.late tells when it did not come. Unknown: nothing.
+ */
+void rf_links_lasts(struct rf_links *links, rf_link_id link, uint64_t us, bool second);
 /*
  * rf_links_keep: messages sent over this overlay link from now on are kept until they are acknowledged, a few of them, the newest; with `keep` false none are, and
  * those that were are forgotten. rf_links_kept gives those, the oldest first, also from inside host.down; fn may send them over another link. Links of datagrams, an unknown one: none.

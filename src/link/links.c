@@ -378,6 +378,21 @@ void rf_links_slow(struct rf_links *links, rf_link_id id, uint8_t times)
         quiet_watch(links, link);
 }
 
+void rf_links_lasts(struct rf_links *links, rf_link_id id, uint64_t us, bool second)
+{
+    struct rf_link *link = link_find(links, id);
+    const uint64_t ms = us / RF_US_PER_MS;
+
+    if (!link)
+        return;
+    link->lasts_ms = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+    link->second = second && link->lasts_ms != 0;
+    if (link->state == RF_LINK_UP) {
+        quiet_watch(links, link);
+        watch(links, link);
+    }
+}
+
 void rf_links_close(struct rf_links *links, rf_link_id id, int reason)
 {
     struct rf_link *link = link_find(links, id);

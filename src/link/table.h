@@ -66,7 +66,9 @@ struct rf_link {
     uint8_t purpose;     /* enum rf_link_purpose */
     uint8_t quiet_times; /* keepalive_us that it may be silent; 0: one */
     uint16_t application;
+    uint32_t lasts_ms; /* rf_links_lasts; 0: not set */
     bool outgoing : 1, resumed : 1, suspect : 1;
+    bool second : 1;    /* ... the peer's sign of life is due first */
     bool flow_open : 1; /* the shell has a connection for it */
     bool want_close : 1, want_connect : 1, want_output : 1, output_told : 1;
     bool down_told : 1, was_up : 1;
@@ -129,6 +131,7 @@ struct rf_links {
     struct rf_list quiet[QUIET_SLOTS]; /* links by when to look for silence; see watch.c */
     struct rf_timer quiet_timer;
     uint64_t quiet_tick, quiet_phase_us;
+    bool quiet_slept; /* the process did: what is due now says nothing of peers */
     struct rf_map addresses;
     struct rf_list idle_addresses; /* oldest first */
     size_t idle_address_count;

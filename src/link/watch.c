@@ -106,6 +106,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* How long an application's connection may be idle; 0: for ever. */
+static uint64_t app_idle_us(const struct rf_link_config *config, const struct rf_link *link)
+{
+    return link->lasts_ms != 0 ? link->lasts_ms * RF_US_PER_MS : config->app_idle_us;
+}
+
 static uint64_t next_check(const struct rf_links *links, const struct rf_link *link)
 {
     const struct rf_link_config *config = &links->config;
@@ -115,8 +121,8 @@ static uint64_t next_check(const struct rf_links *links, const struct rf_link *l
         at = reliable_next(link);
     else if (link->waiting)
         at = link->waiting_us + link->rto_us + (link->suspect ? config->silence_us : 0);
-    if (link->purpose == RF_LINK_APP && config->app_idle_us)
-        at = earlier(at, link->activity_us + config->app_idle_us);
+    if (link->purpose == RF_LINK_APP && app_idle_us(config, link))
+        at = earlier(at, link->activity_us + app_idle_us(config, link));
     if (link_backlog(link) > 0)
         at = earlier(at, link->progress_us + config->silence_us);
     return at;
@@ -150,8 +156,8 @@ static void check_up(struct rf_links *links, struct rf_link *link)
                now - link->waiting_us >= link->rto_us + config->silence_us) {
         links->counters->closed_silent++;
         link_end(links, link, RF_ETIMEOUT, true);
-    } else if (link->purpose == RF_LINK_APP && config->app_idle_us &&
-               now - link->activity_us >= config->app_idle_us) {
+    } else if (link->purpose == RF_LINK_APP && app_idle_us(config, link) &&
+               now - link->activity_us >= app_idle_us(config, link)) {
         links->counters->closed_idle++;
         link_end(links, link, RF_ETIMEOUT, true);
     } else if (!link->is_datagrams && link->waiting && !link->suspect &&
@@ -196,6 +202,8 @@ static uint64_t quiet_due_us(const struct rf_links *links, const struct rf_link 
     if (link->is_datagrams && !link->is_path && link->outgoing &&
         config->datagram_keepalive_us < keepalive_us)
         keepalive_us = config->datagram_keepalive_us;
+    if (link->lasts_ms != 0)
+        keepalive_us = link->lasts_ms * RF_US_PER_MS;
     return link->activity_us + keepalive_us - quiet_slot_us(links);
 }
 
@@ -265,6 +273,16 @@ void quiet_active(struct rf_links *links)
         quiet_arm(links);
 }
 
+static void quiet_break(struct rf_links *links, struct rf_link *link)
+{
+    keepalive_send(links, link);
+    if (!link->second || link->state != RF_LINK_UP || links->quiet_slept)
+        return;
+    links->counters->keepalives_late++;
+    if (links->host.late)
+        links->host.late(links->host.ctx, link->id);
+}
+
 /* One slot is over. */
 static void quiet_look(struct rf_links *links, struct rf_list *slot)
 {
@@ -281,7 +299,7 @@ static void quiet_look(struct rf_links *links, struct rf_list *slot)
         struct rf_link *link = RF_LIST_ENTRY(due.next, struct rf_link, quiet);
         rf_list_remove(&link->quiet);
         if (!link->waiting && quiet_due_us(links, link) <= links_now(links))
-            keepalive_send(links, link);
+            quiet_break(links, link);
         if (link->state == RF_LINK_UP)
             quiet_watch(links, link);
     }
@@ -293,6 +311,7 @@ static void quiet_fired(struct rf_timer *timer, void *arg)
     const uint64_t now_tick = quiet_tick_of(links, links_now(links));
     size_t slots = 0;
 
+    links->quiet_slept = links_now(links) - timer->at_us >= LATE_US;
     rf_timer_set(links->env->timers, timer, RF_NEVER); /* takes its old place again, so it needs no memory */
     if (quiet_few(links))
         links->quiet_tick = now_tick > QUIET_SLOTS ? now_tick - QUIET_SLOTS : 0; /* all */

@@ -5,7 +5,7 @@
  * Kinds, the dearest first. WAY: home, and while there is none whatever may lead to one. HELD: an application's connection on which a call lives
  * (rf_node_app_hold); the call's sound counts MEDIA more, and what is IDLE or less goes for it. USED: one that is being made or carried more than a
  * keep-alive within APP_USED_US. IDLE: another of an application. RESERVE: the supernode that stands by. OTHER: the
- * way in that home has taken the place of, links that only show that we can be dialled.
+ * way in that home has taken the place of, what only shows that we can be dialled, or how long a NAT keeps what is idle.
  *
  * What may be opened. A WAY always; when there are max_flows, another is closed for it, the least dear and of these the one unused longest, but no WAY
  * and no call.
@@ -50,7 +50,7 @@ static bool unlimited(const struct rf_node *node)
 static enum kind kind_of_app(const struct rf_node *node, const struct rf_link_info *info, uint64_t *used_us)
 {
     const struct app_conn *conn = node_app_conn(node, info->id);
-    if (info->application == ROLE_APPLICATION)
+    if (info->application == ROLE_APPLICATION || info->application == BINDING_APPLICATION)
         return KIND_OTHER;
     if (conn == NULL) /* it is being made */
         return KIND_USED;
@@ -140,6 +140,7 @@ static void take_stock(const struct rf_node *node, struct tally *t)
         if (entries[i].relation == 'b')
             t->reserve = entries[i].node;
     rf_links_each(node->links, look, t);
+    t->counts[KIND_OTHER] += node_binding_flows(node);
     if (node_path_thrifty(node))
         t->shared = node_path_flows(node);
     else
@@ -176,6 +177,8 @@ bool node_cap_room(struct rf_node *node, enum flow_use use)
         return true;
     for (take_stock(node, &t); is_full(&t, use); take_stock(node, &t)) {
         enum kind dearest = use == FLOW_WAY ? KIND_USED : KIND_IDLE;
+        if (use != FLOW_OTHER && node_binding_yield(node))
+            continue;
         if (use == FLOW_OTHER || !t.found || t.kind < dearest)
             return false;
         node->counters.flows_closed++;
@@ -240,7 +243,7 @@ static void count_path(void *arg, const struct rf_link_info *info)
 
 size_t node_cap_flows(const struct rf_node *node)
 {
-    size_t media = 0, sharing = 0;
+    size_t media = node_binding_flows(node), sharing = 0;
     if (!unlimited(node) && node_path_thrifty(node)) {
         rf_links_each(node->links, count_path, &sharing);
         media += node_path_flows(node);

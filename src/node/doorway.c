@@ -71,7 +71,7 @@ uint64_t rf_node_deadline(const struct rf_node *node)
 static void link_up(void *ctx, const struct rf_link_info *link)
 {
     struct rf_node *node = ctx;
-    if (node_role_link_up(node, link))
+    if (node_binding_link_up(node, link) || node_role_link_up(node, link))
         return;
     if (link->purpose == RF_LINK_APP) {
         node_attach_link_up(node, link);
@@ -103,6 +103,8 @@ static void link_down(void *ctx, const struct rf_link_info *link, int reason)
 {
     struct rf_node *node = ctx;
     bool was_up = link->node_id.len != 0;
+    if (node_binding_link_down(node, link))
+        return;
     node_role_link_down(node, link);
     node_path_link_down(node, link->id, reason);
     node_attach_link_down(node, link->id, false);
@@ -140,6 +142,12 @@ static void link_message(void *ctx, rf_link_id link, struct rf_view message)
     rf_overlay_receive(node->overlay, link, message);
 }
 
+static void link_app_data(void *ctx, rf_link_id link, struct rf_view bytes)
+{
+    if (!node_binding_data(ctx, link, bytes))
+        node_app_data(ctx, link, bytes);
+}
+
 static void link_too_large(void *ctx, rf_link_id link, struct rf_view front)
 {
     rf_overlay_too_large(((struct rf_node *)ctx)->overlay, link, front);
@@ -148,6 +156,7 @@ static void link_too_large(void *ctx, rf_link_id link, struct rf_view front)
 static void link_suspect(void *ctx, rf_link_id link, bool suspect)
 {
     rf_overlay_link_suspect(((struct rf_node *)ctx)->overlay, link, suspect);
+    node_binding_suspect(ctx, link, suspect);
     node_returns_suspect(ctx, link, suspect);
     if (suspect)
         node_redial_suspect(ctx, link);
@@ -262,9 +271,10 @@ const struct rf_link_host *node_link_host(struct rf_node *node, struct rf_link_h
         .up = link_up,
         .message = link_message,
         .too_large = link_too_large,
-        .app_data = node_app_data,
+        .app_data = link_app_data,
         .down = link_down,
         .suspect = link_suspect,
+        .late = node_binding_late,
         .known = node_knows,
     };
     return host;

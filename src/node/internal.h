@@ -263,6 +263,7 @@ struct bootstrap {
     rf_link_id dialling; /* 0 = none */
     int last_error;
     struct rf_addr last_addr;
+    struct rf_timer linked_timer; /* the first one to try is linked with us: that is told */
 };
 
 /* Where a peer listens that we are or were linked with. */
@@ -355,6 +356,9 @@ struct rf_node {
     struct node_relay *relay;    /* owned; NULL: it had to do with none so far */
     struct returns *returns;     /* owned; NULL: no client lost its link so far; see returns.c */
     struct checkup *checkup;     /* under way, or NULL */
+    uint64_t keepalive_us;
+    struct binding *binding;           /* owned; NULL: it learns nothing of NATs; see binding.c */
+    struct binding_help *binding_help; /* owned; NULL: nobody wanted help to learn */
     struct bootstrap bootstrap;
     struct redial redial;
     struct rf_addr *peers; /* newest first; owned */
@@ -625,6 +629,29 @@ void node_returns_stray(struct rf_node *node, rf_link_id link);
 void node_returns_suspect(struct rf_node *node, rf_link_id link, bool suspect);
 void node_returns_stop(struct rf_node *node); /* a client from now on, or leaving */
 void node_returns_deinit(struct rf_node *node);
+
+/* binding.c, binding_help.c */
+#define BINDING_APPLICATION                                                                                  \
+    2 /* of connections that only show how long they last; no port number of anybody */
+int node_binding_init(struct rf_node *node, const struct rf_node_config *config);
+void node_binding_deinit(struct rf_node *node);
+/* node_binding_look: home, or our link with it, may be another one. node_binding_late: rf_link_host.late. node_binding_suspect: a link is suspect, or not any more. */
+void node_binding_look(struct rf_node *node);
+void node_binding_late(void *ctx, rf_link_id link);
+void node_binding_suspect(struct rf_node *node, rf_link_id link, bool suspect);
+/* True: it is about bindings, and dealt with. */
+bool node_binding_link_up(struct rf_node *node, const struct rf_link_info *link);
+bool node_binding_link_down(struct rf_node *node, const struct rf_link_info *link);
+bool node_binding_data(struct rf_node *node, rf_link_id link, struct rf_view bytes);
+bool node_binding_datagram(struct rf_node *node, uint8_t base, const struct rf_addr *remote,
+                           struct rf_view bytes);
+bool node_binding_asked(struct rf_node *node, struct rf_request *request); /* exp_a */
+/* node_binding_flows: those of datagrams that are being tried, which node_binding_yield ends; false: there is none. */
+size_t node_binding_flows(const struct rf_node *node);
+bool node_binding_yield(struct rf_node *node);
+/* node_binding_idle_s: how long the NAT keeps an idle mapping of datagrams, with a margin; 0: unknown. node_binding_path_lost: a path that was idle for no longer than that ended. */
+uint16_t node_binding_idle_s(const struct rf_node *node);
+void node_binding_path_lost(struct rf_node *node, uint16_t idle_s);
 
 /* cap.c */
 enum flow_use { FLOW_WAY, FLOW_APP, FLOW_OTHER };

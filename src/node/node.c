@@ -5,7 +5,7 @@
 
 #define TRUST_CACHE_COUNT 16384 /* more than links: a link's certificate is looked up at each resumption */
 #define LEAVE_TIME_US     (3 * RF_US_PER_S)
-#define KEEPALIVE_US      (54 * RF_US_PER_S) /* of a supernode: sooner than its clients */
+#define KEEPALIVE_S       60
 
 #define X(name, help) {#name, help, offsetof(struct rf_node_counters, name)},
 RF_COUNTERS_DEFINE(node, RF_NODE_COUNTERS, X)
@@ -61,8 +61,9 @@ static int init_links(struct rf_node *node)
     config.self = node->identity.node_id;
     config.overlay_hash = node->conf->overlay_hash;
     config.max_message_len = node->conf->max_message_size;
-    if (node->role == RF_NODE_SUPERNODE)
-        config.keepalive_us = KEEPALIVE_US;
+    config.keepalive_us = node->keepalive_us;
+    if (node->role == RF_NODE_SUPERNODE) /* sooner than its clients */
+        config.keepalive_us = node->keepalive_us / 10 * 9;
     if (node->max_links != 0)
         config.max_links = node->max_links;
     if (node->max_links_per_address != 0)
@@ -195,6 +196,7 @@ static int copy_config(struct rf_node *node, const struct rf_node_config *config
     node->max_flows = config->max_flows != 0 ? config->max_flows : FLOWS_DEFAULT;
     node->max_flows = node->max_flows < FLOWS_MIN ? FLOWS_MIN : node->max_flows;
     node->no_reserve = config->no_reserve;
+    node->keepalive_us = (config->keepalive_s != 0 ? config->keepalive_s : KEEPALIVE_S) * RF_US_PER_S;
     if (config->listen_count > 0) {
         node->listen = rf_memdup(config->mem, config->listen, config->listen_count * sizeof(*node->listen));
         if (node->listen == NULL)
@@ -239,6 +241,8 @@ int rf_node_new(const struct rf_node_config *config, struct rf_now now, struct r
     if (error == 0)
         error = node_role_handle(node);
     if (error == 0)
+        error = node_binding_init(node, config);
+    if (error == 0)
         node_upkeep_init(node);
     if (error != 0) {
         rf_node_free(node);
@@ -267,6 +271,7 @@ void rf_node_free(struct rf_node *node)
     node_role_deinit(node);
     node_returns_deinit(node);
     node_admit_deinit(node);
+    node_binding_deinit(node);
     node_bootstrap_deinit(node);
     node_redial_deinit(node);
     node_relay_deinit(node);

@@ -54,6 +54,12 @@ struct rf_node;
     X(flows_waited, "times somebody had to wait for room for a connection: max_flows")                       \
     X(returns_kept, "messages kept for clients that lost their link")                                        \
     X(returns_given, "messages that went out over a client's newer link")                                    \
+    X(bindings_tried, "times it was tried how long a NAT keeps what is idle")                                \
+    X(bindings_broken, "times a NAT had forgotten what was silent for no longer than it had kept before")    \
+    X(bindings_shown, "pieces that clients waited for to see whether their NAT lets them in")                \
+    X(bindings_refused, "questions for that that were refused, or put off: too many")                        \
+    X(bindings_malformed, "pieces dropped, or connections for them ended: malformed, or another's")          \
+    X(bindings_strangers, "datagrams of that sort dropped: from nobody who has asked, or from elsewhere")    \
     X(returns_strayed, "messages for a client whose link here was lost that went to its home")
 RF_COUNTERS(node, RF_NODE_COUNTERS)
 
@@ -96,6 +102,9 @@ struct rf_node_config {
     /* Client: connections at once, whoever makes them; 0 = default (20), at least 3, SIZE_MAX = no limit. Is no second supernode to be kept linked? */
     size_t max_flows;
     bool no_reserve;
+    /* A link that is silent for so long gets a sign of life; 0 = default (60). A client learns how long its NAT keeps a connection, and is silent for as long as that allows, but no
+     * longer than keepalive_max_s; 0: it does not. */
+    uint32_t keepalive_s, keepalive_max_s;
 };
 
 /* rf_node_new checks identity and document. Errors: those of rf_trust_cert (own certificate), RF_EMISMATCH key and certificate or
@@ -116,6 +125,15 @@ int rf_node_add_kind(struct rf_node *node, const struct rf_usage_kind *kind);
 int rf_node_load(struct rf_node *node, const struct rf_record *record); /* before start */
 /* rf_node_remember gives a supernode that we were linked with in an earlier life (tried before the bootstrap nodes). */
 void rf_node_remember(struct rf_node *node, const struct rf_addr *addr);
+/* What was learned of a network: how long its NAT keeps an idle connection (tcp), and a mapping of datagrams (udp): `kept` longest, `lost` the shortest that it did not; 0: not known. */
+struct rf_node_network {
+    struct rf_addr seen,
+        local; /* how supernodes see this computer from there, and its own address; ports are 0 */
+    uint32_t tcp_kept_ms, tcp_lost_ms, udp_kept_ms, udp_lost_ms;
+    uint64_t learned_ms; /* wall clock */
+};
+/* rf_node_load_network gives one of RF_NODE_OUT_NETWORKS in an earlier life, in their order, before start. */
+void rf_node_load_network(struct rf_node *node, const struct rf_node_network *network);
 void rf_node_start(struct rf_node *node, struct rf_now now);
 void rf_node_leave(struct rf_node *node, struct rf_now now);
 void rf_node_tick(struct rf_node *node, struct rf_now now);
@@ -138,6 +156,8 @@ void rf_node_output_done(struct rf_node *node, rf_link_id flow, size_t len);
  */
 void rf_node_moved(struct rf_node *node, const struct rf_addr *addrs, size_t count, struct rf_now now);
 int rf_node_base(struct rf_node *node, uint8_t base, const struct rf_addr *addr, struct rf_now now);
+/* rf_node_spare: the shell's socket number `base` can send datagrams to home, and is for nothing else than to learn how long a NAT keeps it (its datagrams come by rf_node_datagram); -1: there is none. */
+void rf_node_spare(struct rf_node *node, int base, struct rf_now now);
 void rf_node_datagram(struct rf_node *node, uint8_t base, const struct rf_addr *remote, struct rf_view bytes,
                       struct rf_now now);
 void rf_node_persisted(struct rf_node *node, uint64_t token, int error, struct rf_now now);
@@ -153,8 +173,9 @@ enum rf_node_out_type {
     RF_NODE_OUT_PERSIST, /* make ops durable, then rf_node_persisted(token) */
     RF_NODE_OUT_CONF,  /* keep this document (xml) and these Kinds (kinds; empty: none) for the next start */
     RF_NODE_OUT_PEERS, /* keep these addresses for rf_node_remember */
-    RF_NODE_OUT_EVENT, /* for people and programs */
-    RF_NODE_OUT_LEFT,  /* leaving is done */
+    RF_NODE_OUT_NETWORKS, /* keep these for rf_node_load_network */
+    RF_NODE_OUT_EVENT,    /* for people and programs */
+    RF_NODE_OUT_LEFT,     /* leaving is done */
     RF_NODE_OUT_DATAGRAM, /* send head, bytes and `pad` zero bytes as one datagram; if that can't be done at once, drop it */
 };
 enum rf_node_event_type {
@@ -188,6 +209,8 @@ struct rf_node_out {
     struct rf_view kinds; /* came by ConfigUpdate: bytes for rf_node_load_kinds */
     const struct rf_addr *peers;
     size_t peer_count;
+    const struct rf_node_network *networks;
+    size_t network_count;
     struct {
         enum rf_node_event_type type;
         struct rf_id node_id;
@@ -232,6 +255,14 @@ struct rf_node_status {
     bool registered;
 };
 void rf_node_status(const struct rf_node *node, struct rf_node_status *out);
+/* What a client has learned of the NAT in front of it; times as in rf_node_network. */
+struct rf_node_bindings {
+    bool known;         /* where it is */
+    bool learning;      /* it is at it, or will be */
+    uint64_t silent_us; /* how long its link with home is silent; 0: as any link */
+    uint64_t tcp_kept_us, tcp_lost_us, udp_kept_us, udp_lost_us;
+};
+void rf_node_bindings(const struct rf_node *node, struct rf_node_bindings *out);
 /* Of a supernode; cheaper than its status. */
 struct rf_node_budgets {
     size_t clients, max_clients; /* those in reserve included; 0 of a client */
@@ -426,6 +457,8 @@ struct rf_app_target {
 int rf_node_app_attach(struct rf_node *node, const struct rf_app_target *target, struct rf_now now,
                        void (*done)(void *arg, int error, rf_link_id conn), void *arg);
 int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes, struct rf_now now);
+/* app_room: bytes that may be sent now without piling up more than half a MiB for a peer that does not take them; it grows again with the flow's output, or acknowledgements. 0: none, or no such connection. */
+size_t rf_node_app_room(const struct rf_node *node, rf_link_id conn);
 /* app_hold: this connection is needed even while nothing goes over it (a call): no room is made at its cost. An unknown one is ignored. */
 void rf_node_app_hold(struct rf_node *node, rf_link_id conn, bool held, struct rf_now now);
 void rf_node_app_close(struct rf_node *node, rf_link_id conn, struct rf_now now);

@@ -597,6 +597,8 @@ void rf_node_datagram(struct rf_node *node, uint8_t base, const struct rf_addr *
     node_enter(node, now);
     if (node->paths == NULL || node->left || node->revoked)
         return;
+    if (node_binding_datagram(node, base, remote, bytes))
+        return;
     switch (rf_ice_input(node->paths->ice, base, remote, bytes, &session, &bytes)) {
     case RF_ICE_IN_DONE:
         break;

@@ -182,7 +182,8 @@ static void on_exp_a(void *arg, struct rf_request *request)
     struct rf_role_ask ask;
     struct rf_role_move move;
     int error = RF_EINVAL;
-    if (node_relay_answer(node, request) || rf_store_watch_request(node->store, request))
+    if (node_relay_answer(node, request) || node_binding_asked(node, request) ||
+        rf_store_watch_request(node->store, request))
         return;
     switch (rf_role_tag_of(body)) {
     case RF_ROLE_ASK:

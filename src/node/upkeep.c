@@ -207,12 +207,14 @@ void node_upkeep_links(struct rf_node *node)
 {
     if (node->role != RF_NODE_SUPERNODE)
         rf_links_each(node->links, set_quiet, node);
+    node_binding_look(node);
 }
 
 void node_upkeep_homed(struct rf_node *node, const struct rf_id *home)
 {
     node->home = *home;
     rf_links_each(node->links, set_homed, node);
+    node_binding_look(node);
 }
 
 /* ---- what overlay/ asks of the whole node for Probe and diagnostics ---- */

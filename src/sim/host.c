@@ -250,6 +250,7 @@ static void drain(struct sim_node *n)
             n->left = true;
             break;
         case RF_NODE_OUT_CONF:
+        case RF_NODE_OUT_NETWORKS: /* nothing is learned of them */
         case RF_NODE_OUT_DATAGRAM: /* there are none: the network here knows connections only */
         case RF_NODE_OUT_NONE:
             break;

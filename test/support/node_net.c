@@ -22,7 +22,8 @@ struct net_pipe {
     struct rf_addr addr[2];
     uint64_t last_us[2]; /* when the newest delivery to that end comes */
     bool open, closing;
-    bool cut; /* nothing comes through any more, and neither end hears of that */
+    uint64_t passed_us; /* when something last did, and a NAT saw it */
+    bool cut;           /* nothing comes through any more, and neither end hears of that */
 };
 
 enum net_event_type { EV_CONNECT, EV_CONNECTED, EV_DATA, EV_CLOSE, EV_PERSISTED, EV_DATAGRAM };
@@ -95,6 +96,18 @@ static uint64_t pipe_delay(struct node_net *net, struct net_pipe *pipe, int to)
     return at_us - net->now.mono_us;
 }
 
+/* NULL: there is none that has forgotten it. */
+static struct net_node *forgotten_by(const struct node_net *net, const struct net_pipe *pipe)
+{
+    for (int i = 0; i < 2; i++) {
+        struct net_node *n = pipe->end[i].node;
+        if (n != NULL && pipe->open && n->tcp_keeps_us != 0 &&
+            net->now.mono_us - pipe->passed_us > n->tcp_keeps_us)
+            return n;
+    }
+    return NULL;
+}
+
 static void pipe_cut(struct node_net *net, struct net_pipe *pipe, int from)
 {
     if (pipe->end[1 - from].node != NULL && !pipe->closing && !pipe->cut) {
@@ -135,6 +148,7 @@ static void do_connect(struct net_event *e)
     net->connections++;
     pipe->end[1].node = to;
     pipe->open = true;
+    pipe->passed_us = net->now.mono_us;
     node_net_settle(net, to->index);
     struct net_event *back = event_new(net, EV_CONNECTED, pipe_delay(net, pipe, 0));
     back->pipe = pipe;
@@ -143,35 +157,43 @@ static void do_connect(struct net_event *e)
 /* ---- datagrams ---- */
 
 /* The address that others see it send from; false: it does not get out. */
-static bool nat_out(struct net_node *n, const struct rf_addr *dest, struct rf_addr *source)
+static bool nat_out(struct net_node *n, uint8_t base, const struct rf_addr *dest, struct rf_addr *source)
 {
     size_t i = 0;
     *source = n->addr;
+    source->port = (uint16_t)(source->port + base);
     if (n->nat == NET_NAT_NONE)
         return true;
-    while (i < n->mapping_count && n->nat != NET_NAT_CONE && !rf_addr_equal(&n->mappings[i].remote, dest))
+    while (i < n->mapping_count && (n->mappings[i].base != base ||
+                                    (n->nat != NET_NAT_CONE && !rf_addr_equal(&n->mappings[i].remote, dest))))
         i++;
     if (n->nat == NET_NAT_BLOCKED || i == NET_NAT_MAPPINGS)
         return false;
     if (i == n->mapping_count) {
         n->mappings[i].remote = *dest;
-        n->mappings[i].port = (uint16_t)((n->mapping_first != 0 ? n->mapping_first : 40000) +
+        n->mappings[i].base = base;
+        n->mappings[i].port = (uint16_t)((n->mapping_first != 0 ? n->mapping_first : 40000) + 1000 * base +
                                          (n->nat == NET_NAT_SYMMETRIC ? 7 * i : 0));
         n->mapping_count++;
     }
+    n->mappings[i].used_us = n->net->now.mono_us;
     source->port = n->mappings[i].port;
     return true;
 }
 
-/* Does what came for this public address get in? */
-static bool nat_in(const struct net_node *n, const struct rf_addr *source, uint16_t port)
+/* Does what came for this public address get in? To which base? */
+static bool nat_in(const struct net_node *n, const struct rf_addr *source, uint16_t port, uint8_t *base)
 {
+    *base = port == n->addr.port + 1;
     if (n->nat == NET_NAT_NONE)
-        return port == n->addr.port;
-    for (size_t i = 0; i < n->mapping_count; i++)
-        if (n->mappings[i].port == port &&
+        return port == n->addr.port || (n->spare && *base == 1);
+    for (size_t i = 0; i < n->mapping_count; i++) {
+        uint64_t idle_us = n->net->now.mono_us - n->mappings[i].used_us;
+        *base = n->mappings[i].base;
+        if (n->mappings[i].port == port && (n->udp_keeps_us == 0 || idle_us <= n->udp_keeps_us) &&
             (n->nat == NET_NAT_CONE || rf_addr_equal(&n->mappings[i].remote, source)))
             return true;
+    }
     return false;
 }
 
@@ -196,7 +218,7 @@ static void datagram_send(struct net_node *n, const struct rf_node_out *out)
     struct rf_addr source;
     if (n->shuns != NULL && rf_addr_same_ip(n->shuns, &out->datagram.remote))
         return;
-    if (nat_out(n, &out->datagram.remote, &source))
+    if (nat_out(n, out->datagram.base, &out->datagram.remote, &source))
         node_net_datagram(n->net, &source, &out->datagram.remote, out->datagram.head, out->datagram.bytes,
                           out->datagram.pad);
 }
@@ -213,13 +235,32 @@ static struct net_node *datagram_arrives(struct net_event *e)
         if (n->extra.ctx != NULL &&
             n->extra.datagram(n->extra.ctx, e->dest.port, &e->source, rf_view_of(e->bytes, e->len)))
             return NULL;
-        if (!nat_in(n, &e->source, e->dest.port))
+        uint8_t base;
+        if (!nat_in(n, &e->source, e->dest.port, &base))
             continue;
         net->datagrams++;
-        rf_node_datagram(n->node, 0, &e->source, rf_view_of(e->bytes, e->len), net->now);
+        rf_node_datagram(n->node, base, &e->source, rf_view_of(e->bytes, e->len), net->now);
         return n;
     }
     return NULL;
+}
+
+/* What comes from outside after the NAT has forgotten the connection waits for the binding to be made anew, as TCP sends it again; true: it does. */
+static bool waits_outside(struct net_event *e)
+{
+    struct node_net *net = e->net;
+    if (e->type != EV_DATA)
+        return false;
+    struct net_node *gate = forgotten_by(net, e->pipe);
+    if (gate == NULL)
+        e->pipe->passed_us = net->now.mono_us;
+    if (gate == NULL || e->pipe->cut || gate != e->pipe->end[e->to].node)
+        return false;
+    uint64_t again_us = net->now.mono_us + RF_US_PER_S;
+    if (again_us > e->pipe->last_us[e->to])
+        e->pipe->last_us[e->to] = again_us;
+    RF_ASSERT(rf_timer_set(&net->events, &e->timer, again_us) == 0);
+    return true;
 }
 
 static void event_fire(struct rf_timer *timer, void *arg)
@@ -228,6 +269,8 @@ static void event_fire(struct rf_timer *timer, void *arg)
     struct net_event *e = arg;
     struct node_net *net = e->net;
     struct net_node *n = NULL;
+    if (waits_outside(e))
+        return;
     if (e->type == EV_CONNECT) {
         do_connect(e);
     } else if (e->type == EV_DATAGRAM) {
@@ -290,6 +333,15 @@ static void flow_output(struct net_node *n, rf_link_id flow)
     struct rf_view v = rf_node_output(n->node, flow);
     if (p == NULL || v.len == 0)
         return;
+    if (forgotten_by(n->net, p) == n && n->forgiving) {
+        p->passed_us = n->net->now.mono_us;
+    } else if (forgotten_by(n->net, p) == n && !p->closing && !p->cut) { /* reset */
+        struct net_event *e = event_new(n->net, EV_CLOSE, pipe_delay(n->net, p, end));
+        e->pipe = p;
+        e->to = end;
+        p->closing = true;
+        p->end[1 - end].node = NULL; /* which has not heard of anything */
+    }
     if (!p->closing) {
         struct net_event *e = event_new(n->net, EV_DATA, pipe_delay(n->net, p, 1 - end));
         e->pipe = p;
@@ -397,6 +449,9 @@ void node_net_settle(struct node_net *net, size_t i)
             rf_buf_view_put(&n->conf_xml, out.xml);
             rf_buf_reset(&n->conf_kinds);
             rf_buf_view_put(&n->conf_kinds, out.kinds);
+        } else if (out.type == RF_NODE_OUT_NETWORKS) {
+            n->network_count = out.network_count;
+            memcpy(n->networks, out.networks, out.network_count * sizeof(n->networks[0]));
         } else if (out.type == RF_NODE_OUT_PEERS) {
             n->peer_count = out.peer_count;
             memcpy(n->peers, out.peers, out.peer_count * sizeof(n->peers[0]));
@@ -541,6 +596,8 @@ void node_net_start(struct node_net *net, size_t i)
         .auto_interval_s = n->auto_interval_s,
         .auto_idle_s = n->auto_idle_s,
         .auto_min_ring = n->auto_min_ring,
+        .keepalive_s = n->keepalive_s,
+        .keepalive_max_s = n->keepalive_max_s,
     };
     RF_ASSERT(rf_node_new(&config, net->now, &n->node) == 0);
     rf_conf_release(conf);
@@ -549,6 +606,9 @@ void node_net_start(struct node_net *net, size_t i)
         (void)rf_node_load(n->node, &r->record);
     for (size_t k = n->peer_count; k > 0; k--)
         rf_node_remember(n->node, &n->peers[k - 1]);
+    for (size_t k = 0; k < n->network_count; k++)
+        rf_node_load_network(n->node, &n->networks[k]);
+    rf_node_spare(n->node, n->spare ? 1 : -1, net->now);
     n->left = false;
     if (net->log.line != NULL)
         rf_node_set_tap(n->node, &(struct rf_node_tap){.ctx = n, .frame = net_tap});

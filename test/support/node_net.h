@@ -57,7 +57,9 @@ struct net_node {
     struct rf_addr inside; /* its base: private if there is a NAT */
     struct {
         uint16_t port;         /* outside */
+        uint8_t base;          /* inside */
         struct rf_addr remote; /* SYMMETRIC: whom the mapping is for; PORT: who may answer */
+        uint64_t used_us;      /* last, outwards */
     } mappings[NET_NAT_MAPPINGS];
     size_t mapping_count;
     uint16_t mapping_first; /* port of the first one, 0: 40000; changed when a test gives it another NAT */
@@ -66,6 +68,14 @@ struct net_node {
     size_t max_clients;          /* for its next life; 0: the default */
     size_t max_flows;            /* likewise */
     bool no_reserve;             /* likewise */
+    /* How long its NAT keeps an idle connection, or an idle mapping, 0: for ever. Of a connection that it has forgotten nothing comes in; what goes out then is reset, or, `forgiving`, makes the binding
+     * anew, and what the other end sent comes when it is sent again. */
+    uint64_t tcp_keeps_us, udp_keeps_us;
+    bool forgiving;
+    uint32_t keepalive_s, keepalive_max_s; /* for its next life */
+    bool spare;                            /* likewise: base 1 is for rf_node_spare */
+    struct rf_node_network networks[8];    /* as kept; given to its next life */
+    size_t network_count;
     uint32_t auto_uptime_s, auto_interval_s, auto_idle_s, auto_min_ring; /* likewise, role AUTO */
 };
 

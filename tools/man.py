@@ -3,7 +3,7 @@
 
     tools/man.py BIN_DIR OUT_DIR
 
-A line `@COMMANDS@` stands for every command of the program with its options, `@USAGE@` for its usage lines, `@OPTIONS@` for the options of a program without commands.
+A line `@COMMANDS@` stands for every command of the program with its options, also those of two words, `@USAGE@` for its usage lines, `@OPTIONS@` for the options of a program without commands.
 So a page cannot forget a command, nor say other words than --help.
 """
 import pathlib
@@ -71,13 +71,17 @@ def names(program):
 
 
 def command(program, name):
-    usage, rest = usage_of(said(program, name))
+    usage, rest = usage_of(said(program, *name.split()))
     about = rest.pop(0).strip() if rest and rest[0].startswith("  ") else ""
     yield f".SS {roff(name)}"
     yield f"\\fB{roff(usage[0])}\\fR"
     yield ".PP"
     yield roff(about[:1].upper() + about[1:] + "." if about else "\\&")
-    yield from options(rest)
+    below = [row[1] for row in (re.match(rf"  ({name} [a-z]+)\b", line) for line in rest) if row and usage[0].endswith("COMMAND ...")]
+    for words in below:  # a word that has commands of its own
+        yield from command(program, words)
+    if not below:
+        yield from options(rest)
     failed = next((line for line in rest if line.startswith("Exit status: ") and "1 failed:" in line), None)
     if failed:
         yield ".PP"

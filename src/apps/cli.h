@@ -29,6 +29,8 @@ struct cli_client {
     char *buffer;
     size_t len, cap;
     bool reader_gone; /* nobody reads our standard output any more: then cli_read ends, too */
+    int timeout_ms;   /* cli_read ends after that long; 0: never */
+    bool timed_out;   /* it did */
 };
 /* cli_connect opens HOME/control.sock; on failure it has said so and returns -1. */
 int cli_connect(const struct cli *cli, struct cli_client *client);
@@ -38,6 +40,8 @@ int cli_send(struct cli_client *client, const char *cmd, json_t *args);
 /* cli_begin reads the command's words, connects and sends the request. -1: sent, the caller reads and disconnects; else the exit status. */
 int cli_begin(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
               struct cli_client *client);
+/* cli_ask connects and sends the request; steals args. -1: sent, the caller reads and disconnects; else the exit status. */
+int cli_ask(const struct cli *cli, const struct cli_command *self, json_t *args, struct cli_client *client);
 /* cli_read returns the next object (owned by the caller), NULL when the daemon is gone. */
 json_t *cli_read(struct cli_client *client);
 
@@ -60,7 +64,8 @@ int cli_run(const struct cli *cli, const struct cli_command *command, json_t *ar
 struct cli_command {
     const char *name, *usage, *help;
     /* Words and options. `key` is the argument of the request; type 's' text, 'p' a file (made absolute: the daemon has another
-     * working directory), 'n' seconds, 'b' a flag, 'o' text that may be left out. All other words are required. */
+     * working directory), 'n' seconds, 'i' a number, 'b' a flag, 'o' text that may be left out, 'm' one or more words ('M': or none), 'r' an option that may
+     * come again. All other words are required. */
     const struct app_option *options;
     size_t option_count;
     const char *failed; /* what exit status 1 means beside the usual */
@@ -71,6 +76,10 @@ struct cli_command {
 };
 extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
+extern const struct cli_command cli_chat_commands[]; /* cli_chat.c; their names have two words */
+extern const size_t cli_chat_command_count;
+/* cli_chat_event prints an event of a conversation, a contact or a presence; false: it is another one. */
+bool cli_chat_event(const json_t *event);
 
 /* cli_args reads a command's words by its table into the request's arguments (owned by the caller); NULL: *status is the exit status. */
 json_t *cli_args(const struct cli_command *self, int argc, char **argv, int *status);

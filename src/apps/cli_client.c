@@ -108,8 +108,13 @@ int cli_send(struct cli_client *client, const char *cmd, json_t *args)
 static bool wait_for_input(struct cli_client *client)
 {
     struct pollfd fds[2] = {{.fd = client->fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
-        ;
+    int n;
+    do
+        n = poll(fds, 2, client->timeout_ms > 0 ? client->timeout_ms : -1);
+    while (n < 0 && errno == EINTR);
+    client->timed_out = n == 0;
+    if (client->timed_out)
+        return false;
     client->reader_gone = fds[0].revents == 0 && (fds[1].revents & POLLERR) != 0;
     return !client->reader_gone;
 }
@@ -217,8 +222,7 @@ static int take_line(const struct cli *cli, const struct cli_command *command, j
     return CLI_OK;
 }
 
-static int connect_and_send(const struct cli *cli, const struct cli_command *self, json_t *args,
-                            struct cli_client *client)
+int cli_ask(const struct cli *cli, const struct cli_command *self, json_t *args, struct cli_client *client)
 {
     if (cli_connect(cli, client) != 0) {
         json_decref(args);
@@ -235,14 +239,14 @@ int cli_begin(const struct cli *cli, const struct cli_command *self, int argc, c
 {
     int status;
     json_t *args = cli_args(self, argc, argv, &status);
-    return args != NULL ? connect_and_send(cli, self, args, client) : status;
+    return args != NULL ? cli_ask(cli, self, args, client) : status;
 }
 
 int cli_run(const struct cli *cli, const struct cli_command *command, json_t *args)
 {
     struct cli_client client;
     size_t items = 0;
-    int status = connect_and_send(cli, command, args, &client);
+    int status = cli_ask(cli, command, args, &client);
     if (status >= 0)
         return status;
     while (status < 0) {

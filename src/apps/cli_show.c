@@ -1,4 +1,5 @@
 /* cli_show.c - the command table and how results look to people. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,20 +204,51 @@ static json_t *argument(const struct app_option *option, const char *value, char
         snprintf(why, why_len, "%s takes seconds, 1 to 86400", option->name);
         return NULL;
     }
+    if (option->type == 'i') {
+        errno = 0;
+        long long number = strtoll(value, &end, 10);
+        if (*end == '\0' && end != value && number >= 0 && errno == 0)
+            return json_integer(number);
+        snprintf(why, why_len, "%s takes a number", option->name);
+        return NULL;
+    }
     json = option->type == 'p' ? absolute(value) : json_string(value);
     if (json == NULL)
         snprintf(why, why_len, "%s is not text in UTF-8", option->name);
     return json;
 }
 
-/* the row of the command's next word that has none yet, or -1; needed: of those that may not be left out */
+static bool takes_many(const struct app_option *option)
+{
+    return option->type == 'm' || option->type == 'M' || option->type == 'r';
+}
+
+/* the row of the command's next word that has none yet or takes many, or -1; needed: of those that may not be left out */
 static int next_word(const struct cli_command *self, const json_t *args, bool needed)
 {
-    for (size_t i = 0; i < self->option_count; i++)
-        if (self->options[i].name[0] != '-' && json_object_get(args, self->options[i].key) == NULL &&
-            !(needed && self->options[i].type == 'o'))
+    for (size_t i = 0; i < self->option_count; i++) {
+        const struct app_option *o = &self->options[i];
+        bool given = json_object_get(args, o->key) != NULL;
+        if (o->name[0] != '-' && (!given || (takes_many(o) && !needed)) &&
+            !(needed && (o->type == 'o' || o->type == 'M')))
             return (int)i;
+    }
     return -1;
+}
+
+/* steals value */
+static void set_argument(json_t *args, const struct app_option *option, json_t *value)
+{
+    json_t *list = json_object_get(args, option->key);
+    if (!takes_many(option)) {
+        json_object_set_new(args, option->key, value);
+        return;
+    }
+    if (list == NULL) {
+        list = json_array();
+        json_object_set_new(args, option->key, list);
+    }
+    json_array_append_new(list, value);
 }
 
 json_t *cli_args(const struct cli_command *self, int argc, char **argv, int *status)
@@ -231,7 +263,7 @@ json_t *cli_args(const struct cli_command *self, int argc, char **argv, int *sta
         else if (row == APP_WRONG)
             snprintf(why, sizeof(why), "%s", words.wrong);
         else if ((value = argument(&self->options[row], words.value, why, sizeof(why))) != NULL)
-            json_object_set_new(args, self->options[row].key, value);
+            set_argument(args, &self->options[row], value);
     }
     if (why[0] == '\0' && (row = next_word(self, args, true)) >= 0)
         snprintf(why, sizeof(why), "%s is missing", self->options[row].name);

@@ -12,6 +12,8 @@
 static void show_event(const json_t *e)
 {
     const char *type = cli_str(e, "type", "");
+    if (cli_chat_event(e))
+        return;
     if (strcmp(type, "message") == 0)
         printf("message from %s: %s\n", cli_str(e, "from", ""), cli_str(e, "text", ""));
     else if (strcmp(type, "call") == 0)

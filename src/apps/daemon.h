@@ -44,6 +44,7 @@ RF_COUNTERS(sessions, RF_SESSIONS_COUNTERS)
 RF_COUNTERS(datagrams, RF_DATAGRAMS_COUNTERS)
 
 struct daemon_capture;
+struct daemon_chat;
 struct daemon_udp;
 
 struct daemon {
@@ -69,6 +70,7 @@ struct daemon {
     struct rf_sip *sip;
     struct rf_crypto *sip_crypto; /* the SIP thread's; NULL: media go as the SDPs say */
     struct daemon_capture *capture;
+    struct daemon_chat *chat; /* daemon_chat.c */
 
     /* daemon_control.c */
     int control_fd;
@@ -137,6 +139,17 @@ void daemon_disk_close(struct daemon *d);
 /* daemon_control.c */
 int daemon_control_open(struct daemon *d);
 void daemon_control_close(struct daemon *d);
+/* daemon_chat.c */
+int daemon_chat_open(struct daemon *d);    /* after node, disk and control: key, database, engine, commands */
+void daemon_chat_turn(struct daemon *d);   /* gives the disk what came */
+void daemon_chat_finish(struct daemon *d); /* before the node goes: what was given is on disk */
+void daemon_chat_close(struct daemon *d);  /* after the node went, before control does */
+void daemon_chat_counters(struct daemon *d,
+                          void (*fn)(void *arg, const char *room, const char *name, const char *help,
+                                     uint64_t value),
+                          void *arg);
+struct rf_chat;
+struct rf_chat *daemon_chat_engine(struct daemon *d); /* ready to be called now; NULL: this device has none */
 /* daemon_web.c */
 int daemon_web_open(struct daemon *d);      /* adds the `refresh` command */
 void daemon_web_outdated(struct daemon *d); /* the document may be: refreshes soon, at most once a minute */

@@ -123,6 +123,7 @@ static void control_counters(void *ctx,
            rf_counter_get(&d->session_counters, &rf_sessions_counter_descs[i]));
     daemon_udp_counters(ctx, fn, arg);
     daemon_relay_counters(ctx, fn, arg);
+    daemon_chat_counters(ctx, fn, arg);
     if (d->sip != NULL)
         rf_sip_counters(d->sip, fn, arg);
 }

@@ -182,6 +182,7 @@ uint64_t daemon_turn(void *arg)
     uint64_t claim_us = daemon_claim_turn(d), relay_us = daemon_relay_turn(d),
              media_us = daemon_media_turn(d);
     rf_flows_drain(d->flows);
+    daemon_chat_turn(d);
     rf_udp_flush(d->udp);
     if (d->left)
         rf_loop_stop(d->loop);

@@ -302,7 +302,8 @@ int daemon_start(struct daemon *d, const char *capture_path)
     /* sockets first: the node must know the port that others find it at */
     if (listen_for_links(d) != 0 || daemon_udp_open(d) != 0 || make_node(d) != 0 ||
         daemon_disk_open(d) != 0 || daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 ||
-        daemon_web_open(d) != 0 || daemon_doctor_open(d) != 0 || start_sip(d) != 0)
+        daemon_chat_open(d) != 0 || daemon_web_open(d) != 0 || daemon_doctor_open(d) != 0 ||
+        start_sip(d) != 0)
         return 1;
     if (capture_path != NULL && daemon_capture_open(d, capture_path) != 0)
         return 1;
@@ -342,10 +343,12 @@ void daemon_close(struct daemon *d)
     daemon_udp_close(d);
     if (d->flows != NULL)
         rf_flows_free(d->flows);
+    daemon_chat_finish(d);
     daemon_disk_close(d);
     rf_node_free(d->node); /* ends the commands under way: before their sessions go */
     d->node = NULL;
     daemon_control_close(d);
+    daemon_chat_close(d);
     rf_control_free(d->control);
     if (d->loop != NULL) {
         rf_signals_stop(&d->signals);

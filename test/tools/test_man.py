@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 BUILD = pathlib.Path(sys.argv.pop(1))
-COMMANDS = {"ringfolk": ("init", "whois", "call", "doctor", "shutdown"), "ringfolk-enrol": ("init", "serve", "revoke")}  # must be among them
+COMMANDS = {"ringfolk": ("init", "whois", "call", "doctor", "shutdown", "chat", "contact", "presence"), "ringfolk-enrol": ("init", "serve", "revoke")}  # must be among them
 
 
 def text_of(page):
@@ -33,6 +33,11 @@ class Man(unittest.TestCase):
             for name in names:
                 self.assertRegex(shown, rf"(?m)^   {name}$")
                 of_command = subprocess.run([BUILD / "bin" / program, name, "--help"], capture_output=True, text=True, check=True).stdout
+                below = re.findall(rf"(?m)^  ({name} [a-z]+)\b", of_command) if "COMMAND ..." in of_command else []
+                self.assertEqual(bool(below), name in ("chat", "contact"))
+                for words in below:
+                    self.assertRegex(shown, rf"(?m)^   {words}$")
+                    of_command += subprocess.run([BUILD / "bin" / program, *words.split(), "--help"], capture_output=True, text=True, check=True).stdout
                 for option in re.findall(r"(?m)^  (--[a-z-]+)", of_command):
                     self.assertIn(option, shown)
 

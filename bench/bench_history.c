@@ -9,8 +9,8 @@
  *
  * Lines `NAME VALUE`: history.append_us (a message of the first 10,000, in batches of 100), history.batch_ms (such a batch, durable), history.fill_us (a message of the rest, in
  * batches of 1,000), history.bytes (a message, whole file), history.entry_bytes, history.index_bytes (of a message), history.open_ms, history.load_ms (76 states and 760 marks),
- * history.page_ms (the last 50 of a conversation), history.search.NAME_ms and history.search.NAME_found, history.delete_ms, history.tidy_ms (upkeep after it, all of it),
- * history.tidy_once_ms (its longest step), history.rss_bytes.
+ * history.page_ms (the last 50 of a conversation), history.search.NAME_ms and history.search.NAME_found, history.delete_ms (a message, of 201 at once),
+ * history.tidy_ms (upkeep after it, which merges the whole index), history.tidy_steps, history.tidy_once_ms (the longest of them), history.rss_bytes.
  */
 #include <math.h>
 #include <stdio.h>
@@ -223,34 +223,41 @@ static void sizes(void)
     sqlite3_close(db);
 }
 
+/* As many messages as make upkeep merge the whole index. */
 static void deleting(void)
 {
-    struct rf_keep_query q = {.type = RF_KEEP_PAGE, .limit = 1, .backwards = true, .from = RF_KEEP_MAX_INDEX};
-    struct rf_keep_op op = {.type = RF_KEEP_ENTRY_DELETE};
+    struct rf_keep_query q = {.type = RF_KEEP_PAGE, .backwards = true, .from = RF_KEEP_MAX_INDEX};
+    static struct rf_keep_op ops[RF_KEEP_MAX_LIMIT];
     struct rf_keep_answer answer;
     struct rf_region region;
     double begin, longest = 0;
 
     rf_region_init(&region, rf_mem_system(), SIZE_MAX);
     conversation_id(7, q.conversation);
+    q.limit = (uint32_t)(written / 5000 < RF_KEEP_MAX_LIMIT ? written / 5000 + 1 : RF_KEEP_MAX_LIMIT);
     store->ops->query(store, &q, &region, &answer);
     must(answer.error, "delete");
-    memcpy(op.change.conversation, q.conversation, 16);
-    op.change.target = answer.entries[0].name;
-    op.change.time_ms = 1;
-    struct rf_keep_batch batch = {&op, 1};
+    for (size_t i = 0; i < answer.count; i++) {
+        ops[i].type = RF_KEEP_ENTRY_DELETE;
+        memcpy(ops[i].change.conversation, q.conversation, 16);
+        ops[i].change.target = answer.entries[i].name;
+        ops[i].change.time_ms = 1;
+    }
+    struct rf_keep_batch batch = {ops, answer.count};
     begin = wall_s();
     must(store->ops->apply(store, &batch, 1), "delete");
-    figure(1000 * (wall_s() - begin), "history.delete_ms");
+    figure(1000 * (wall_s() - begin) / (double)answer.count, "history.delete_ms");
     rf_region_deinit(&region);
     begin = wall_s();
-    for (bool more = true; more;) {
+    size_t steps = 0;
+    for (bool more = true; more; steps++) {
         double step = wall_s();
         more = store->ops->upkeep(store);
         if (wall_s() - step > longest)
             longest = wall_s() - step;
     }
     figure(1000 * (wall_s() - begin), "history.tidy_ms");
+    figure((double)steps, "history.tidy_steps");
     figure(1000 * longest, "history.tidy_once_ms");
 }
 

@@ -631,6 +631,8 @@ void change_committed(struct chat_conv *conv, bool own, bool beaten, uint32_t in
     if (beaten)
         conv->chat->counters.commits_beaten++;
     if (own)
+        door_soon(conv);
+    if (own)
         send_welcome(conv, index);
     else
         out_drop(conv, OUT_HANDSHAKE); /* Commits and Proposals die with their epoch */

@@ -126,7 +126,12 @@ static int make_door(struct rf_chat *chat)
         error =
             rf_hpke_derive_pair(chat->config.crypto, chat->kem, rf_view_of(ikm, sizeof(ikm)), &chat->door);
     rf_wipe(ikm, sizeof(ikm));
-    return error;
+    struct rf_buf buf;
+    rf_buf_fixed(&buf, chat->leaf_extensions, sizeof(chat->leaf_extensions));
+    if (error == 0)
+        door_leaf_extension(chat, &buf);
+    chat->leaf_extensions_len = buf.len;
+    return error != 0 ? error : rf_buf_error(&buf);
 }
 
 static int make_identity(struct rf_chat *chat)

@@ -307,3 +307,22 @@ void door_encode(const struct door_head *door, struct rf_buf *out)
     rf_buf_view_put(out, door->chain);
     rf_buf_view_put(out, door->letter);
 }
+
+int door_piece_decode(struct rf_view in, struct door_piece *out)
+{
+    int error = rf_view_take(&in, DOOR_SET_LEN, &out->set);
+    if (error == 0)
+        error = rf_view_u16(&in, &out->piece);
+    if (error == 0)
+        error = rf_view_u16(&in, &out->pieces);
+    out->bytes = in;
+    return error == 0 && (out->piece >= out->pieces || out->pieces > DOOR_MAX_PIECES) ? RF_EFORMAT : error;
+}
+
+void door_piece_encode(const struct door_piece *piece, struct rf_buf *out)
+{
+    rf_buf_view_put(out, piece->set);
+    rf_buf_u16(out, piece->piece);
+    rf_buf_u16(out, piece->pieces);
+    rf_buf_view_put(out, piece->bytes);
+}

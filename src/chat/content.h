@@ -11,6 +11,7 @@
  *   Letter     u8 version (1) | recipients v16 of Recipient | sealed bytes, to the end      value of INBOX, in a Note
  *   Recipient  key id 4 bytes | enc v8 | sealed key 32 bytes      enc: its length tells the KEM
  *   Door       u64 epoch | u32 next | chain 32 bytes | Letter of a GroupInfo        all pieces of CONVERSATION-DOOR together
+ *   DoorPiece  set 8 bytes | u16 piece | u16 pieces | bytes                         a value of it, in a Note; set: which belong together
  */
 #ifndef RF_CHAT_CONTENT_H
 #define RF_CHAT_CONTENT_H
@@ -24,7 +25,11 @@
 
 /* ---- parcels ---- */
 
-enum parcel_type { PARCEL_MLS = 1, PARCEL_WELCOME = 2 };
+enum parcel_type {
+    PARCEL_MLS = 1,
+    PARCEL_WELCOME = 2,
+    PARCEL_KNOCK = 3 /* a door key: a device of a member's wants to come in by the door */
+};
 #define PARCEL_HEAD_LEN 5
 #define PARCEL_MAX_LEN                                                                                       \
     47000 /* bytes in one entry of a log, at most; less where the overlay's messages are shorter */
@@ -82,8 +87,9 @@ int item_react_decode(struct rf_view body, struct item_react *out);
 
 /* ---- the group's shape ---- */
 
-#define RF_CHAT_SHAPE 0xf001 /* ExtensionType, of private use */
-#define SHAPE_DIRECT  1u
+#define RF_CHAT_SHAPE    0xf001 /* ExtensionType, of private use */
+#define RF_CHAT_DOOR_KEY 0xf002 /* ExtensionType of leaves: the public key that the door is opened for */
+#define SHAPE_DIRECT     1u
 struct shape {
     uint8_t flags;
     uint32_t sequence; /* of the roster */
@@ -133,6 +139,14 @@ struct door_head {
     uint32_t next;
     struct rf_view chain, letter;
 };
+struct door_piece {
+    struct rf_view set, bytes;
+    uint16_t piece, pieces;
+};
+#define DOOR_SET_LEN    8
+#define DOOR_MAX_PIECES 16
+int door_piece_decode(struct rf_view in, struct door_piece *out);
+void door_piece_encode(const struct door_piece *piece, struct rf_buf *out);
 int door_decode(struct rf_view in, struct door_head *out);
 void door_encode(const struct door_head *door, struct rf_buf *out);
 

@@ -49,6 +49,7 @@ int conv_new(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], struct
     log_init(conv);
     out_init(conv);
     change_init(conv);
+    door_init(conv);
     conv->sequence = 1;
     conv->handshake = CHAT_HANDSHAKES;
     int error = rf_conversation_resource(chat->config.crypto, id, chat->conf->id_len, &conv->resource);
@@ -67,6 +68,7 @@ void conv_free(struct chat_conv *conv)
 {
     struct rf_chat *chat = conv->chat;
     log_stop(conv);
+    door_deinit(conv);
     change_deinit(conv, RF_ECANCELLED);
     out_deinit(conv);
     group_reset(conv);

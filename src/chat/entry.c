@@ -200,7 +200,10 @@ static void taken(struct chat_conv *conv, const struct chat_entry *e, const stru
         group_handshake(conv, e->whole);
         if (own != NULL)
             out_remove(conv, own);
-        commit_taken(conv, e, event);
+        if (conv->state == RF_CHAT_JOINING)
+            door_entered(conv, e);
+        else
+            commit_taken(conv, e, event);
         break;
     default:
         commit_removed(conv, e, event);
@@ -226,7 +229,12 @@ static void refused(struct chat_conv *conv, const struct chat_entry *e, int erro
         if (own != NULL)
             out_remove(conv, own);
         break;
+    case RF_ECONFLICT:
+        door_beaten(conv);
+        break;
     case RF_ENOTYET:
+        if (conv->state == RF_CHAT_JOINING)
+            break; /* said before we came in */
         chat->counters.entries_undecryptable++;
         if (++conv->ahead >= AHEAD_MAX)
             group_lost(conv);
@@ -291,6 +299,8 @@ void entry_take(struct chat_conv *conv, const struct rf_fetched_value *value, ui
             take_mls(conv, &e, own);
         } else { /* a Welcome, for others; or of a later version */
             mark_seen(conv, &e);
+            if (e.parcel.type == PARCEL_KNOCK)
+                door_knocked(conv, &e);
             if (own != NULL)
                 out_remove(conv, own);
         }

@@ -6,7 +6,7 @@
 #define CHECKPOINT_READ  500  /* messages: far below RF_MLS_FORWARD_MAX */
 #define GROUP_MAX_LEAVES 65536
 
-static const uint16_t understood[] = {RF_CHAT_SHAPE};
+static const uint16_t understood[] = {RF_CHAT_SHAPE, RF_CHAT_DOOR_KEY};
 
 int group_profile(struct rf_chat *chat, struct rf_mls_profile *out)
 {
@@ -16,6 +16,7 @@ int group_profile(struct rf_chat *chat, struct rf_mls_profile *out)
         .credential = rf_buf_view(&chat->credential),
         .extensions = understood,
         .extension_count = RF_COUNT(understood),
+        .leaf_extensions = rf_view_of(chat->leaf_extensions, chat->leaf_extensions_len),
     };
     return rf_buf_error(&chat->credential);
 }

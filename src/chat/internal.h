@@ -89,7 +89,7 @@ struct chat_leaf {
 
 /* ---- what is to be sent ---- */
 
-enum out_type { OUT_SAY = 1, OUT_HANDSHAKE, OUT_WELCOME };
+enum out_type { OUT_SAY = 1, OUT_HANDSHAKE, OUT_WELCOME, OUT_KNOCK };
 struct chat_out {
     struct rf_list list;
     enum out_type type;
@@ -191,7 +191,7 @@ struct chat_conv {
     uint64_t roster_stored_ms;
 
     /* reading: log.c */
-    uint32_t next, log_first, log_next;
+    uint32_t next, log_first, log_next, told_next; /* told_next: as the home said last */
     uint64_t generation;
     uint32_t scan; /* JOINING: index behind what was looked through for a Welcome */
     uint8_t chain[CHAT_CHAIN_LEN];
@@ -204,6 +204,15 @@ struct chat_conv {
     uint64_t pause_us;
     struct rf_timer read_timer;
     struct rf_map seen;
+    /* the door: door.c */
+    bool door_busy, door_wanted, door_all;
+    bool knocked;                   /* and nobody has opened yet */
+    struct rf_buf knocks, door_out; /* door keys of those who knocked, list of v8; what is being stored */
+    uint16_t door_piece, door_pieces;
+    uint8_t door_set[DOOR_SET_LEN];
+    uint64_t door_epoch; /* earlier ones are over */
+    uint64_t door_pause_us, knock_ms;
+    struct rf_timer door_timer;
     struct rf_list pieces;
     size_t pieces_len;
     int ahead; /* messages of epochs to come */
@@ -304,6 +313,8 @@ struct rf_chat {
     struct rf_mls_rules rules;
     struct rf_buf credential;
     struct rf_hpke_pair door;
+    uint8_t leaf_extensions[80]; /* of our leaves: the door's public key */
+    size_t leaf_extensions_len;
     struct rf_view principal; /* borrowed from the identity */
     bool loaded, online, freeing;
     int broken; /* RF_ENOMEM: something could not be written down; nothing more is done */
@@ -444,6 +455,7 @@ void say_taken(struct chat_conv *conv, const struct chat_entry *e, struct rf_vie
 
 /* ---- out.c ---- */
 void out_init(struct chat_conv *conv);
+size_t out_piece_len(const struct rf_chat *chat); /* bytes that one value may hold */
 void out_deinit(struct chat_conv *conv);
 int out_say(struct chat_conv *conv, struct rf_view items, bool shown, struct rf_keep_name *name);
 int out_message(struct chat_conv *conv, enum out_type type, struct rf_view message, uint64_t *sequence);
@@ -490,6 +502,18 @@ void keys_used(struct rf_chat *chat, struct chat_key *key);
 int letter_seal(struct rf_chat *chat, struct rf_view doors, struct rf_view aad, struct rf_view plain,
                 struct rf_buf *out);
 int letter_open(struct rf_chat *chat, struct rf_view aad, struct rf_view letter, struct rf_buf *out);
+
+/* ---- door.c ---- */
+void door_init(struct chat_conv *conv);
+void door_deinit(struct chat_conv *conv);
+/* door_look: nothing in the log lets us in: by the door, then, in a moment. door_soon: the group has changed, and we changed it. door_knocked: somebody wants to come in. */
+void door_look(struct chat_conv *conv);
+void door_soon(struct chat_conv *conv);
+void door_knocked(struct chat_conv *conv, const struct chat_entry *e);
+/* door_entered: our own Commit was taken. door_beaten: another one was. */
+void door_entered(struct chat_conv *conv, const struct chat_entry *e);
+void door_beaten(struct chat_conv *conv);
+void door_leaf_extension(const struct rf_chat *chat, struct rf_buf *out);
 
 /* ---- inbox.c, contact.c, presence.c ---- */
 struct chat_peer *peer_find(const struct rf_chat *chat, struct rf_view name);

@@ -60,6 +60,7 @@ static void on_told(void *arg, const struct rf_watch_told *told)
     }
     conv->log_first = told->first;
     conv->generation = told->generation;
+    conv->told_next = told->next;
     if (told->next > conv->log_next)
         conv->log_next = told->next;
     log_kick(conv);
@@ -190,8 +191,8 @@ static void on_range(void *arg, const struct rf_fetch_result *result)
     else
         scan_all(conv, result);
     if (position(conv) == before && conv->log_next > before) {
-        if (conv->barred)
-            conv->log_next = before;
+        if (conv->barred || conv->told_next <= before)
+            conv->log_next = before; /* nothing is there: what we appended stood there already */
         if (conv->log_first > before && conv->group != NULL)
             missed(conv, conv->log_first); /* all of it has gone */
         read_failed(conv, 0);
@@ -218,6 +219,8 @@ void log_kick(struct chat_conv *conv)
     if (conv->barred && conv->log_next <= from)
         conv->log_next = from + conv->window;
     if (conv->log_next <= from) {
+        if (conv->state == RF_CHAT_JOINING && conv->group == NULL)
+            door_look(conv);
         if (conv->watched)
             net->known(net->ctx, &conv->resource, RF_KIND_LOG, conv->generation, from);
         return;

@@ -123,7 +123,7 @@ int out_load(struct chat_conv *conv, struct rf_view name, struct rf_view value)
     uint16_t pieces = 0;
     if (rf_view_u64(&name, &sequence) != 0 || name.len != 0 || rf_view_u8(&value, &type) != 0 ||
         rf_view_bool(&value, &shown) != 0 || rf_view_u16(&value, &pieces) != 0 || type < OUT_SAY ||
-        type > OUT_WELCOME || pieces == 0 || pieces > PARCEL_MAX_PIECES)
+        type > OUT_KNOCK || pieces == 0 || pieces > PARCEL_MAX_PIECES)
         return RF_EFORMAT;
     struct chat_out *out = out_new(conv, (enum out_type)type, sequence, pieces);
     if (out == NULL)
@@ -171,16 +171,16 @@ void out_unseal(struct chat_conv *conv, struct chat_out *out)
 /* ---- queued ---- */
 
 /* Bytes of a piece: an entry travels in one message, with signature and certificates. */
-static size_t piece_len(const struct chat_conv *conv)
+size_t out_piece_len(const struct rf_chat *chat)
 {
-    size_t message = conv->chat->conf->max_message_size;
+    size_t message = chat->conf->max_message_size;
     size_t len = message > MESSAGE_REST + PIECE_MIN_LEN ? message - MESSAGE_REST : PIECE_MIN_LEN;
     return len < PARCEL_MAX_LEN ? len : PARCEL_MAX_LEN;
 }
 
 static size_t pieces_for(const struct chat_conv *conv, size_t len)
 {
-    return (len + piece_len(conv) - 1) / piece_len(conv);
+    return (len + out_piece_len(conv->chat) - 1) / out_piece_len(conv->chat);
 }
 
 int out_say(struct chat_conv *conv, struct rf_view items, bool shown, struct rf_keep_name *name)
@@ -241,7 +241,7 @@ int out_message(struct chat_conv *conv, enum out_type type, struct rf_view messa
     }
     conv->handshake += pieces;
     out->sent_ms = conv->chat->env->now->wall_ms;
-    out->epoch = rf_mls_epoch(conv->group);
+    out->epoch = conv->group != NULL ? rf_mls_epoch(conv->group) : 0;
     conv->dirty |= DIRTY_CORE;
     if (type == OUT_HANDSHAKE)
         conv->dirty |= DIRTY_GROUP; /* its secrets must not be lost when it stands in the log */
@@ -315,7 +315,9 @@ static void append(struct chat_conv *conv, struct chat_out *out)
     struct rf_buf content, value;
     size_t part = (out->sealed.len + out->pieces - 1) / out->pieces, at = part * out->acked;
     size_t len = out->sealed.len - at < part ? out->sealed.len - at : part;
-    struct parcel parcel = {.type = out->type == OUT_WELCOME ? PARCEL_WELCOME : PARCEL_MLS,
+    struct parcel parcel = {.type = out->type == OUT_WELCOME ? PARCEL_WELCOME
+                                    : out->type == OUT_KNOCK ? PARCEL_KNOCK
+                                                             : PARCEL_MLS,
                             .piece = (uint16_t)out->acked,
                             .pieces = out->pieces,
                             .bytes = rf_view_of(out->sealed.p + at, len)};
@@ -373,8 +375,7 @@ static struct chat_out *pick(struct chat_conv *conv)
 void out_kick(struct chat_conv *conv)
 {
     struct rf_chat *chat = conv->chat;
-    if (!chat->online || chat->freeing || chat->broken != 0 || conv->storing || conv->group == NULL ||
-        rf_list_empty(&conv->outs))
+    if (!chat->online || chat->freeing || chat->broken != 0 || conv->storing || rf_list_empty(&conv->outs))
         return;
     if (rf_timer_is_set(&conv->out_timer) && conv->out_pause_us > 0)
         return;

@@ -149,6 +149,8 @@ static int change_by_new(struct rf_chat *chat, const struct rf_mls *group,
         return 0; /* rule_successor was asked */
     if (change->type != RF_MLS_EXTERNAL_INIT)
         return RF_EFORBIDDEN;
+    if (rf_mls_state(group) == RF_MLS_JOINING)
+        return 0; /* it is ourselves; the members will judge */
     int error = cert_of(chat, &change->who, &cert);
     if (error == 0 && !has_user(chat, group, chat_principal_of(cert)))
         error = RF_EFORBIDDEN;

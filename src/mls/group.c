@@ -245,6 +245,13 @@ bool rf_mls_member(const struct rf_mls *group, uint32_t leaf, struct rf_mls_iden
     return found != NULL;
 }
 
+struct rf_view rf_mls_leaf_extensions(const struct rf_mls *group, uint32_t leaf)
+{
+    const struct mls_leaf *found = group->now != NULL ? mls_tree_leaf(&group->now->tree, leaf) : NULL;
+
+    return found != NULL ? found->extensions : rf_view_of(NULL, 0);
+}
+
 bool rf_mls_find_member(const struct rf_mls *group, struct rf_view signature_key, uint32_t *leaf)
 {
     return group->now != NULL && mls_tree_find_signer(&group->now->tree, signature_key, leaf);

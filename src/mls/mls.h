@@ -299,6 +299,8 @@ uint32_t rf_mls_leaf_count(const struct rf_mls *group); /* places, also blank on
 size_t rf_mls_member_count(const struct rf_mls *group);
 /* rf_mls_member: who is at this leaf; false: nobody. Views borrowed until the group is next changed. */
 bool rf_mls_member(const struct rf_mls *group, uint32_t leaf, struct rf_mls_identity *out);
+/* rf_mls_leaf_extensions: what the member at this leaf says of itself, without the list's length; empty: nobody. Borrowed likewise. */
+struct rf_view rf_mls_leaf_extensions(const struct rf_mls *group, uint32_t leaf);
 bool rf_mls_find_member(const struct rf_mls *group, struct rf_view signature_key, uint32_t *leaf);
 struct rf_view
 rf_mls_extensions(const struct rf_mls *group); /* of the GroupContext, without the list's length */

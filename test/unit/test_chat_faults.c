@@ -150,9 +150,64 @@ static void test_cost(void **state)
     world_deinit();
 }
 
+/* A device loses its database, and keeps its keys: it comes in again by itself, with nobody else there, and what it says is read by all. */
+static void test_lost_disk(void **state)
+{
+    (void)state;
+    start_three(14);
+    send_text(BOB, id, "before");
+    expect_texts(ALL(ALICE, BOB, CAROL), id, 30, "bob:before");
+    world_run(20 * S); /* the door is written */
+    device_kill(BOB);
+    device_lose_disk(BOB);
+    device_kill(ALICE);
+    device_kill(CAROL);
+    device_start(BOB);
+    expect_state(BOB, id, RF_CHAT_INVITED, 60); /* the note is still in the inbox */
+    assert_int_equal(rf_chat_accept(chat_of(BOB), id, DONE(BOB)), 0);
+    expect_state(BOB, id, RF_CHAT_MEMBER, 90);
+    assert_int_equal(world.devices[BOB].events[RF_CHAT_EVENT_REJOINED], 1);
+    assert_int_equal(rf_chat_counters(chat_of(BOB))->rejoins, 1);
+    send_text(BOB, id, "after");
+    expect_texts(ALL(BOB), id, 60, "bob:after");
+    device_start(ALICE);
+    device_start(CAROL);
+    expect_texts(ALL(ALICE, CAROL), id, 60, "bob:before bob:after");
+    send_text(CAROL, id, "welcome back");
+    expect_texts(ALL(ALICE, CAROL), id, 60, "bob:before bob:after carol:welcome back");
+    expect_texts(ALL(BOB), id, 60, "bob:after carol:welcome back");
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(rf_chat_counters(chat_of(i))->entries_undecryptable, 0);
+    world_deinit();
+}
+
+/* The same where the door is of an epoch that is over: it knocks, and another member opens. */
+static void test_knock(void **state)
+{
+    (void)state;
+    start_three(15);
+    world_run(20 * S);
+    device_kill(BOB);
+    device_lose_disk(BOB);
+    assert_int_equal(rf_chat_set_topic(chat_of(ALICE), id, rf_view_str("next"), DONE(ALICE)), 0);
+    node_net_settle(&world.net, world.devices[ALICE].node);
+    world_run(300 * RF_US_PER_MS);
+    device_kill(ALICE); /* before she has written the door */
+    device_start(BOB);
+    expect_state(BOB, id, RF_CHAT_INVITED, 60);
+    assert_int_equal(rf_chat_accept(chat_of(BOB), id, DONE(BOB)), 0);
+    expect_state(BOB, id, RF_CHAT_MEMBER, 300);
+    send_text(BOB, id, "in");
+    expect_texts(ALL(BOB, CAROL), id, 60, "bob:in");
+    device_start(ALICE);
+    expect_texts(ALL(ALICE), id, 60, "bob:in");
+    world_deinit();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chaos), cmocka_unit_test(test_disk),
-                                       cmocka_unit_test(test_short_messages), cmocka_unit_test(test_cost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chaos),          cmocka_unit_test(test_disk),
+                                       cmocka_unit_test(test_short_messages), cmocka_unit_test(test_cost),
+                                       cmocka_unit_test(test_lost_disk),      cmocka_unit_test(test_knock)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

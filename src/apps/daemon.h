@@ -44,6 +44,7 @@ RF_COUNTERS(sessions, RF_SESSIONS_COUNTERS)
 RF_COUNTERS(datagrams, RF_DATAGRAMS_COUNTERS)
 
 struct daemon_capture;
+struct daemon_files;
 struct daemon_chat;
 struct daemon_udp;
 
@@ -70,6 +71,7 @@ struct daemon {
     struct rf_sip *sip;
     struct rf_crypto *sip_crypto; /* the SIP thread's; NULL: media go as the SDPs say */
     struct daemon_capture *capture;
+    struct daemon_files *files; /* daemon_files.h */
     struct daemon_chat *chat; /* daemon_chat.c */
 
     /* daemon_control.c */

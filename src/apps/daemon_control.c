@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "apps/daemon.h"
+#include "apps/daemon_files.h"
 
 #define CLIENT_MAX         128
 #define CLIENT_READ_LEN    4096                       /* commands of one turn */
@@ -123,6 +123,7 @@ static void control_counters(void *ctx,
            rf_counter_get(&d->session_counters, &rf_sessions_counter_descs[i]));
     daemon_udp_counters(ctx, fn, arg);
     daemon_relay_counters(ctx, fn, arg);
+    daemon_files_counters(ctx, fn, arg);
     daemon_chat_counters(ctx, fn, arg);
     if (d->sip != NULL)
         rf_sip_counters(d->sip, fn, arg);

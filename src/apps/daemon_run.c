@@ -1,7 +1,7 @@
 /* daemon_run.c - the node's turn in the loop: its outputs to sockets, disk, control and people. */
 #include <stdio.h>
 #include <string.h>
-#include "apps/daemon.h"
+#include "apps/daemon_files.h"
 
 /* Every round of bootstrapping tells it; people need it once a minute. */
 static void say_unreachable(struct daemon *d, const char *text)
@@ -180,7 +180,7 @@ uint64_t daemon_turn(void *arg)
     daemon_web_turn(d);
     rf_flows_drain(d->flows); /* this may tell that we have joined */
     uint64_t claim_us = daemon_claim_turn(d), relay_us = daemon_relay_turn(d),
-             media_us = daemon_media_turn(d);
+             media_us = daemon_media_turn(d), files_us = daemon_files_turn(d);
     rf_flows_drain(d->flows);
     daemon_chat_turn(d);
     rf_udp_flush(d->udp);
@@ -191,6 +191,8 @@ uint64_t daemon_turn(void *arg)
         claim_us = relay_us;
     if (media_us < claim_us)
         claim_us = media_us;
+    if (files_us < claim_us)
+        claim_us = files_us;
     return node_us < claim_us ? node_us : claim_us;
 }
 

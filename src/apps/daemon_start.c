@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "apps/daemon.h"
+#include "apps/daemon_files.h"
 #include "base/civil.h"
 #include "crypto/openssl/openssl.h"
 #include "io/clock.h"
@@ -302,7 +302,7 @@ int daemon_start(struct daemon *d, const char *capture_path)
     /* sockets first: the node must know the port that others find it at */
     if (listen_for_links(d) != 0 || daemon_udp_open(d) != 0 || make_node(d) != 0 ||
         daemon_disk_open(d) != 0 || daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 ||
-        daemon_chat_open(d) != 0 || daemon_web_open(d) != 0 || daemon_doctor_open(d) != 0 ||
+        daemon_files_open(d) != 0 || daemon_chat_open(d) != 0 || daemon_web_open(d) != 0 || daemon_doctor_open(d) != 0 ||
         start_sip(d) != 0)
         return 1;
     if (capture_path != NULL && daemon_capture_open(d, capture_path) != 0)
@@ -338,6 +338,7 @@ void daemon_end_sip(struct daemon *d)
 void daemon_close(struct daemon *d)
 {
     daemon_end_sip(d);
+    daemon_files_close(d);
     daemon_capture_close(d);
     daemon_relay_close(d);
     daemon_udp_close(d);

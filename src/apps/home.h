@@ -8,6 +8,7 @@
  *   ca.pem        TLS roots for the enrolment server, if --ca was given
  *   node.db       what this node stores (SQLite)
  *   control.sock  the daemon's control socket (0600)
+ *   files/        of files that are shared and fetched: their hash trees, and where they are (io/filestore.h)
  *   lock          held by the running daemon
  */
 #ifndef RF_APPS_HOME_H

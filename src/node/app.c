@@ -2,6 +2,7 @@
 #include "node/internal.h"
 
 #define KEEPALIVE_LEN 4
+#define ROOM_LEN      ((size_t)512 << 10) /* half of what a link takes */
 
 int rf_node_set_app(struct rf_node *node, uint16_t application, const struct rf_node_app *app)
 {
@@ -139,6 +140,15 @@ int rf_node_app_send(struct rf_node *node, rf_link_id conn, struct rf_view bytes
     node_enter(node, now);
     note_use(node, node_app_conn(node, conn), bytes);
     return rf_links_app_send(node->links, conn, bytes);
+}
+
+size_t rf_node_app_room(const struct rf_node *node, rf_link_id conn)
+{
+    struct rf_link_info info;
+    if (rf_links_info(node->links, conn, &info) != 0 || info.state != RF_LINK_UP ||
+        info.purpose != RF_LINK_APP || info.backlog_len >= ROOM_LEN)
+        return 0;
+    return ROOM_LEN - info.backlog_len;
 }
 
 void rf_node_app_hold(struct rf_node *node, rf_link_id conn, bool held, struct rf_now now)

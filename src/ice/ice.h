@@ -227,7 +227,8 @@ enum rf_ice_out_type {
     RF_ICE_OUT_GATHERED,     /* events of `session` */
     RF_ICE_OUT_SELECTED,
     RF_ICE_OUT_RESTART,
-    RF_ICE_OUT_FAILED, /* for `error` */
+    RF_ICE_OUT_FAILED,   /* for `error` */
+    RF_ICE_OUT_UNSERVED, /* of server `server`: it made no allocation: RF_EAUTH not with these credentials, RF_ELIMIT it refused, RF_EUNREACHABLE no answer */
 };
 struct rf_ice_out {
     enum rf_ice_out_type type;

@@ -70,6 +70,13 @@ static void settle(struct ice_relay *relay, uint8_t state)
     ice_session_gathered(ice);
 }
 
+/* Whoever gave us its credentials may know another one. */
+static void unserved(struct ice_relay *relay, int error)
+{
+    struct rf_ice_out out = {.type = RF_ICE_OUT_UNSERVED, .server = relay->index, .error = error};
+    (void)ice_push(relay->ice, &out, rf_view_of(NULL, 0));
+}
+
 static void allocate(struct ice_relay *relay);
 
 static void refresh_by(struct ice_relay *relay, const struct rf_stun_msg *msg)
@@ -153,8 +160,10 @@ static bool allocate_answered(struct ice_txn *txn, const struct ice_in *in, cons
         allocate(relay);
     else if (code == 0)
         allocated(relay, msg);
-    else
+    else {
+        unserved(relay, code == RF_STUN_UNAUTHENTICATED ? RF_EAUTH : RF_ELIMIT);
         settle(relay, ICE_RELAY_FAILED);
+    }
     return true;
 }
 
@@ -162,6 +171,7 @@ static void allocate_timed_out(struct ice_txn *txn)
 {
     struct ice_relay *relay = txn->owner;
     ice_txn_free(txn);
+    unserved(relay, RF_EUNREACHABLE);
     settle(relay, ICE_RELAY_FAILED);
 }
 
@@ -300,10 +310,13 @@ void ice_relay_lost(struct ice_relay *relay, bool again)
         ice_session_relay_gone(RF_LIST_ENTRY(it, struct rf_ice_session, all), ice_way_of(relay), again);
     }
     relay->failed_us = ice_now(ice);
-    if (again && had && relay->users > 0)
+    if (again && had && relay->users > 0) {
         begin(relay);
-    else
+    } else {
         relay->state = ICE_RELAY_FAILED;
+        if (!had)
+            unserved(relay, RF_EUNREACHABLE);
+    }
     ice_relay_wake(relay);
     ice_session_gathered(ice);
 }
@@ -387,6 +400,8 @@ int ice_relay_login(struct ice_relay *relay, const char *user, const char *pass)
         rf_free_secret(mem, relay->server.pass, strlen(relay->server.pass));
     relay->server.user = new_user;
     relay->server.pass = new_pass;
+    if (relay->state == ICE_RELAY_FAILED)
+        relay->state = ICE_RELAY_IDLE; /* with these it may be another matter */
     if (relay->state != ICE_RELAY_READY)
         ice_login_forget(relay); /* what stands is kept with what made it (RFC 8656, section 5) */
     return 0;

@@ -122,6 +122,7 @@ struct paths {
         struct rf_id node;     /* whose it is */
         uint8_t number;        /* of ice/ */
         uint64_t user;         /* hash of what it logs in with */
+        bool unserved;         /* it made no allocation with that */
     } relays[RF_ICE_MAX_TURN]; /* path_relay.c */
     size_t relay_count;
     bool relay_asked, unrelayed;      /* unrelayed: nobody has one, for now */
@@ -310,6 +311,8 @@ struct node_relay {
     struct rf_id candidates[RELAY_CANDIDATES]; /* asked, from the front on, and to be asked */
     size_t candidate_count, candidate_next;
     unsigned looks;
+    struct rf_id avoided; /* it did not serve us: not asked until avoid_us */
+    uint64_t avoid_us;
 };
 
 struct rf_node {
@@ -539,6 +542,8 @@ bool node_path_made(const struct rf_node *node, const struct path *p);
 const struct rf_id *node_path_relay_tls(const struct rf_node *node, const struct rf_addr *addr);
 /* node_path_relays_forget: there are no paths any more. */
 void node_path_relays_forget(struct rf_node *node);
+/* node_path_relay_unserved: this server of ice/ has made no allocation; error as RF_ICE_OUT_UNSERVED. */
+void node_path_relay_unserved(struct rf_node *node, uint8_t number, int error);
 /* node_path_relay_hoped: might somebody have one for us? */
 bool node_path_relay_hoped(const struct rf_node *node);
 /* node_path_relay: is what can be known of relays known to ice/? False: it is being asked for, node_paths_open follows. */
@@ -764,6 +769,8 @@ void node_relay_changed(struct rf_node *node); /* whether it is to be advertised
 void node_relay_online(struct rf_node *node, bool online);
 void node_relay_configure(struct rf_node *node); /* there is a new document */
 void node_relay_leave(struct rf_node *node);
+/* node_relay_forget: the credentials at hand whose user has this hash are of no use; avoid: neither would others be that their giver could give. */
+void node_relay_forget(struct rf_node *node, uint64_t login, bool avoid);
 /* node_relay_stop: before the storage goes; node_relay_deinit: when nothing calls back any more. */
 void node_relay_stop(struct rf_node *node);
 void node_relay_deinit(struct rf_node *node);

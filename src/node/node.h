@@ -49,6 +49,7 @@ struct rf_node;
     X(relay_asked, "supernodes that were asked for the use of their relay")                                  \
     X(relay_searches, "looks into the overlay for a relay")                                                  \
     X(relays_refused, "connections to relays by TLS that were ended: it showed another certificate")         \
+    X(relays_useless, "credentials given up because the relay made no allocation with them")                 \
     X(flows_closed, "connections closed to make room for others: max_flows")                                 \
     X(flows_refused, "connections not made or not let in: max_flows")                                        \
     X(flows_waited, "times somebody had to wait for room for a connection: max_flows")                       \

@@ -639,6 +639,9 @@ bool node_path_next(struct rf_node *node, struct rf_node_out *out)
         case RF_ICE_OUT_DISCONNECT:
             node_stream_disconnect(node, ice.stream);
             break;
+        case RF_ICE_OUT_UNSERVED:
+            node_path_relay_unserved(node, ice.server, ice.error);
+            break;
         default:
             path_event(node, &ice);
             break;

@@ -8,6 +8,9 @@
  * told of the relay's UDP server; of its TCP server, and of that by TLS, when datagrams do not get out of here at all; of both while that is not known. Of TCP and TLS only that one over which something came back (stream.c). Credentials that change are told to it as a login;
  * a relay of before is left as it is, for the sessions over it, until there is no room.
  *
+ * A relay that makes no allocation: its credentials, which may be of before it was started anew, are not used for the next path, and others are asked for; of somebody else for AVOID_US, unless it was only them that it did not take. Of several servers
+ * that one login is for all must have failed, if it is for want of an answer: they may be behind different doors of one firewall.
+ *
  * Where flows are few (node_path_thrifty) all paths are relayed, over one flow that they share: no supernode is asked how it sees us, nothing is sent to another device's candidates. That flow is by TCP, as the one
  * home: it ends when the allocation does, whereas a gateway remembers datagrams for minutes. Where nobody has a relay there are no paths.
  */
@@ -95,6 +98,7 @@ static void add_server(struct paths *paths, const struct rf_relay_server *server
     paths->relays[at].tls = server->transport == RF_RELAY_TLS;
     paths->relays[at].node = *whose;
     paths->relays[at].user = login;
+    paths->relays[at].unserved = false;
     paths->relay_count += rf_ice_turn_add(paths->ice, turn, &paths->relays[at].number) == 0;
 }
 
@@ -111,8 +115,10 @@ static void use_server(struct rf_node *node, const struct rf_relay_server *serve
     text(user, given->user);
     text(pass, given->password);
     if (is_there && rf_id_equal(&paths->relays[at].node, whose)) {
-        if (paths->relays[at].user != login) /* without memory the old ones are good for a while */
+        if (paths->relays[at].user != login) { /* without memory the old ones are good for a while */
             (void)rf_ice_turn_login(paths->ice, paths->relays[at].number, user, pass);
+            paths->relays[at].unserved = false;
+        }
         paths->relays[at].user = login;
     } else if (!is_there || !in_use(paths)) { /* anybody can name this address as his */
         if (is_there)
@@ -199,6 +205,22 @@ static void waited(struct rf_timer *timer, void *arg)
 {
     (void)timer;
     node_paths_open(arg);
+}
+
+void node_path_relay_unserved(struct rf_node *node, uint8_t number, int error)
+{
+    struct paths *paths = node->paths;
+    uint64_t login = 0;
+    bool all = true;
+    for (size_t i = 0; i < paths->relay_count; i++)
+        if (paths->relays[i].number == number) {
+            paths->relays[i].unserved = true;
+            login = paths->relays[i].user;
+        }
+    for (size_t i = 0; i < paths->relay_count; i++)
+        all = all && (paths->relays[i].user != login || paths->relays[i].unserved);
+    if (login != 0 && (all || error != RF_EUNREACHABLE))
+        node_relay_forget(node, login, error != RF_EAUTH);
 }
 
 void node_path_stuck(struct rf_node *node)

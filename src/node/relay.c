@@ -8,12 +8,14 @@
  * Who needs one. Nothing happens until somebody asks (rf_node_relay). Credentials that were given are kept until a quarter of their life is left. Then one search, whoever
  * waits for it: the supernodes that we are linked with are asked, one after the other, a client's home first; then LOOKS times those at a random place of the ring. The first
  * that gives some ends it. If nobody does, what is at hand is used as long as it is good.
+ * What was found to be of no use is forgotten (node_relay_forget).
  */
 #include "base/text.h"
 #include "node/internal.h"
 
 #define LIFETIME_S 3600
 #define LOOKS      4
+#define AVOID_US   (60 * RF_US_PER_S)
 #define NAME_BYTES 10 /* of the hash of a user's name */
 
 struct relay_waiter {
@@ -219,6 +221,19 @@ bool rf_node_relay_at_hand(const struct rf_node *node, struct rf_now now, struct
     return true;
 }
 
+void node_relay_forget(struct rf_node *node, uint64_t login, bool avoid)
+{
+    struct node_relay *r = node->relay;
+    if (r == NULL || !r->given || rf_hash64(node->env.seed, r->lease.user) != login)
+        return;
+    node->counters.relays_useless++;
+    r->given = false;
+    if (avoid) {
+        r->avoided = r->giver;
+        r->avoid_us = node->now.mono_us + AVOID_US;
+    }
+}
+
 static bool lasts(const struct node_relay *r)
 {
     uint64_t life_us = r->expires_us - r->given_us, now_us = r->node->now.mono_us;
@@ -257,6 +272,8 @@ static void add_candidate(struct node_relay *r, const struct rf_id *id)
     for (size_t i = 0; i < r->candidate_count; i++)
         if (rf_id_equal(&r->candidates[i], id))
             return;
+    if (r->node->now.mono_us < r->avoid_us && rf_id_equal(&r->avoided, id))
+        return;
     if (r->candidate_count < RELAY_CANDIDATES && !rf_id_equal(id, &r->node->identity.node_id))
         r->candidates[r->candidate_count++] = *id;
 }

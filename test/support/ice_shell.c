@@ -204,7 +204,7 @@ static void event(const struct rf_ice_out *out)
         sh.selected++;
         printf("selected %.1f %s\n", (double)(sh.now.mono_us - sh.started_us) / 1000,
                info.relayed ? "relayed" : "direct");
-    } else {
+    } else if (out->type != RF_ICE_OUT_UNSERVED) {
         printf("failed %s\n", rf_error_text(out->error));
         sh.done = true;
     }

@@ -344,7 +344,10 @@ static void host_stream(struct world_host *h, struct rf_view head, struct rf_vie
 
 static void host_event(struct world_host *h, const struct rf_ice_out *out)
 {
-    if (out->session != h->session) {
+    if (out->type == RF_ICE_OUT_UNSERVED) {
+        h->unserved++;
+        h->error = out->error;
+    } else if (out->session != h->session) {
         h->older_events++;
         h->error = out->error;
     } else if (out->type == RF_ICE_OUT_GATHERED) {

@@ -43,7 +43,7 @@ struct world_host {
     uint32_t stream;       /* to the TURN server, 0: none */
     int streams;           /* asked for, and not yet given back */
     rf_ice_id session;     /* what the events below are about */
-    unsigned gathered, selected, failed, restarts;
+    unsigned gathered, selected, failed, restarts, unserved;
     unsigned older_events; /* of other sessions */
     int error;
     uint64_t selected_us;

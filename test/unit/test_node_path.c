@@ -632,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_path_conns),
         cmocka_unit_test(test_path_places),
         cmocka_unit_test(test_relay_owner),
+        cmocka_unit_test(test_relay_restarted),
         cmocka_unit_test(test_attach),
         cmocka_unit_test(test_attach_wire),
         cmocka_unit_test(test_attach_both),

@@ -63,6 +63,7 @@ void test_path_links(void **state);
 void test_path_conns(void **state);
 void test_path_places(void **state);
 void test_relay_owner(void **state);
+void test_relay_restarted(void **state);
 
 /* test_node_path_large.c */
 void test_large(void **state);

@@ -256,6 +256,41 @@ static void relay_is(const struct rf_node *node, size_t giver, const char *user)
     assert_int_equal(paths->relays[0].user, rf_hash64(node->env.seed, rf_view_str(user)));
 }
 
+/* As if its supernode had been started anew: it knows neither allocations nor credentials of before. */
+static void restart_relay(size_t i)
+{
+    net.nodes[i].extra.free(net.nodes[i].extra.ctx);
+    node_relay_start(&net, i);
+}
+
+/* Every relay was started anew since we got credentials that are good for an hour: the first connection that takes one shows it, and is made with others. */
+void test_relay_restarted(void **state)
+{
+    size_t alice, bob;
+    (void)state;
+    path_start_net(96, SUPERS);
+    for (size_t i = 0; i < SUPERS; i++)
+        node_relay_start(&net, i);
+    alice = path_add("a", 0, RF_NODE_CLIENT, NET_NAT_SYMMETRIC);
+    bob = path_add("b", 0, RF_NODE_CLIENT, NET_NAT_SYMMETRIC);
+    assert_true(node_net_until(&net, 90 * S, node_net_all_joined, NULL));
+    node_net_run(&net, 5 * S);
+    assert_int_equal(path_attach(alice, bob), 0);
+    for (size_t times = 0; times < 2; times++) {
+        rf_links_close(net.nodes[alice].node->links, talks[alice].conn, RF_ECLOSED);
+        node_net_settle(&net, alice);
+        node_net_run(&net, 60 * S); /* allocations that nobody uses are given back */
+        for (size_t i = 0; i < SUPERS; i++)
+            restart_relay(i);
+        assert_int_equal(path_attach(alice, bob), 0);
+        path_say(alice, bob, "hello");
+    }
+    assert_true(node_net_counter(&net, alice, "node", "relays_useless") +
+                    node_net_counter(&net, bob, "node", "relays_useless") >=
+                2);
+    node_net_deinit(&net);
+}
+
 static void ignore_relay(void *arg, const struct rf_node_relay *relay)
 {
     (void)arg, (void)relay;

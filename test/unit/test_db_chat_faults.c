@@ -4,6 +4,12 @@
  */
 #include "unit/test_keep.h"
 
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "support/faulty_vfs.h"
 
 static int group_setup(void **state)
@@ -129,12 +135,73 @@ static void test_open_fails(void **state)
     assert_true(failures >= 3);
 }
 
+/* In a mount namespace of its own: a disk of 768 kB that other files fill. 0: as it should be; 77: the system does not let us. */
+static int on_small_disk(void)
+{
+    static char fill[4096];
+    struct kit k;
+    char other[128];
+    uint64_t n = 0;
+    int error;
+
+    if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+        return 77;
+    kit_open(&k, true);
+    k.store->ops->close(k.store);
+    assert_int_equal(remove(k.path), 0);
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", k.dir, "tmpfs", 0, "size=768k,mode=700") != 0)
+        return rmdir(k.dir) == 0 ? 77 : 1;
+    assert_int_equal(kit_try(&k, NULL, 0), 0);
+    for (n = 1; n <= 4; n++)
+        assert_int_equal(write_batch(&k, n), 0);
+    snprintf(other, sizeof(other), "%s/other", k.dir);
+    int fd = open(other, O_WRONLY | O_CREAT, 0600);
+    while (write(fd, fill, sizeof(fill)) == (ssize_t)sizeof(fill))
+        ;
+    close(fd);
+    while ((error = write_batch(&k, n)) == 0) /* what is left of the log's file */
+        assert_true(++n < 200);
+    assert_int_equal(error, RF_EDATABASE);
+    assert_non_null(strstr(k.store->ops->error_text(k.store), "the disk"));
+    check(&k, n - 1);
+    assert_int_equal(write_batch(&k, n), RF_EDATABASE);
+    check(&k, n - 1);
+    (void)k.store->ops->upkeep(k.store);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(write_batch(&k, n), 0);
+    check(&k, n);
+    kit_reopen(&k);
+    check(&k, n);
+    k.store->ops->close(k.store);
+    return umount(k.dir) == 0 && rmdir(k.dir) == 0 ? 0 : 1;
+}
+
+static void test_small_disk(void **state)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)state;
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        faulty_after = -1;
+        _exit(on_small_disk());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_io_error),
         cmocka_unit_test(test_open_fails),
+        cmocka_unit_test(test_small_disk),
     };
     return cmocka_run_group_tests(tests, group_setup, NULL);
 }

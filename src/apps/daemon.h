@@ -72,7 +72,7 @@ struct daemon {
     struct rf_crypto *sip_crypto; /* the SIP thread's; NULL: media go as the SDPs say */
     struct daemon_capture *capture;
     struct daemon_files *files; /* daemon_files.h */
-    struct daemon_chat *chat; /* daemon_chat.c */
+    struct daemon_chat *chat;   /* daemon_chat.c */
 
     /* daemon_control.c */
     int control_fd;

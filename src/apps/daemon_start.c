@@ -302,8 +302,8 @@ int daemon_start(struct daemon *d, const char *capture_path)
     /* sockets first: the node must know the port that others find it at */
     if (listen_for_links(d) != 0 || daemon_udp_open(d) != 0 || make_node(d) != 0 ||
         daemon_disk_open(d) != 0 || daemon_disk_load(d) != 0 || daemon_control_open(d) != 0 ||
-        daemon_files_open(d) != 0 || daemon_chat_open(d) != 0 || daemon_web_open(d) != 0 || daemon_doctor_open(d) != 0 ||
-        start_sip(d) != 0)
+        daemon_files_open(d) != 0 || daemon_chat_open(d) != 0 || daemon_web_open(d) != 0 ||
+        daemon_doctor_open(d) != 0 || start_sip(d) != 0)
         return 1;
     if (capture_path != NULL && daemon_capture_open(d, capture_path) != 0)
         return 1;

@@ -207,7 +207,7 @@ static void pause(struct chat_conv *conv)
     chat_timer(conv->chat, &conv->change_timer, chat_backoff(conv->chat, &conv->change_pause_us));
 }
 
-static struct chat_change *front(struct chat_conv *conv)
+struct chat_change *change_front(struct chat_conv *conv)
 {
     return rf_list_empty(&conv->changes) ? NULL : RF_LIST_ENTRY(conv->changes.next, struct chat_change, list);
 }
@@ -287,7 +287,7 @@ static bool several_claim(const struct rf_fetch_result *result)
 static void on_offers(void *arg, const struct rf_fetch_result *result)
 {
     struct chat_conv *conv = conv_of(arg);
-    struct chat_change *change = front(conv);
+    struct chat_change *change = change_front(conv);
     struct rf_view name;
     bool found = false;
     if (conv->chat->freeing || result->error == RF_ECANCELLED)
@@ -337,7 +337,7 @@ static void lookup(struct chat_conv *conv, struct chat_change *change)
 static void on_roster(void *arg, const struct rf_fetch_result *result)
 {
     struct chat_conv *conv = conv_of(arg);
-    struct chat_change *change = front(conv);
+    struct chat_change *change = change_front(conv);
     if (conv->chat->freeing || result->error == RF_ECANCELLED)
         return;
     chat_enter(conv->chat);
@@ -378,7 +378,7 @@ static void roster_refused(struct chat_conv *conv, struct chat_change *change,
 static void on_roster_stored(void *arg, const struct rf_store_result *result)
 {
     struct chat_conv *conv = conv_of(arg);
-    struct chat_change *change = front(conv);
+    struct chat_change *change = change_front(conv);
     if (conv->chat->freeing || result->error == RF_ECANCELLED)
         return;
     chat_enter(conv->chat);
@@ -604,30 +604,9 @@ static void send_welcome(struct chat_conv *conv, uint32_t index)
     rf_buf_deinit(&out);
 }
 
-int change_leave(struct chat_conv *conv)
-{
-    struct rf_buf message;
-    int error = 0;
-    rf_buf_init(&message, conv->chat->mem, RF_MLS_MESSAGE_MAX_LEN);
-    out_drop(conv, OUT_HANDSHAKE);
-    for (uint32_t i = 0; i < conv->leaf_count && error == 0; i++) {
-        struct rf_mls_change change = {.type = RF_MLS_REMOVE, .leaf = i};
-        if (conv->leaves[i].user == NULL ||
-            !rf_view_equal(conv->leaves[i].user->principal, conv->chat->principal))
-            continue;
-        rf_buf_reset(&message);
-        error = rf_mls_propose(conv->group, &change, NULL, &message);
-        if (error == 0)
-            error = out_message(conv, OUT_HANDSHAKE, rf_buf_view(&message), NULL);
-    }
-    rf_buf_deinit(&message);
-    out_kick(conv);
-    return error;
-}
-
 void change_committed(struct chat_conv *conv, bool own, bool beaten, uint32_t index)
 {
-    struct chat_change *change = front(conv);
+    struct chat_change *change = change_front(conv);
     if (beaten)
         conv->chat->counters.commits_beaten++;
     if (own)
@@ -643,54 +622,6 @@ void change_committed(struct chat_conv *conv, bool own, bool beaten, uint32_t in
         next_round(conv, change);
     else if (change != NULL && change->step >= STEP_ROSTER)
         change->step = STEP_ROSTER;
-}
-
-/* Notes for those who were brought in, as far as they are others. */
-static void invite_all(struct chat_conv *conv, struct rf_view came, uint32_t index)
-{
-    struct rf_chat *chat = conv->chat;
-    struct chat_change *change = front(conv);
-    struct rf_view one;
-    struct rf_buf body;
-    struct invite invite = {
-        .nonce = rf_view_of(conv->nonce, sizeof(conv->nonce)),
-        .creator = rf_buf_view(&conv->creator),
-        .direct = conv->direct,
-        .from = index,
-        .title = rf_buf_view(&conv->title),
-        .text =
-            change != NULL && change->what == CHANGE_ADD ? rf_buf_view(&change->text) : rf_view_of(NULL, 0),
-    };
-    rf_buf_init(&body, chat->mem, 4096);
-    invite_encode(&invite, &body);
-    while (rf_view_v(&came, 1, &one) == 0) {
-        const struct chat_user *user = group_user(conv, one);
-        if (user == NULL || rf_view_equal(one, chat->principal))
-            continue;
-        struct chat_peer *peer = peer_get(chat, user->name);
-        if (peer == NULL || rf_buf_error(&body) != 0 ||
-            peer_note(peer, NOTE_INVITE, conv->id, rf_buf_view(&body)) != 0)
-            save_break(chat);
-    }
-    rf_buf_deinit(&body);
-}
-
-void change_moved(struct chat_conv *conv, bool own, struct rf_view came, struct rf_view gone, uint32_t index)
-{
-    struct rf_view users[64], one;
-    size_t count = 0;
-    if (own)
-        invite_all(conv, came, index);
-    while (count < RF_COUNT(users) && rf_view_v(&gone, 1, &one) == 0)
-        if (group_user(conv, one) == NULL)
-            users[count++] = one;
-    if (count == 0 || conv->state != RF_CHAT_MEMBER || !conv_is_admin(conv, conv->chat->principal))
-        return;
-    if (!rf_timer_is_set(&conv->change_timer) &&
-        front(conv) == NULL) /* admins take their time, so that one does it */
-        chat_timer(conv->chat, &conv->change_timer,
-                   rf_rng_between(conv->chat->env->jitter, CHAT_S / 2, 3 * CHAT_S));
-    (void)change_new(conv, CHANGE_TIDY, users, count, rf_view_of(NULL, 0), NULL, NULL);
 }
 
 /* ---- the way through it ---- */
@@ -765,7 +696,7 @@ void roster_refresh(struct chat_conv *conv)
 void change_kick(struct chat_conv *conv)
 {
     struct rf_chat *chat = conv->chat;
-    struct chat_change *change = front(conv);
+    struct chat_change *change = change_front(conv);
     if (!chat->online || chat->freeing || chat->broken != 0 || conv->change_busy ||
         rf_timer_is_set(&conv->change_timer))
         return;

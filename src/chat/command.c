@@ -194,6 +194,8 @@ int rf_chat_accept(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], 
     conv->accept_done = done;
     conv->accept_arg = arg;
     conv_set_state(conv, RF_CHAT_JOINING);
+    if (done != NULL)
+        change_tell_own(conv, conv->scan); /* this user's other devices need not be asked */
     if (conv->direct)
         (void)remember_direct(conv, rf_buf_view(&conv->inviter));
     log_kick(conv);

@@ -153,6 +153,11 @@ void commit_taken(struct chat_conv *conv, const struct chat_entry *e, const stru
     show_change(conv, e, &m);
     conv_changed(conv);
     change_moved(conv, own, rf_buf_view(&m.came), rf_buf_view(&m.gone), e->index);
+    for (size_t i = 0; own && i < event->added_count; i++) {
+        const struct chat_leaf *leaf = &conv->leaves[event->added[i]];
+        if (leaf->user != NULL && rf_view_equal(leaf->user->principal, conv->chat->principal))
+            change_tell_own(conv, e->index);
+    }
     change_committed(conv, own, event->beaten, e->index);
     moved_deinit(&m);
 }

@@ -284,6 +284,7 @@ static size_t gather_doors(struct chat_peer *peer, const struct rf_fetch_result 
         struct rf_view content;
         struct offer offer;
         if (!v->exists || v->signer == NULL ||
+            rf_id_equal(&v->signer->node_id, &peer->chat->config.identity->node_id) ||
             !rf_view_equal(v->signer->cert->user, rf_buf_view(&peer->name)) ||
             rf_note_decode(v->value, &content) != 0 || offer_decode(content, &offer) != 0)
             continue;
@@ -304,6 +305,14 @@ static void on_doors(void *arg, const struct rf_fetch_result *result)
     rf_buf_init(&doors, chat->mem, 4096);
     size_t count = result->error == 0 ? gather_doors(peer, result, &doors) : 0;
     int error = result->error;
+    if (count == 0 && error == 0 &&
+        rf_view_equal(rf_buf_view(&peer->name), chat->config.identity->cert->user)) {
+        peer->notes_changed = false; /* this is the only device */
+        peer->writing = false;
+        rf_buf_deinit(&doors);
+        chat_leave(chat);
+        return;
+    }
     if (count == 0 && (error == 0 || error == RF_ENOTFOUND)) {
         told(peer, RF_ENOTFOUND); /* nobody of that name has a device that could read it, until now */
         error = RF_ENOTFOUND;
@@ -352,7 +361,8 @@ static void invited(struct chat_conv *conv, const struct invite *invite, const s
 {
     struct rf_chat *chat = conv->chat;
     struct chat_peer *peer = peer_find(chat, signer->cert->user);
-    bool friend = peer != NULL && peer->contact == RF_CHAT_CONTACT_ACCEPTED;
+    bool friend = (peer != NULL && peer->contact == RF_CHAT_CONTACT_ACCEPTED) ||
+                  rf_view_equal(chat_principal_of(signer->cert), chat->principal); /* or ourselves */
     struct rf_chat_event event = {.type = RF_CHAT_EVENT_INVITED,
                                   .of_conversation = true,
                                   .user = chat_principal_of(signer->cert),
@@ -369,7 +379,7 @@ static void invited(struct chat_conv *conv, const struct invite *invite, const s
     conv->scan = invite->from;
     conv->log_next = conv->next > invite->from ? conv->next : invite->from;
     conv->kept = true;
-    if (friend && invite->direct && !peer->has_direct) {
+    if (friend && invite->direct && peer != NULL && !peer->has_direct) {
         peer->has_direct = true;
         memcpy(peer->direct, conv->id, sizeof(conv->id));
         peer_save(peer);
@@ -395,6 +405,9 @@ static void take_invite(struct rf_chat *chat, struct rf_view body, const struct 
         chat->counters.notes_refused++;
     else if (conv->state == RF_CHAT_ENDED && invite.from >= conv->next)
         invited(conv, &invite, signer); /* brought in once more */
+    else if (conv->state == RF_CHAT_INVITED &&
+             rf_view_equal(chat_principal_of(signer->cert), chat->principal))
+        (void)rf_chat_accept(chat, id, NULL, NULL); /* another device of ours has */
     else if (conv->state == RF_CHAT_JOINING && conv->group == NULL && invite.from > conv->scan)
         conv->scan = invite.from;
 }
@@ -475,10 +488,14 @@ static void on_inbox(void *arg, const struct rf_fetch_result *result)
         chat_timer(chat, &chat->inbox_timer, chat_backoff(chat, &chat->inbox_pause_us));
     } else {
         chat->inbox_pause_us = 0;
-        for (size_t i = 0; i < result->value_count; i++)
-            if (result->values[i].exists && result->values[i].signer != NULL)
-                take_value(chat, &result->values[i]);
-        chat->config.net.known(chat->config.net.ctx, &chat->inbox, RF_KIND_INBOX, result->generation, 0);
+        uint32_t count = 0;
+        for (size_t i = 0; i < result->value_count; i++) {
+            if (!result->values[i].exists || result->values[i].signer == NULL)
+                continue;
+            take_value(chat, &result->values[i]);
+            count++;
+        }
+        chat->config.net.known(chat->config.net.ctx, &chat->inbox, RF_KIND_INBOX, result->generation, count);
         if (chat->inbox_again)
             look(chat);
     }

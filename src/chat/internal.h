@@ -286,6 +286,7 @@ struct chat_key {
     struct rf_buf message;
 };
 struct chat_keys {
+    bool watched, looking; /* our own place: another device of ours may have come */
     struct rf_list all;
     bool stored, storing, changed;
     uint64_t pause_us;
@@ -474,11 +475,14 @@ int change_new(struct chat_conv *conv, enum change_what what, const struct rf_vi
                struct rf_view text, rf_chat_done_fn done, void *arg);
 int change_load(struct chat_conv *conv, struct rf_view name, struct rf_view value);
 void change_kick(struct chat_conv *conv);
+struct chat_change *change_front(struct chat_conv *conv); /* the one that is being made; NULL: none */
 /* change_committed: a Commit was taken; own: ours, whose Welcome may go out. */
 void change_committed(struct chat_conv *conv, bool own, bool beaten, uint32_t index);
 int change_leave(struct chat_conv *conv); /* proposes that all devices of this user go */
 /* change_moved: a Commit brought these users in, and took those out (lists of principals, v8 each). */
 void change_moved(struct chat_conv *conv, bool own, struct rf_view came, struct rf_view gone, uint32_t index);
+/* change_tell_own: our other devices are told of this conversation, which they are in since the Commit at `index`. */
+void change_tell_own(struct chat_conv *conv, uint32_t index);
 void change_tidy_soon(struct chat_conv *conv, bool now);
 void change_end(struct chat_conv *conv, struct chat_change *change, int error);
 /* roster_next makes the value that the change wants. RF_EEXIST: it is what stands there. */

@@ -41,6 +41,8 @@ static void key_free(struct rf_chat *chat, struct chat_key *key)
 void keys_deinit(struct rf_chat *chat)
 {
     rf_timer_stop(chat->env->timers, &chat->keys.timer);
+    if (chat->keys.watched)
+        chat->config.net.unwatch(chat->config.net.ctx, &chat->inbox, RF_KIND_KEY_PACKAGE);
     chat->config.net.cancel(chat->config.net.ctx, &chat->keys);
     while (!rf_list_empty(&chat->keys.all))
         key_free(chat, RF_LIST_ENTRY(chat->keys.all.next, struct chat_key, list));
@@ -243,9 +245,65 @@ static void publish(struct rf_chat *chat)
         (void)save_after(chat, NULL, store_now);
 }
 
+/* ---- our other devices ---- */
+
+/* A device of ours that is in the overlay is brought into all conversations that it is not in. */
+static void bring_in(struct rf_chat *chat, const struct rf_id *device)
+{
+    struct rf_view own = chat->config.identity->cert->user;
+    RF_LIST_EACH_SAFE(&chat->order, it)
+    {
+        struct chat_conv *conv = RF_LIST_ENTRY(it, struct chat_conv, list);
+        bool wanted = false;
+        RF_LIST_EACH(&conv->changes, c)
+        {
+            const struct chat_change *change = RF_LIST_ENTRY(c, const struct chat_change, list);
+            wanted |= change->what == CHANGE_ADD && change->users.len == own.len + 1;
+        }
+        if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && !wanted &&
+            group_device(conv, device) == NULL)
+            (void)change_new(conv, CHANGE_ADD, &own, 1, rf_view_of(NULL, 0), NULL, NULL);
+    }
+}
+
+static void on_own(void *arg, const struct rf_fetch_result *result)
+{
+    struct rf_chat *chat = RF_CONTAINER((struct chat_keys *)arg, struct rf_chat, keys);
+    if (chat->freeing || result->error == RF_ECANCELLED)
+        return;
+    chat_enter(chat);
+    chat->keys.looking = false;
+    for (size_t i = 0; i < result->value_count && result->error == 0; i++) {
+        const struct rf_fetched_value *v = &result->values[i];
+        if (v->exists && v->signer != NULL &&
+            rf_view_equal(chat_principal_of(v->signer->cert), chat->principal) &&
+            !rf_id_equal(&v->signer->node_id, &chat->config.identity->node_id))
+            bring_in(chat, &v->signer->node_id);
+    }
+    if (result->error == 0)
+        chat->config.net.known(chat->config.net.ctx, &chat->inbox, RF_KIND_KEY_PACKAGE, result->generation,
+                               (uint32_t)result->value_count);
+    chat_leave(chat);
+}
+
+static void on_told(void *arg, const struct rf_watch_told *told)
+{
+    struct rf_chat *chat = RF_CONTAINER((struct chat_keys *)arg, struct rf_chat, keys);
+    if (chat->freeing || told->outcome != RF_WATCH_HELD || chat->keys.looking)
+        return;
+    chat_enter(chat);
+    chat->keys.looking = chat->config.net.lookup(chat->config.net.ctx, &chat->inbox, RF_KIND_KEY_PACKAGE,
+                                                 on_own, &chat->keys) == 0;
+    chat_leave(chat);
+}
+
 void keys_online(struct rf_chat *chat)
 {
+    struct rf_chat_net *net = &chat->config.net;
     publish(chat);
+    if (!chat->keys.watched)
+        chat->keys.watched =
+            net->watch(net->ctx, &chat->inbox, RF_KIND_KEY_PACKAGE, 0, 0, on_told, &chat->keys) == 0;
 }
 
 void keys_changed(struct rf_chat *chat)

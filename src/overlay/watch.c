@@ -346,7 +346,7 @@ static enum rf_watch_outcome hold(const struct asking *a, const struct rf_id *re
     lease->news = lease->over = lease->sent = false;
     lease->mine = true;
     lease->watcher->way = a->ask.way;
-    lease->watcher->failures = 0;
+    watch_watcher_back(lease->watcher);
     memcpy(lease->member, member, RF_ROSTER_TAG_LEN);
     memset(lease->given, 0, sizeof(lease->given));
     return RF_WATCH_HELD;

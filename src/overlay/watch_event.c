@@ -60,6 +60,16 @@ void watch_pause_fired(struct rf_timer *timer, void *arg)
         due(watcher);
 }
 
+void watch_watcher_back(struct watch_watcher *watcher)
+{
+    if (watcher->failures == 0)
+        return;
+    watcher->failures = 0;
+    rf_timer_stop(watcher->watch->store->env->timers, &watcher->pause);
+    if (has_news(watcher))
+        due(watcher);
+}
+
 void watch_news(struct store_watch *watch, struct watch_lease *lease)
 {
     (void)watch;

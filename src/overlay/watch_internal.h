@@ -129,6 +129,8 @@ void watch_look(struct rf_store *store, const struct rf_id *resource, uint32_t k
 void watch_news(struct store_watch *watch, struct watch_lease *lease);
 void watch_tell_fired(struct rf_timer *timer, void *arg);  /* store_watch.tell */
 void watch_pause_fired(struct rf_timer *timer, void *arg); /* watch_watcher.pause */
+/* watch_watcher_back: it asks, so it is there: what was to wait because it did not answer is told now. */
+void watch_watcher_back(struct watch_watcher *watcher);
 
 /* ---- watch_hold.c ---- */
 

@@ -52,7 +52,7 @@ int rf_chatlog_kinds(struct rf_store *store)
          .max_lifetime_s = RF_PRESENCE_MAX_S,
          .check = check_note,
          .watch = RF_WATCH_BY_ANYBODY},
-        {.kind = RF_KIND_KEY_PACKAGE, .name = "KEY-PACKAGE", .check = check_note},
+        {.kind = RF_KIND_KEY_PACKAGE, .name = "KEY-PACKAGE", .check = check_note, .watch = RF_WATCH_BY_OWNER},
         {.kind = RF_KIND_DOOR, .name = "CONVERSATION-DOOR", .check = check_note},
     };
     int error = 0;

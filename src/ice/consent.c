@@ -3,6 +3,9 @@
  *
  * A session over which we have sent nothing since the last keep-alive was due is idle, and needs no consent (section 5.1): its requests are the keep-alives then, one before each would be due, and
  * after one that is not answered they follow each other as ever, so that the end of a way is noticed as soon.
+ *
+ * If both ends agreed on a longer time (rf_ice_idle), an idle session is silent that long. Consent is older than RFC 7675 has it then: it is asked for as soon as something is sent again, and the
+ * way ends when there is no answer 30 s after the first question.
  */
 #include "ice/internal.h"
 
@@ -20,6 +23,20 @@ static bool is_idle(const struct rf_ice_session *s)
     return ice_now(s->ice) - s->path.data_us >= s->keepalive_us && s->keepalive_us > s->consent_us;
 }
 
+/* How long nothing may go over it. */
+static uint64_t rest_us(const struct rf_ice_session *s)
+{
+    return s->idle_us > s->keepalive_us ? s->idle_us : s->keepalive_us;
+}
+
+/* Since when consent is missing: it counts from the last time that it was given, or from the first question since. */
+static uint64_t missing_since_us(const struct rf_ice_session *s)
+{
+    if (s->idle_us <= s->keepalive_us)
+        return s->path.consent_us;
+    return s->path.asked_us != 0 ? s->path.asked_us : ice_now(s->ice);
+}
+
 static bool answered(struct ice_txn *txn, const struct ice_in *in, const struct rf_stun_msg *msg)
 {
     struct rf_ice_session *s = txn->owner;
@@ -34,10 +51,11 @@ static bool answered(struct ice_txn *txn, const struct ice_in *in, const struct 
     if (msg->class == RF_STUN_SUCCESS) {
         uint64_t rtt_us = ice_now(ice) - txn->sent_us;
         s->path.consent_us = s->path.heard_us = ice_now(ice);
+        s->path.asked_us = 0;
         s->path.rtt_us = s->path.rtt_us == 0 ? rtt_us : (7 * s->path.rtt_us + rtt_us) / 8;
         if (s->consent_at != 0 && is_idle(s)) {
-            s->consent_at = ice_now(s->ice) + s->keepalive_us -
-                            rf_rng_below(s->ice->env->jitter, s->keepalive_us / 5 + 1);
+            s->consent_at =
+                ice_now(s->ice) + rest_us(s) - rf_rng_below(s->ice->env->jitter, rest_us(s) / 5 + 1);
             ice_session_wake(s);
         }
     }
@@ -71,6 +89,8 @@ void ice_consent_ask(struct rf_ice_session *s)
     ice_check_put(s, &out, s->path.creds, s->path.way, false);
     (void)ice_txn_send(ice, &start, &out, id);
     s->path.sent_us = ice_now(ice);
+    if (s->path.asked_us == 0)
+        s->path.asked_us = ice_now(ice);
 }
 
 void ice_consent_begin(struct rf_ice_session *s)
@@ -83,12 +103,12 @@ void ice_consent_fire(struct rf_ice_session *s)
 {
     if (!s->path.set)
         return;
-    if (ice_now(s->ice) - s->path.consent_us >= ICE_CONSENT_END_US) {
+    if (ice_now(s->ice) - missing_since_us(s) >= ICE_CONSENT_END_US) {
         ice_session_fail(s, RF_EEXPIRED);
         return;
     }
     ice_consent_ask(s);
-    uint64_t end_us = s->path.consent_us + ICE_CONSENT_END_US;
+    uint64_t end_us = missing_since_us(s) + ICE_CONSENT_END_US;
     s->consent_at = consent_next(s);
     if (s->consent_at > end_us)
         s->consent_at = end_us;
@@ -101,7 +121,7 @@ void ice_keep_fire(struct rf_ice_session *s)
     struct rf_buf out;
     if (!s->path.set)
         return;
-    if (ice_now(ice) - s->path.sent_us >= s->keepalive_us) {
+    if (ice_now(ice) - s->path.sent_us >= rest_us(s)) {
         rf_rng_fill(ice->env->jitter, id, sizeof(id));
         rf_buf_fixed(&out, ice->build, sizeof(ice->build));
         rf_stun_begin(&out, RF_STUN_INDICATION, RF_STUN_BINDING, id);
@@ -111,5 +131,37 @@ void ice_keep_fire(struct rf_ice_session *s)
         ice->counters.keepalives++;
         s->path.sent_us = ice_now(ice);
     }
-    s->keep_at = s->path.sent_us + s->keepalive_us;
+    s->keep_at = s->path.sent_us + rest_us(s);
+}
+
+void rf_ice_idle(struct rf_ice *ice, rf_ice_id id, uint64_t idle_us)
+{
+    struct rf_ice_session *s = ice_find(ice, id);
+    if (s == NULL || s->consent_us == 0)
+        return;
+    if (idle_us == 0)
+        ice_consent_as_ever(s);
+    s->idle_us = idle_us;
+}
+
+/* It may have been silent for too long by now: 30 s from here on. */
+void ice_consent_as_ever(struct rf_ice_session *s)
+{
+    if (s->idle_us == 0)
+        return;
+    s->idle_us = 0;
+    if (!s->path.set)
+        return;
+    s->path.consent_us = ice_now(s->ice);
+    s->consent_at = ice_now(s->ice);
+    s->keep_at = ice_now(s->ice) + s->keepalive_us;
+    ice_session_wake(s);
+}
+
+void ice_consent_used(struct rf_ice_session *s)
+{
+    if (s->consent_at <= ice_now(s->ice) + 2 * s->consent_us)
+        return;
+    s->consent_at = ice_now(s->ice);
+    ice_session_wake(s);
 }

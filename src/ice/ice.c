@@ -264,6 +264,8 @@ int rf_ice_send(struct rf_ice *ice, rf_ice_id id, size_t len, struct rf_ice_wrap
     if (len > RF_ICE_MAX_PAYLOAD)
         return RF_ELENGTH;
     s->path.sent_us = s->path.data_us = ice_now(ice);
+    if (s->idle_us != 0)
+        ice_consent_used(s);
     if (!ice_is_base(s->path.way)) {
         ice_relay_wrap(ice, s->path.way, &s->path.remote, s->path.channel, len, out);
         return 0;

@@ -149,6 +149,11 @@ struct rf_ice_session_config {
 /* rf_ice_open. Errors: RF_ELIMIT, RF_ENOMEM. */
 int rf_ice_open(struct rf_ice *ice, const struct rf_ice_session_config *config, rf_ice_id *out);
 void rf_ice_close(struct rf_ice *ice, rf_ice_id id); /* unknown: nothing */
+/*
+ * rf_ice_idle: both ends agreed that nothing has to go over this session for idle_us while nobody uses it: consent is asked for that often then. 0, or less than keepalive_us: as before. It ends when our end moves.
+ * Without consent, unknown: nothing.
+ */
+void rf_ice_idle(struct rf_ice *ice, rf_ice_id id, uint64_t idle_us);
 
 /* The numbers are RELOAD's (reload.md 3.7); 3 is never sent. */
 enum rf_ice_kind {

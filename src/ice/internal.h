@@ -129,6 +129,7 @@ struct ice_path {
     struct ice_creds *creds; /* borrowed from the session */
     uint32_t remote_priority;
     uint64_t priority, rtt_us, sent_us, data_us, heard_us, consent_us; /* data_us: the session's own */
+    uint64_t asked_us; /* for consent, first since it was given; 0: not */
 };
 
 struct ice_early { /* a check that came before the other agent's candidates */
@@ -151,6 +152,7 @@ struct rf_ice_session {
     uint16_t relays; /* bit per TURN server that it holds */
     uint64_t tie_breaker;
     uint64_t keepalive_us, consent_us;
+    uint64_t idle_us;                    /* rf_ice_idle; 0: as keepalive_us */
     struct ice_creds *creds, *old_creds; /* owned; old ones until the restart has succeeded */
     struct ice_local *locals;            /* owned; freed on completion */
     struct rf_ice_cand *told;            /* owned; for rf_ice_local */
@@ -354,6 +356,9 @@ void ice_consent_begin(struct rf_ice_session *s);
 void ice_consent_ask(struct rf_ice_session *s);
 void ice_keep_fire(struct rf_ice_session *s);
 void ice_consent_fire(struct rf_ice_session *s);
+/* ice_consent_used: something is sent, perhaps after a long rest. ice_consent_as_ever: rests are no longer than without rf_ice_idle, from now on. */
+void ice_consent_used(struct rf_ice_session *s);
+void ice_consent_as_ever(struct rf_ice_session *s);
 
 /* relay.c */
 bool ice_relay_up(const struct rf_ice *ice, uint8_t way);

@@ -445,6 +445,7 @@ void ice_session_base_moved(struct rf_ice_session *s, uint8_t base)
 {
     if ((s->bases >> base & 1) == 0 || s->state == RF_ICE_FAILED)
         return;
+    ice_consent_as_ever(s); /* it is another NAT */
     RF_LIST_EACH_SAFE(&s->pairs, it)
     {
         struct ice_pair *pair = RF_LIST_ENTRY(it, struct ice_pair, order);

@@ -339,6 +339,8 @@ int attach_call(struct attach *a)
         rf_admit_wish_put(a->wish, dials, &extensions);
     if (path != NULL)
         path_route_put(node, &extensions);
+    if (path != NULL)
+        path_idle_put(node, &extensions);
     int error = node_offer_put(node, a->application, RF_ATTACH_PASSIVE, a->send_update, path, &body);
     struct rf_call call = {
         .code = a->application != 0 ? RF_CODE_APP_ATTACH_REQ : RF_CODE_ATTACH_REQ,

@@ -182,6 +182,8 @@ int attach_answer(struct rf_node *node, struct rf_request *request, uint16_t app
         rf_path_name_put(path_name_of(path), &extension);
     if (error == 0 && path != NULL)
         path_route_put(node, &extension);
+    if (error == 0 && path != NULL && !path->up && path_idle_wanted(request->message->extensions))
+        path_idle_put(node, &extension);
     if (error == 0 && application == 0)
         (void)node_admit_extension(node, request, &extension);
     if (error == 0)

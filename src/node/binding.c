@@ -24,6 +24,7 @@
 #define PATIENCE_US   RF_US_PER_S /* home's sign of life is on its way */
 #define SLEPT_US      (5 * RF_US_PER_S)
 #define BREAKS_MAX    6 /* the wait before it is learned anew doubles so often */
+#define DOUBT_US      (3600 * RF_US_PER_S)
 #define DATAGRAMS_MAX 5 /* times keepalive_us: RFC 4787, REQ-5, wants no more of a NAT */
 
 enum what { TCP, UDP, WHATS };
@@ -46,6 +47,7 @@ struct binding {
     struct rf_addr remote;
     struct binding_reader reader;
     uint64_t tried_us;
+    uint64_t doubted_us;    /* what is known of datagrams, 0: never */
     uint64_t not_before_us; /* nothing is tried; 0: there was no home yet */
     uint8_t sent, breaks;
     bool missed;       /* the last try: counts when home answers again */
@@ -621,11 +623,18 @@ void node_binding_suspect(struct rf_node *node, rf_link_id link, bool suspect)
         b->suspect = suspect;
 }
 
-void node_binding_path_lost(struct rf_node *node, uint16_t idle_s)
+/* Its other end may as well have gone. So what is known of datagrams is looked at once more, not more than once in DOUBT_US. */
+void node_binding_doubt(struct rf_node *node)
 {
     struct binding *b = node->binding;
-    if (b != NULL && b->here && idle_s * RF_US_PER_S <= binding_safe(&b->searches[UDP]))
-        broken(b, UDP, idle_s * RF_US_PER_S);
+    if (b == NULL || b->searches[UDP].kept_us == 0 ||
+        (b->doubted_us != 0 && node->now.mono_us - b->doubted_us < DOUBT_US))
+        return;
+    struct binding_search *s = &b->searches[UDP];
+    b->doubted_us = node->now.mono_us;
+    binding_search_init(s, s->least_us, s->most_us, s->kept_us);
+    if (b->home_link != 0 && b->step == RESTING && !rf_timer_is_set(&b->timer))
+        later(b, a_while(b));
 }
 
 uint16_t node_binding_idle_s(const struct rf_node *node)

@@ -87,6 +87,7 @@ struct path {
     rf_link_id link;   /* 0: none yet */
     enum path_state state;
     bool server;                /* the request was ours */
+    uint16_t idle_s;            /* agreed: it may be idle for so long; 0: as long as any */
     bool owes_update;           /* theirs, an Attach: it asked for an Update once the link is up */
     bool up;                    /* its link was, or is */
     struct rf_id peer;          /* ours to a Resource-ID: that, until it is answered */
@@ -654,9 +655,14 @@ bool node_binding_asked(struct rf_node *node, struct rf_request *request); /* ex
 /* node_binding_flows: those of datagrams that are being tried, which node_binding_yield ends; false: there is none. */
 size_t node_binding_flows(const struct rf_node *node);
 bool node_binding_yield(struct rf_node *node);
-/* node_binding_idle_s: how long the NAT keeps an idle mapping of datagrams, with a margin; 0: unknown. node_binding_path_lost: a path that was idle for no longer than that ended. */
+/* node_binding_idle_s: how long the NAT keeps an idle mapping of datagrams, with a margin; 0: unknown. node_binding_doubt: a path that relied on it ended, perhaps for that. */
 uint16_t node_binding_idle_s(const struct rf_node *node);
-void node_binding_path_lost(struct rf_node *node, uint16_t idle_s);
+void node_binding_doubt(struct rf_node *node);
+/* binding_path.c: what ours say, whether theirs say it, what was agreed; its link is up. */
+void path_idle_put(const struct rf_node *node, struct rf_buf *out);
+bool path_idle_wanted(struct rf_view extensions);
+void path_idle_take(struct path *p, struct rf_view extensions);
+void path_idle_up(const struct path *p);
 
 /* cap.c */
 enum flow_use { FLOW_WAY, FLOW_APP, FLOW_OTHER };

@@ -346,6 +346,7 @@ int node_path_answered(struct attach *a, const struct offer *answer, struct rf_v
     struct path *p = a->path;
     p->peer = a->peer;
     path_route_take(p, extensions);
+    path_idle_take(p, extensions);
     int error = path_start(p, answer);
     if (error == 0)
         error = path_link(a->node, p); /* their hello may be here before we know what is selected */
@@ -440,8 +441,10 @@ int path_answer(struct rf_node *node, struct path *p)
     struct offer offer;
     rf_region_init(&region, node->env.mem, (size_t)256 * 1024);
     int error = node_offer_get(p->application != 0, request->message->body, &region, &offer);
-    if (error == 0 && !p->up)
+    if (error == 0 && !p->up) {
         path_name(p, offer.ufrag);
+        path_idle_take(p, request->message->extensions);
+    }
     if (error == 0)
         error = path_start(p, &offer);
     rf_region_deinit(&region);
@@ -504,6 +507,8 @@ static void path_event(struct rf_node *node, const struct rf_ice_out *event)
     else if (event->type == RF_ICE_OUT_RESTART && node_path_made(node, p))
         path_restart(p); /* an end has moved */
     else if (event->type == RF_ICE_OUT_FAILED) {
+        if (event->error == RF_EEXPIRED && p->idle_s > 0)
+            node_binding_doubt(node);
         if (event->error == RF_EUNREACHABLE && p->server) /* whoever calls us could make us believe it */
             node_path_stuck(node);
         path_end(node, p, event->error);
@@ -515,8 +520,10 @@ static void path_event(struct rf_node *node, const struct rf_ice_out *event)
 void node_path_link_up(struct rf_node *node, rf_link_id link)
 {
     struct path *p = path_of_link(node, link);
-    if (p != NULL)
-        p->up = true;
+    if (p == NULL)
+        return;
+    p->up = true;
+    path_idle_up(p);
 }
 
 /* Its last datagrams still go out: RF_FLOW_CLOSE ends the path. */

@@ -69,6 +69,50 @@ static void consent(void **state)
     world_deinit(&t.w);
 }
 
+/* Both agreed on longer rests: silent as long as that while idle, consent as ever in use, from the first datagram on; the end of the other one is noticed 30 s after the first question. */
+static void rests(void **state)
+{
+    struct two t;
+    const struct rf_ice_session_config config = {.consent_us = 5 * RF_US_PER_S};
+    (void)state;
+    two_init(&t, 1, SIM_NAT_PORT_RESTRICTED, SIM_NAT_PORT_RESTRICTED);
+    t.w.session_config = &config;
+    assert_true(world_connect(t.a, t.b) > 0);
+    rf_ice_idle(t.a->ice, t.a->session, 100 * RF_US_PER_S);
+    rf_ice_idle(t.b->ice, t.b->session, 100 * RF_US_PER_S);
+    world_pass(&t.w, 60 * RF_US_PER_S);
+    uint64_t before = rf_ice_counters(t.a->ice)->consents;
+    world_pass(&t.w, 1200 * RF_US_PER_S);
+    assert_in_range(rf_ice_counters(t.a->ice)->consents - before, 12, 16);
+    assert_int_equal(rf_ice_counters(t.a->ice)->keepalives, 0);
+    before = rf_ice_counters(t.a->ice)->consents;
+    world_talk(t.a, t.b); /* the NATs' bindings have lasted */
+    world_pass(&t.w, RF_US_PER_S);
+    assert_int_equal(rf_ice_counters(t.a->ice)->consents - before, 1); /* asked for at once */
+    for (size_t i = 0; i < 60; i++) {
+        assert_true(world_send(t.a, "still here"));
+        world_pass(&t.w, RF_US_PER_S);
+    }
+    assert_in_range(rf_ice_counters(t.a->ice)->consents - before, 9, 17);
+    rf_ice_idle(t.a->ice, t.a->session, 0); /* as ever again */
+    world_pass(&t.w, 30 * RF_US_PER_S);
+    before = rf_ice_counters(t.a->ice)->consents;
+    world_pass(&t.w, 600 * RF_US_PER_S);
+    assert_in_range(rf_ice_counters(t.a->ice)->consents - before, 33, 53);
+    assert_int_equal(t.a->failed, 0);
+    rf_ice_idle(t.a->ice, t.a->session, 100 * RF_US_PER_S);
+    world_pass(&t.w, 300 * RF_US_PER_S);
+    rf_ice_free(t.b->ice);
+    t.b->ice = NULL;
+    assert_true(world_send(t.a, "are you there?"));
+    world_pass(&t.w, 28 * RF_US_PER_S);
+    assert_int_equal(t.a->failed, 0);
+    world_pass(&t.w, 8 * RF_US_PER_S);
+    assert_int_equal(t.a->failed, 1);
+    assert_int_equal(t.a->error, RF_EEXPIRED);
+    world_deinit(&t.w);
+}
+
 static void keepalives(void **state)
 {
     struct two t;
@@ -459,6 +503,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(role_conflicts),
         cmocka_unit_test(consent),
+        cmocka_unit_test(rests),
         cmocka_unit_test(keepalives),
         cmocka_unit_test(restart),
         cmocka_unit_test(restart_without_answer),

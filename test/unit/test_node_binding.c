@@ -335,6 +335,50 @@ static void test_home_dies(void **state)
     node_net_deinit(&net);
 }
 
+static void attached(void *arg, int error, rf_link_id conn)
+{
+    (void)conn;
+    *(int *)arg = error;
+}
+
+/* Two who know how long their NATs keep datagrams, behind ones that keep them for that long: a connection between them rests as long as the shorter one allows, and stands. Where one does not know, as ever. */
+static void test_paths(void **state)
+{
+    (void)state;
+    for (int both = 0; both < 2; both++) {
+        int error = 1;
+        add_all(95, 0);
+        for (size_t i = ALICE; i <= CAROL; i++) {
+            net.nodes[i].networks[0] = (struct rf_node_network){.seen = net.nodes[i].addr,
+                                                                .local = net.nodes[i].addr,
+                                                                .tcp_kept_ms = 600000,
+                                                                .udp_kept_ms = i == ALICE ? 60000 : 50000,
+                                                                .udp_lost_ms = 62000};
+            net.nodes[i].network_count = 1;
+            net.nodes[i].udp_keeps_us = 61 * S;
+            net.nodes[i].keepalive_s = 60;
+            net.nodes[i].keepalive_max_s = i == ALICE || both ? 600 : 0;
+        }
+        start_all();
+        for (size_t i = ALICE; i <= CAROL; i++)
+            assert_int_equal(rf_node_set_app(net.nodes[i].node, 5060, &node_net_deaf_app), 0);
+        node_net_run(&net, 60 * S);
+        assert_int_equal(node_binding_idle_s(net.nodes[ALICE].node), 48);
+        struct rf_app_target target = {.node_id = net.nodes[CAROL].identity.node_id, .application = 5060};
+        assert_int_equal(rf_node_app_attach(net.nodes[ALICE].node, &target, net.now, attached, &error), 0);
+        node_net_settle(&net, ALICE);
+        node_net_run(&net, 60 * S);
+        assert_int_equal(error, 0);
+        uint64_t before = node_net_counter(&net, ALICE, "ice", "consents");
+        node_net_run(&net, 200 * S);
+        uint64_t asked = node_net_counter(&net, ALICE, "ice", "consents") - before;
+        assert_true(both ? asked >= 4 && asked <= 7 : asked >= 11);
+        assert_int_equal(rf_links_count(net.nodes[ALICE].node->links, RF_LINK_UP), 2);
+        assert_int_equal(rf_links_count(net.nodes[CAROL].node->links, RF_LINK_UP), 2);
+        node_net_deinit(&net);
+    }
+}
+
 /* ---- who helps, and what others can make of that ---- */
 
 static struct {
@@ -529,8 +573,9 @@ int main(void)
         cmocka_unit_test(test_changes),      cmocka_unit_test(test_restarted),
         cmocka_unit_test(test_remembered),   cmocka_unit_test(test_datagrams),
         cmocka_unit_test(test_no_datagrams), cmocka_unit_test(test_few_flows),
-        cmocka_unit_test(test_home_dies),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_reflector), cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_home_dies),    cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_no_reflector),
+        cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

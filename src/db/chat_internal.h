@@ -105,6 +105,7 @@ struct chat_sqlite {
     struct chat_words words;
     struct chat_conversation *conversations; /* all of them */
     size_t conversation_count, conversation_cap;
+    bool stale;        /* the list of them could not be read after a failure */
     int64_t next_id;   /* of an entry */
     int64_t unindexed; /* entries from this one on are not in the index yet, unless they have no text */
     uint64_t removed;  /* texts that were taken out of the index since it was last merged */
@@ -151,6 +152,7 @@ int chat_name(struct chat_sqlite *s, enum chat_table table, const uint8_t *conve
 /* ---- chat_sqlite_state.c ---- */
 
 int chat_conversations_load(struct chat_sqlite *s);
+int chat_conversations_fresh(struct chat_sqlite *s); /* ... if they could not be read before */
 /* chat_local: a conversation's number here; 0 in `out`: it has none yet, and is not to be made. */
 int chat_local(struct chat_sqlite *s, const uint8_t id[RF_KEEP_CONVERSATION_LEN], bool make, int64_t *out);
 const uint8_t *chat_conversation(const struct chat_sqlite *s, int64_t local); /* NULL: none */

@@ -273,7 +273,9 @@ static int sqlite_load(struct rf_keep_store *store,
     struct chat_sqlite *s = of(store);
 
     s->doing = "read the state of conversations";
-    int r = chat_states_show(s, each, ctx);
+    int r = chat_conversations_fresh(s);
+    if (r == 0)
+        r = chat_states_show(s, each, ctx);
     if (r == 0)
         r = chat_marks_show(s, each, ctx);
     scratch_trim(&s->plain);

@@ -355,6 +355,8 @@ void chat_query(struct rf_keep_store *store, const struct rf_keep_query *query, 
     memset(answer, 0, sizeof(*answer));
     s->doing = query->type == RF_KEEP_SEARCH ? "search the history" : "read the history";
     bool lists = query->type == RF_KEEP_PAGE || query->type == RF_KEEP_SEARCH;
+    if ((answer->error = chat_conversations_fresh(s)) != 0)
+        return;
     if (lists && (query->limit == 0 || query->limit > RF_KEEP_MAX_LIMIT))
         answer->error = chat_broken(s, RF_EINVAL, "the limit is out of range");
     else if (query->type == RF_KEEP_PAGE)

@@ -39,7 +39,13 @@ int chat_conversations_load(struct chat_sqlite *s)
     if (r == 0 && rc != SQLITE_DONE)
         r = chat_failed(s, rc);
     sqlite3_reset(st);
+    s->stale = r != 0;
     return r;
+}
+
+int chat_conversations_fresh(struct chat_sqlite *s)
+{
+    return s->stale ? chat_conversations_load(s) : 0;
 }
 
 static int conversation_make(struct chat_sqlite *s, const uint8_t *id, int64_t *out)

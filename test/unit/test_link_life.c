@@ -156,6 +156,38 @@ static void test_keepalive_slow(void **state)
     world_deinit(&w);
 }
 
+/* One end knows how long the way lasts, the other one is to hear from it before: it does, and says when it did not. */
+static void test_lasts(void **state)
+{
+    rf_link_id id, other;
+    uint64_t out;
+
+    world_init(&w, *state);
+    id = world_pair(&w);
+    other = w.conn[0].end[1].flow;
+    rf_links_lasts(w.node[0].links, id, 500 * RF_US_PER_S, true);
+    rf_links_lasts(w.node[1].links, other, 480 * RF_US_PER_S, false);
+    rf_links_lasts(w.node[0].links, id + 1000, RF_US_PER_S, true); /* no such link */
+    world_pass(&w, 36000 * RF_US_PER_S);
+    assert_int_equal(counters(&w.node[0])->keepalives_out, 0);
+    assert_in_range(counters(&w.node[1])->keepalives_out, 74, 77);
+    assert_int_equal(counters(&w.node[0])->keepalives_late, 0);
+    rf_links_lasts(w.node[0].links, id, 0, true); /* as before */
+    out = counters(&w.node[0])->keepalives_out;
+    world_pass(&w, 600 * RF_US_PER_S);
+    assert_in_range(counters(&w.node[0])->keepalives_out - out, 9, 12);
+    assert_int_equal(counters(&w.node[0])->keepalives_late, 0);
+    rf_links_lasts(w.node[0].links, id, 500 * RF_US_PER_S, true);
+    rf_links_slow(w.node[1].links, other, 3); /* changes nothing of that */
+    world_pass(&w, 600 * RF_US_PER_S);
+    out = counters(&w.node[0])->keepalives_out;
+    w.conn[0].blocked[1] = true; /* what the peer sends is lost */
+    world_pass(&w, 500 * RF_US_PER_S);
+    assert_int_equal(counters(&w.node[0])->keepalives_late, 1);
+    assert_int_equal(counters(&w.node[0])->keepalives_out, out + 1);
+    world_deinit(&w);
+}
+
 /* A link costs the heap of timers nothing while nobody waits: neither after an acknowledgement nor after output was taken. */
 static void test_no_timer_in_vain(void **state)
 {
@@ -386,6 +418,7 @@ int test_link_life(void)
         both_engines(test_close_lingers),
         both_engines(test_keepalive),
         both_engines(test_keepalive_slow),
+        both_engines(test_lasts),
         both_engines(test_no_timer_in_vain),
         both_engines(test_keepalive_off),
         both_engines(test_keepalive_asked_for),

@@ -5,7 +5,7 @@
 #define LIFETIME_S    600
 #define EARLY_US      (60 * RF_US_PER_S)
 #define RETRY_US      (2 * RF_US_PER_S)
-#define OLD_US        (10 * RF_US_PER_S)
+#define OLD_US        (5 * RF_US_PER_S)
 #define MAX_TRIES     4
 
 /* ---- requests and their answers ---- */
@@ -313,7 +313,7 @@ void ice_relay_lost(struct ice_relay *relay, bool again)
     if (again && had && relay->users > 0) {
         begin(relay);
     } else {
-        relay->state = ICE_RELAY_FAILED;
+        relay->state = had ? ICE_RELAY_IDLE : ICE_RELAY_FAILED;
         if (!had)
             unserved(relay, RF_EUNREACHABLE);
     }

@@ -300,6 +300,7 @@ static bool serve(struct rf_node *node, struct rf_request *request, const struct
             return answer_and_wait(node, request);
         return answer_and_dial(node, request, body->candidates, body->candidate_count, body->application);
     }
+    node_path_make_room(node, &request->signer.node_id, body->application, ATTACH_DIALS);
     if (attach_enough(node, &request->signer.node_id, body->application))
         attach_refuse_more(node, request);
     else if (node_cap_take(node, app ? FLOW_APP : FLOW_OTHER) != 0)

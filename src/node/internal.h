@@ -86,6 +86,7 @@ struct path {
     rf_ice_id session; /* 0: WAITING */
     rf_link_id link;   /* 0: none yet */
     enum path_state state;
+    uint64_t begun_us;
     bool server;                /* the request was ours */
     uint16_t idle_s;            /* agreed: it may be idle for so long; 0: as long as any */
     bool owes_update;           /* theirs, an Attach: it asked for an Update once the link is up */
@@ -492,6 +493,8 @@ int node_path_answered(struct attach *a, const struct offer *answer, struct rf_v
 void node_path_drop(struct attach *a); /* `a` ends; a link that is up stays */
 /* node_path_offered: does it have candidates for ICE? node_path_asked: theirs, with such candidates; it is settled later. False: it was refused. */
 bool node_path_offered(const struct offer *offer);
+/* node_path_make_room ends, if as many as `max` of this node's are being looked for, the oldest of them, unless it is young. */
+void node_path_make_room(struct rf_node *node, const struct rf_id *peer, uint16_t application, size_t max);
 bool node_path_asked(struct rf_node *node, struct rf_request *request, uint16_t application);
 /* node_path_owe: their Attach asked for an Update; node_path_owes: did one? */
 void node_path_owe(struct rf_node *node, const struct rf_id *peer);

@@ -23,6 +23,8 @@
 #define PATHS_MAX 1024
 #define PATH_SILENT_US                                                                                       \
     (2 * RF_US_PER_S) /* who does not answer for so long is not heard, or does not hear us */
+#define PATH_GIVEN_UP_US                                                                                     \
+    (2 * RF_US_PER_S) /* who asks for another one after that is not waiting any more (attach_app.c) */
 #define PATH_MOVE_US    (RF_US_PER_S / 2) /* a check from the new address has had several round trips */
 #define PATH_CONSENT_US (5 * RF_US_PER_S) /* RFC 7675, section 5.1 */
 
@@ -174,6 +176,7 @@ static int path_new(struct rf_node *node, struct attach *attach, const struct rf
     if (p == NULL)
         return paths->count < PATHS_MAX ? RF_ENOMEM : RF_ELIMIT;
     p->node = node;
+    p->begun_us = node->now.mono_us;
     path_restart_init(p);
     if (attach != NULL && attach->route.len > 0) /* without memory it is reached as the overlay thinks */
         p->route.p = rf_memdup(node->env.mem, attach->route.p, attach->route.len);
@@ -413,6 +416,22 @@ size_t node_path_count(const struct rf_node *node, const struct rf_id *peer, uin
                  !node_path_made(node, p);
     }
     return count;
+}
+
+void node_path_make_room(struct rf_node *node, const struct rf_id *peer, uint16_t application, size_t max)
+{
+    if (node->paths == NULL || node_path_count(node, peer, application) < max)
+        return;
+    RF_LIST_EACH(&node->paths->all, it) /* the oldest first */
+    {
+        struct path *p = RF_LIST_ENTRY(it, struct path, list);
+        if (p->server || p->application != application || !rf_id_equal(&p->peer, peer) ||
+            node_path_made(node, p))
+            continue;
+        if (node->now.mono_us - p->begun_us >= PATH_GIVEN_UP_US)
+            path_end(node, p, RF_ECANCELLED);
+        return;
+    }
 }
 
 bool node_path_asked(struct rf_node *node, struct rf_request *request, uint16_t application)

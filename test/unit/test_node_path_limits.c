@@ -100,7 +100,7 @@ void test_path_flood(void **state)
     static const uint16_t applications[] = {0, APP};
     (void)state;
     for (size_t which = 0; which < RF_COUNT(applications); which++) {
-        struct outcome a = {0}, again = {0}, friends = {0};
+        struct outcome a = {0}, again = {0}, friends = {0}, on = {0};
         size_t attacker, friend;
         attacker_and_friend(90 + which, &attacker, &friend);
         size_t victim = stranger_to(attacker, friend);
@@ -116,6 +116,12 @@ void test_path_flood(void **state)
         ask_for_path(friend, victim, applications[which], &friends);
         node_net_run(&net, S);
         assert_int_equal(friends.good, 1);
+        for (size_t i = 0; i < 4; i++) { /* whoever asks on has given up the one before */
+            ask_for_path(attacker, victim, applications[which], &on);
+            node_net_run(&net, S);
+            assert_true(paths->count <= 4);
+        }
+        assert_int_equal(on.good, 4);
         node_net_run(&net, 20 * S);
         assert_int_equal(paths->count, 0);
         assert_int_equal(links_between(victim, attacker), 0);
@@ -276,13 +282,20 @@ void test_relay_restarted(void **state)
     assert_true(node_net_until(&net, 90 * S, node_net_all_joined, NULL));
     node_net_run(&net, 5 * S);
     assert_int_equal(path_attach(alice, bob), 0);
-    for (size_t times = 0; times < 2; times++) {
-        rf_links_close(net.nodes[alice].node->links, talks[alice].conn, RF_ECLOSED);
-        node_net_settle(&net, alice);
-        node_net_run(&net, 60 * S); /* allocations that nobody uses are given back */
+    for (size_t times = 0; times < 4; times++) {
+        bool stands =
+            times % 2 ==
+            1; /* the connection is there still, and leads nowhere; else their allocations were given back */
+        if (!stands) {
+            rf_links_close(net.nodes[alice].node->links, talks[alice].conn, RF_ECLOSED);
+            node_net_settle(&net, alice);
+        }
+        node_net_run(&net, stands ? 12 * S : 60 * S);
         for (size_t i = 0; i < SUPERS; i++)
             restart_relay(i);
-        assert_int_equal(path_attach(alice, bob), 0);
+        node_net_run(&net, 5 * S);
+        if (path_attach(alice, bob) != 0)
+            fail_msg("the %zu. time", times + 1);
         path_say(alice, bob, "hello");
     }
     assert_true(node_net_counter(&net, alice, "node", "relays_useless") +

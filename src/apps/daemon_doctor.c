@@ -113,9 +113,13 @@ static void find_addresses(struct doctor *doc)
 
 static void find_reach(struct doctor *doc)
 {
-    static const char forward[] = "nothing, unless this is to become a supernode or others are to call you "
-                                  "without a relay: then forward the port in the router";
     const struct rf_node_checkup *c = &doc->checkup;
+    bool direct = c->datagrams == RF_DATAGRAMS_OPEN || c->datagrams == RF_DATAGRAMS_ALIKE;
+    const char *forward = direct
+                              ? "nothing: others reach it all the same. Only if it is to become a supernode, "
+                                "forward the port in the router"
+                              : "nothing, unless this is to become a supernode or others are to call you "
+                                "without a relay: then forward the port in the router";
     bool client = doc->status.role == RF_NODE_CLIENT;
     bool wants = doc->d->config.role != RF_NODE_CLIENT; /* it is to be reachable */
     if (!c->joined || c->supernode.len == 0)
@@ -201,7 +205,8 @@ static void find_flows(struct doctor *doc)
     const struct rf_node_status *s = &doc->status;
     if (s->max_flows == SIZE_MAX)
         return;
-    snprintf(text, sizeof(text), "%zu connections of at most %zu", s->flow_count, s->max_flows);
+    snprintf(text, sizeof(text), "%zu connection%s of at most %zu", s->flow_count,
+             s->flow_count == 1 ? "" : "s", s->max_flows);
     bool full = s->flow_count + 1 >= s->max_flows;
     find(doc, full ? NOTE : GOOD, "flows", text,
          full ? "if calls or texts fail for it, raise \"max_flows\" in config.json" : NULL);

@@ -370,6 +370,11 @@ static void run_text_done(void *owner, struct note *note)
                       "check the spelling; names are user@overlay");
     else if (n->code == 482 || n->code == 483)
         rf_call_error(call, RF_ELIMIT, "they forward in a circle or too often", NULL);
+    else if (n->code == 480 && n->devices > 0)
+        rf_call_error(call, RF_EUNREACHABLE, "none of their devices could be reached",
+                      "they may have gone off; if it stays so, `ringfolk doctor` tells whether there is a "
+                      "relay for what "
+                      "cannot go directly");
     else if (n->code == 480)
         rf_call_error(call, RF_EUNREACHABLE, "no device of theirs is online", "try again later");
     else if (n->code == 408)

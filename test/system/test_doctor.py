@@ -73,7 +73,8 @@ class Doctor(natlab.LabTest):
         self.assertEqual(said["local"].split(":")[0], self.lab.address("home"))
         self.assertEqual(said["seen"].split(":")[0], self.lab.public("home"))
         self.assertIn("behind the NAT", findings["reachable"]["text"])
-        self.assertIn("1 connections", findings["flows"]["text"])
+        self.assertIn("1 connection of", findings["flows"]["text"])
+        self.assertIn("others reach it all the same", findings["reachable"]["do"])
 
     def test_3_firewall(self):
         said, findings = self.ask(self.walled)

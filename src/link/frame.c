@@ -223,7 +223,9 @@ static void data_frame(struct rf_links *links, struct rf_link *link, const struc
         links->counters->keepalives_in++;
         return;
     }
-    if (link->is_datagrams && (link->state != RF_LINK_UP || reliable_twice(links, link, frame->message))) {
+    /* pieces of a stream tell by their places whether they came before */
+    if (link->is_datagrams && (link->state != RF_LINK_UP ||
+                               (!link_is_ordered(link) && reliable_twice(links, link, frame->message)))) {
         links->counters->messages_twice += link->state == RF_LINK_UP;
         return;
     }

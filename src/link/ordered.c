@@ -106,8 +106,10 @@ static int keep(struct rf_links *links, struct link_ordered *s, uint32_t place, 
 
     for (; behind != &s->early; behind = behind->prev) {
         const uint32_t theirs = RF_LIST_ENTRY(behind, struct early, list)->place;
-        if (theirs == place)
+        if (theirs == place) {
+            links->counters->messages_twice++;
             return 0;
+        }
         if ((int32_t)(theirs - place) < 0)
             break;
     }
@@ -148,6 +150,8 @@ void ordered_input(struct rf_links *links, struct rf_link *link, struct rf_view 
         err = keep(links, s, place, piece);
     else if (place == s->in_place)
         hand_up(links, link, piece);
+    else
+        links->counters->messages_twice++;
     if (err)
         link_end(links, link, err, true); /* it was acknowledged: it must not be lost */
     while (link->state == RF_LINK_UP && !rf_list_empty(&s->early)) {

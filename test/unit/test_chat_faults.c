@@ -1,6 +1,9 @@
 /* test_chat_faults.c - devices that die at any moment, disks that refuse, homes that die: everything that was said reaches everybody once, in one order. */
 #include "test_chat.h"
 #include "base/rng.h"
+#include "node/internal.h"
+#include "overlay/store_internal.h"
+#include "usage/chatlog.h"
 
 enum { ALICE, BOB, CAROL };
 static const char *const three[] = {"alice", "bob", "carol"};
@@ -204,10 +207,83 @@ static void test_knock(void **state)
     world_deinit();
 }
 
+/* The homes leave out the entry at this index from now on. */
+static void withhold(uint8_t index)
+{
+    uint8_t slot[4] = {0, 0, 0, index};
+    struct rf_id resource;
+    unsigned taken = 0;
+    assert_int_equal(
+        rf_conversation_resource(world.net.pki.crypto, id, world.net.pki.conf->id_len, &resource), 0);
+    for (size_t i = 0; i < WORLD_SUPERS; i++) {
+        struct store_index *stored = &world.net.nodes[i].node->store->index;
+        const struct store_set *set = store_index_set(stored, rf_id_view(&resource), RF_KIND_LOG);
+        struct store_value *value = set != NULL ? store_set_value(set, rf_view_of(slot, 4)) : NULL;
+        if (value == NULL)
+            continue;
+        store_index_take(stored, value);
+        store_value_free(stored, value);
+        taken++;
+    }
+    assert_true(taken > 0);
+}
+
+/* A home that leaves an entry out is found out; the rest is read. */
+static void test_withheld(void **state)
+{
+    struct rf_chat_info info;
+    (void)state;
+    start_three(16);
+    world_run(5 * S);
+    device_kill(BOB);
+    assert_true(rf_chat_find(chat_of(ALICE), id, &info));
+    uint8_t index = (uint8_t)info.next_index;
+    send_text(ALICE, id, "this");
+    expect_texts(ALL(ALICE, CAROL), id, 30, "alice:this");
+    send_text(CAROL, id, "that");
+    expect_texts(ALL(ALICE, CAROL), id, 30, "alice:this carol:that");
+    withhold(index);
+    device_start(BOB);
+    expect_texts(ALL(BOB), id, 60, "carol:that");
+    assert_int_equal(world.devices[BOB].events[RF_CHAT_EVENT_DOUBT], 1);
+    assert_int_equal(world.devices[BOB].events[RF_CHAT_EVENT_MISSED], 1);
+    assert_true(rf_chat_find(chat_of(BOB), id, &info));
+    assert_true(info.doubted);
+    assert_int_equal(rf_chat_counters(chat_of(ALICE))->doubts, 0);
+    world_deinit();
+}
+
+/* Many messages, read after an absence in few batches. */
+static void test_many(void **state)
+{
+    struct rf_chat_info info;
+    (void)state;
+    start_three(17);
+    device_kill(BOB);
+    for (int i = 0; i < 400; i++)
+        send_text(i % 2 == 0 ? ALICE : CAROL, id, "x");
+    for (int i = 0; i < 120; i++) {
+        assert_true(rf_chat_find(chat_of(ALICE), id, &info));
+        if (info.unsent == 0 && rf_chat_find(chat_of(CAROL), id, &info) && info.unsent == 0)
+            break;
+        world_run(S);
+    }
+    assert_int_equal(info.unsent, 0);
+    size_t commits = world.devices[BOB].commits;
+    device_start(BOB);
+    uint64_t from_us = world.net.now.mono_us;
+    while (rf_chat_counters(chat_of(BOB))->entries_read < 400 && world.net.now.mono_us < from_us + 60 * S)
+        world_run(50 * RF_US_PER_MS);
+    assert_in_range(world.net.now.mono_us - from_us, 0, 15 * S);
+    assert_in_range(world.devices[BOB].commits - commits, 1, 30);
+    world_deinit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_chaos),          cmocka_unit_test(test_disk),
                                        cmocka_unit_test(test_short_messages), cmocka_unit_test(test_cost),
-                                       cmocka_unit_test(test_lost_disk),      cmocka_unit_test(test_knock)};
+                                       cmocka_unit_test(test_lost_disk),      cmocka_unit_test(test_knock),
+                                       cmocka_unit_test(test_withheld),       cmocka_unit_test(test_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ rf_bench(bench_history SOURCES ${bench_dir}/bench_history.c ${bench_dir}/harness
 if(TARGET bench_history)
   target_link_libraries(bench_history PRIVATE m)
 endif()
+rf_bench(bench_files SOURCES ${bench_dir}/bench_files.c ROOMS files crypto)
 rf_bench(bench_mls SOURCES ${bench_dir}/bench_mls.c ROOMS mlsworld crypto)
 rf_bench(bench_clients SOURCES ${bench_dir}/bench_clients.c ${world} ROOMS node io pki)
 rf_bench(bench_ring SOURCES ${bench_dir}/bench_ring.c ${bench_dir}/split.c ${world} ROOMS node link_plain io pki)

@@ -3,7 +3,7 @@
 
 usage: bench/run.py BUILD_DIR [--full] [--only WORD]... [--json FILE]
   --full   10,000 idle clients instead of 1,000, longer runs
-  --only   forward, requests, clients, links, lookups, ring, sip, relay, ice, media, call; may be repeated
+  --only   forward, requests, clients, links, lookups, ring, sip, relay, ice, media, call, files; may be repeated
   --json   writes every figure, also those that are not in the table
 
 Figures "per core" are operations per second of CPU time of the process measured, its system calls included: what a core would do if it
@@ -135,6 +135,13 @@ class Run:
         argv = [program(self.build, "bench_media"), "20", "20" if self.full else "5"]
         self.take("media of 20 calls through two nodes", argv, prefix="media.")
 
+    def files(self):
+        self.take("chunks of files", [program(self.build, "bench_files"), "256"])
+        size = ["--mb", "2147", "--rounds", "1"] if self.full else ["--mb", "300"]
+        for way in ([], ["--no-ice"]):
+            self.take("a file between two daemons, " + ("TLS" if way else "ICE"),
+                      [sys.executable, str(HERE / "bench_files.py"), str(self.build), *size, *way], 600)
+
     def call(self):
         self.take("calls over a ring of 8 supernodes", [sys.executable, str(HERE / "bench_call.py"), str(self.build)])
 
@@ -241,6 +248,10 @@ def rows(run):
          "a thread that only receives and sends", g("media.bare_cpu_us_per_packet")),
         ("CPU of a node for a second of a call", g("media.anchored_cpu_ms_per_call_second"), "ms CPU", None, False, None, None),
         ("CPU of both nodes to set up a call's media", g("media.setup_cpu_ms_per_call"), "ms CPU", None, False, None, None),
+        ("a file over TLS, loopback", g("files.tcp.fetch_mb_per_s"), "MB/s", None, True, "curl from openssl s_server", g("files.tcp.tls_mb_per_s")),
+        ("the same over ICE and DTLS", g("files.fetch_mb_per_s"), "MB/s", None, True, "curl from openssl s_server", g("files.tls_mb_per_s")),
+        ("CPU of who gives it, TLS", g("files.tcp.give_cpu_ms_per_mb"), "ms/MB", None, False, "openssl s_server", g("files.tcp.tls_give_cpu_ms_per_mb")),
+        ("CPU of who gets it, TLS", g("files.tcp.take_cpu_ms_per_mb"), "ms/MB", None, False, "curl", g("files.tcp.tls_take_cpu_ms_per_mb")),
         ("`ringfolk call` to ringing, 8 supernodes", g("call.first_ringing_ms"), "ms", 50, False,
          "starting the CLI alone", g("call.cli_start_ms")),
         ("the same, connection already there", g("call.again_ringing_ms"), "ms", None, False,
@@ -269,7 +280,7 @@ def table(run):
 
 
 def main():
-    parts = ("forward", "requests", "clients", "links", "lookups", "ring", "sip", "relay", "ice", "media", "call")
+    parts = ("forward", "requests", "clients", "links", "lookups", "ring", "sip", "relay", "ice", "media", "call", "files")
     options = argparse.ArgumentParser()
     options.add_argument("build", type=pathlib.Path)
     options.add_argument("--full", action="store_true")

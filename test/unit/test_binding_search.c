@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 #include "base/rng.h"
 #include "base/timer.h"
@@ -46,11 +47,11 @@ static unsigned learn(struct binding_search *s, struct nat *nat)
     return tries;
 }
 
-static struct nat nat_of(uint64_t keeps_us)
+static void nat_init(struct nat *nat, uint64_t keeps_us)
 {
-    struct nat nat = {.keeps_us = keeps_us};
-    rf_rng_seeded_init(&nat.rng, keeps_us);
-    return nat;
+    memset(nat, 0, sizeof(*nat));
+    nat->keeps_us = keeps_us;
+    rf_rng_seeded_init(&nat->rng, keeps_us);
 }
 
 /* Every time from less than the least to more than the most: what is used is less, and not much less. */
@@ -58,7 +59,8 @@ static void test_all_times(void **state)
 {
     (void)state;
     for (uint64_t keeps_us = 5 * S; keeps_us < 900 * S; keeps_us += 7 * S / 3) {
-        struct nat nat = nat_of(keeps_us);
+        struct nat nat;
+        nat_init(&nat, keeps_us);
         struct binding_search s;
         binding_search_init(&s, LEAST, MOST, USUAL);
         assert_int_equal(binding_safe(&s), 0);
@@ -83,7 +85,8 @@ static void test_meanwhile(void **state)
 {
     (void)state;
     for (uint64_t keeps_us = 20 * S; keeps_us < 700 * S; keeps_us += 11 * S) {
-        struct nat nat = nat_of(keeps_us);
+        struct nat nat;
+        nat_init(&nat, keeps_us);
         struct binding_search s;
         binding_search_init(&s, LEAST, MOST, USUAL);
         for (uint64_t us; (us = binding_next(&s)) != 0;) {
@@ -102,7 +105,8 @@ static void test_sweeps(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 100; seed++) {
-        struct nat nat = nat_of(120 * S);
+        struct nat nat;
+        nat_init(&nat, 120 * S);
         nat.sweep_us = 20 * S;
         rf_rng_seeded_init(&nat.rng, seed);
         struct binding_search s;
@@ -118,7 +122,8 @@ static void test_losses(void **state)
     (void)state;
     unsigned low = 0;
     for (uint64_t seed = 1; seed <= 1000; seed++) {
-        struct nat nat = nat_of(300 * S);
+        struct nat nat;
+        nat_init(&nat, 300 * S);
         nat.loss = 2;
         rf_rng_seeded_init(&nat.rng, seed);
         struct binding_search s;
@@ -135,7 +140,8 @@ static void test_changes(void **state)
 {
     (void)state;
     for (uint64_t at_us = 30 * S; at_us < 2400 * S; at_us += 90 * S) {
-        struct nat nat = nat_of(400 * S);
+        struct nat nat;
+        nat_init(&nat, 400 * S);
         nat.changes_us = at_us;
         nat.other_us = 50 * S;
         struct binding_search s;
@@ -162,7 +168,8 @@ static void test_changes(void **state)
 static void test_restarted(void **state)
 {
     (void)state;
-    struct nat nat = nat_of(300 * S);
+    struct nat nat;
+    nat_init(&nat, 300 * S);
     struct binding_search s;
     binding_search_init(&s, LEAST, MOST, USUAL);
     learn(&s, &nat);

@@ -125,14 +125,14 @@ static uint64_t ask_alice(void)
 /* NATs of all times, forgiving ones and those that reset: learned, used, and she is reached at any moment, from the beginning on. */
 static void test_learned(void **state)
 {
-    static const uint64_t keeps[] = {70, 130, 250, 433, 7440};
+    static const uint64_t keeps[] = {70, 250, 7440};
     (void)state;
     for (size_t i = 0; i < RF_COUNT(keeps); i++) {
         uint64_t keeps_us = keeps[i] * T;
         add_all(i + 1, keeps_us);
         net.nodes[ALICE].forgiving = i % 2 == 0;
         start_all();
-        for (uint64_t end = net.now.mono_us + 80 * MINUTE; net.now.mono_us < end;) {
+        for (uint64_t end = net.now.mono_us + 50 * MINUTE; net.now.mono_us < end;) {
             node_net_run(
                 &net, rf_rng_between(&net.rng.rng, S, 2 * keeps_us < MOST_S * S ? 2 * keeps_us : MOST_S * S));
             assert_true(ask_alice() < S);
@@ -168,7 +168,7 @@ static void test_short(void **state)
         net.nodes[ALICE].keepalive_max_s = learns ? MOST_S : 0;
         start_all();
         node_net_run(&net, 20 * MINUTE);
-        for (unsigned i = 0; i < 40; i++) {
+        for (unsigned i = 0; i < 25; i++) {
             node_net_run(&net, 36 * T);
             late += ask_alice() > S;
         }
@@ -184,27 +184,25 @@ static void test_short(void **state)
 static void test_changes(void **state)
 {
     (void)state;
-    for (int forgiving = 0; forgiving < 2; forgiving++) {
-        add_all(30, 500 * T);
-        net.nodes[ALICE].forgiving = forgiving;
-        start_all();
-        assert_true(node_net_until(&net, 150 * MINUTE, is_done, NULL));
-        uint64_t before_us = learned().silent_us;
-        assert_true(before_us >= 300 * T);
-        net.nodes[ALICE].tcp_keeps_us = 100 * T;
-        node_net_run(&net, 3 * before_us);
-        assert_true(counter(ALICE, "bindings_broken") >= 1);
-        struct rf_node_bindings b = learned();
-        assert_true(b.silent_us <= before_us / 2);
-        node_net_run(&net, 150 * MINUTE);
-        b = learned();
-        assert_true(b.silent_us < 100 * T && b.silent_us >= 40 * T);
-        for (unsigned i = 0; i < 20; i++) {
-            node_net_run(&net, 105 * T);
-            assert_true(ask_alice() < S);
-        }
-        node_net_deinit(&net);
+    add_all(30, 500 * T);
+    net.nodes[ALICE].forgiving = true;
+    start_all();
+    assert_true(node_net_until(&net, 150 * MINUTE, is_done, NULL));
+    uint64_t before_us = learned().silent_us;
+    assert_true(before_us >= 300 * T);
+    net.nodes[ALICE].tcp_keeps_us = 100 * T;
+    node_net_run(&net, 3 * before_us);
+    assert_true(counter(ALICE, "bindings_broken") >= 1);
+    struct rf_node_bindings b = learned();
+    assert_true(b.silent_us <= before_us / 2);
+    node_net_run(&net, 150 * MINUTE);
+    b = learned();
+    assert_true(b.silent_us < 100 * T && b.silent_us >= 40 * T);
+    for (unsigned i = 0; i < 8; i++) {
+        node_net_run(&net, 105 * T);
+        assert_true(ask_alice() < S);
     }
+    node_net_deinit(&net);
 }
 
 /* It is restarted: she notices when home's sign of life does not come, not later than it is due. */
@@ -261,13 +259,13 @@ static bool udp_done(struct node_net *n, void *arg)
 /* Datagrams: by a socket of its own; some are lost. */
 static void test_datagrams(void **state)
 {
-    static const uint64_t keeps[] = {25, 60, 140, 299};
+    static const uint64_t keeps[] = {60, 299};
     (void)state;
     for (size_t i = 0; i < RF_COUNT(keeps); i++) {
         add_all(60 + i, 7440 * T);
         net.nodes[ALICE].udp_keeps_us = keeps[i] * T;
         net.nodes[ALICE].spare = true;
-        net.nodes[ALICE].nat = i == 3 ? NET_NAT_SYMMETRIC : NET_NAT_PORT;
+        net.nodes[ALICE].nat = i == 1 ? NET_NAT_SYMMETRIC : NET_NAT_PORT;
         net.loss_percent = 5;
         start_all();
         assert_true(node_net_until(&net, 400 * MINUTE, udp_done, NULL));

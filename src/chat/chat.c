@@ -320,7 +320,7 @@ int rf_chat_loaded(struct rf_chat *chat)
 
 static void conv_online(struct chat_conv *conv)
 {
-    log_watch(conv, true);
+    log_kick(conv);
     out_kick(conv);
     change_kick(conv);
 }

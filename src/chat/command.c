@@ -144,14 +144,13 @@ int rf_chat_create(struct rf_chat *chat, struct rf_view title, bool direct, cons
         error = change_new(conv, CHANGE_ADD, users, user_count, note, done, arg);
     else if (error == 0)
         save_done(chat, conv, done, arg, 0, NULL);
-    if (error == 0) /* our other devices */
-        error = change_new(conv, CHANGE_ADD, &own, 1, rf_view_of(NULL, 0), NULL, NULL);
-    if (error == 0)
+    if (error == 0) {
+        (void)change_new(conv, CHANGE_ADD, &own, 1, rf_view_of(NULL, 0), NULL, NULL); /* our other devices */
         (void)save_after(chat, conv, on_kept);
-    if (error == 0)
         memcpy(id, conv->id, sizeof(conv->id));
-    else if (conv != NULL)
+    } else if (conv != NULL) {
         save_break(chat);
+    }
     chat_leave(chat);
     return error;
 }

@@ -84,6 +84,23 @@ struct link_expect *expect_find(struct rf_links *links, const struct rf_cert *ce
     return NULL;
 }
 
+struct link_expect *expect_find_app(struct rf_links *links, const struct rf_cert *cert, bool sip)
+{
+    struct link_expect *other = NULL;
+
+    drop_late(links);
+    RF_LIST_EACH(&links->expected, it)
+    {
+        struct link_expect *expect = RF_LIST_ENTRY(it, struct link_expect, list);
+        if (expect->purpose != RF_LINK_APP || !rf_cert_has_node_id(cert, &expect->node))
+            continue;
+        if (link_app_is_sip(expect->application) == sip)
+            return expect;
+        other = other ? other : expect;
+    }
+    return other;
+}
+
 void expects_deinit(struct rf_links *links)
 {
     while (!rf_list_empty(&links->expected))

@@ -89,7 +89,7 @@ void link_fail(struct rf_links *links, struct rf_link *link, int reason)
 static size_t alpn_for(const struct rf_links *links, const struct rf_link *link, const char *names[2])
 {
     const uint16_t application = link->dial->application;
-    const bool sip = application == 5060 || application == 5061;
+    const bool sip = link_app_is_sip(application);
     size_t count = 0;
 
     if (link->dial->purpose == RF_LINK_OVERLAY) {
@@ -209,7 +209,7 @@ static int judge(struct rf_links *links, struct rf_link *link, struct rf_cert **
 static void choose_purpose(struct rf_links *links, struct rf_link *link)
 {
     const char *alpn = link_ops(links, link)->channel_alpn(link->channel);
-    struct link_expect *app = expect_find(links, link->cert, RF_LINK_APP);
+    struct link_expect *app = expect_find_app(links, link->cert, strcmp(alpn, alpn_sip) == 0);
     struct link_expect *overlay = expect_find(links, link->cert, RF_LINK_OVERLAY);
 
     link->purpose = RF_LINK_OVERLAY;

@@ -298,6 +298,12 @@ int expect_add(struct rf_links *links, const struct rf_id *node, enum rf_link_pu
 /* expect_find returns what is expected from one of the certificate's nodes (purpose 0: any), NULL if nothing. */
 struct link_expect *expect_find(struct rf_links *links, const struct rf_cert *cert,
                                 enum rf_link_purpose purpose);
+/* expect_find_app: which application's connection from one of these nodes is it? sip: it said so by ALPN; one that said nothing is rather another's, but SIP's if no other is expected. */
+struct link_expect *expect_find_app(struct rf_links *links, const struct rf_cert *cert, bool sip);
+static inline bool link_app_is_sip(uint16_t application)
+{
+    return application == 5060 || application == 5061;
+}
 bool expects_any(struct rf_links *links); /* is somebody expected now? */
 void expect_drop(struct rf_links *links, struct link_expect *expect);
 void expects_deinit(struct rf_links *links);

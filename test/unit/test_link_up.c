@@ -183,6 +183,31 @@ static void test_purpose(void **state)
     }
 }
 
+/* Connections of two applications from the same node at once: each is taken for what it is. */
+static void test_two_applications(void **state)
+{
+    static const uint16_t orders[2][2] = {{5061, 61453}, {61453, 5061}};
+
+    for (size_t i = 0; i < 4; i++) {
+        struct rf_addr addr = world_addr(1);
+        const uint16_t wanted = orders[i / 2][i % 2];
+        rf_link_id id;
+
+        world_init(&w, *state);
+        world_node(&w, 0, NULL);
+        world_node(&w, 1, NULL);
+        for (size_t k = 0; k < 2; k++)
+            assert_int_equal(
+                rf_links_expect(w.node[1].links, &w.node[0].identity.node_id, RF_LINK_APP, orders[i / 2][k]),
+                0);
+        assert_int_equal(rf_links_connect(w.node[0].links, &addr, 1, NULL, RF_LINK_APP, wanted, &id), 0);
+        world_run(&w);
+        assert_int_equal(w.node[1].up.purpose, RF_LINK_APP);
+        assert_int_equal(w.node[1].up.application, wanted);
+        world_deinit(&w);
+    }
+}
+
 static void test_expectation_ends(void **state)
 {
     struct rf_addr addr = world_addr(1);
@@ -347,6 +372,7 @@ int test_link_up(void)
         both_engines(test_dial_in_turn),
         both_engines(test_dial_after_timeout),
         both_engines(test_purpose),
+        both_engines(test_two_applications),
         both_engines(test_expectation_ends),
         both_engines(test_app_bytes),
         both_engines(test_intermediates),

@@ -66,6 +66,10 @@ static int judge(struct stream_tls *tls, struct rf_buf *wire)
     if (error == 0)
         return node->engine_ops->channel_admit(tls->channel, wire);
     node->counters.relays_refused++;
+    char id[RF_ID_TEXT_LEN];
+    rf_log_write(node->env.log, RF_LOG_WARN, "node",
+                 "the relay of %s by TLS shows another certificate: not used (%s)",
+                 rf_id_text(&tls->relay, id), rf_error_text(error));
     node->engine_ops->channel_refuse(tls->channel, error, wire);
     return error;
 }

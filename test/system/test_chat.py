@@ -295,6 +295,51 @@ class Devices(ChatTest):
         self.assertEqual(len(self.alice.cli("chat", "members", chat)), 2)
 
 
+class Keys(ChatTest):
+    """What stands in a home: a key that is missing, known to others or another one is said; a lost database is no end."""
+
+    @classmethod
+    def build_network(cls):
+        cls.overlay_of(3, "alice", "bob")
+
+    def told(self, *words):
+        done = subprocess.run([self.net.program("ringfolkd"), "--home", str(self.bob.home)], capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual(done.returncode, 1)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def test_keys(self):
+        chat = self.new_chat(self.alice, self.bob)
+        self.alice.cli("chat", "send", chat, "one")
+        self.has(self.bob, chat, ["one"])
+        self.stop(self.bob)
+        key = self.bob.home / "chat.key"
+        good = key.read_bytes()
+        self.assertEqual((len(good), key.stat().st_mode & 0o777), (64, 0o600))
+        key.unlink()
+        self.told("chat.key: it is missing", "backup")
+        self.assertFalse(key.exists())  # none was made in its place
+        for content, words in ((good[:63], "64 bytes"), (bytes(64), "not the key")):
+            key.write_bytes(content)
+            key.chmod(0o600)
+            self.told(words)
+        key.write_bytes(good)
+        key.chmod(0o644)
+        self.told("others than its owner")
+        key.chmod(0o600)
+        self.back(self.bob)
+        self.has(self.bob, chat, ["one"])
+        self.stop(self.bob)
+        for file in self.bob.home.glob("chat.db*"):
+            file.unlink()
+        self.back(self.bob)
+        self.joined(self.bob, chat)
+        self.alice.cli("chat", "send", chat, "two")
+        wait_until("bob reads again", lambda: "two" in self.texts(self.bob, chat), 60)
+        self.bob.cli("chat", "send", chat, "three")
+        self.has(self.alice, chat, ["one", "two", "three"])
+
+
 class Full(ChatTest):
     """A client whose disk is full says so, loses nothing, and goes on when there is room. Needs root, for a small disk of its own."""
 

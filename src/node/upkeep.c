@@ -332,19 +332,15 @@ void node_state_changed(void *ctx, enum rf_topology_state state)
 int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now now)
 {
     node_enter(node, now);
-    struct rf_crypto *c = node->crypto;
     struct rf_cert *cert = NULL;
-    struct rf_key *key = NULL;
+    /* The key stays the same one: groups of conversations have borrowed it. */
+    struct rf_key *key = node->identity.key;
     struct rf_identity renewed;
     int error = node_own_cert(node, cert_der, &cert);
     if (error == 0 && !rf_cert_has_node_id(cert, &node->identity.node_id))
         error = RF_EMISMATCH;
     if (error == 0)
-        error = c->ops->key_from_pem(c, node->key_pem, &key);
-    if (error == 0)
-        error = rf_identity_init(&renewed, c, key, cert, &node->identity.node_id);
-    if (error != 0)
-        c->ops->key_free(c, key);
+        error = rf_identity_init(&renewed, node->crypto, key, cert, &node->identity.node_id);
     rf_cert_release(cert);
     if (error != 0)
         return error;
@@ -352,9 +348,11 @@ int rf_node_renew(struct rf_node *node, struct rf_view cert_der, struct rf_now n
     size_t cert_count = node_shown_certs(renewed.cert, certs);
     error = rf_links_set_identity(node->links, certs, cert_count, node->key_pem);
     if (error != 0) {
+        renewed.key = NULL;
         rf_identity_deinit(&renewed);
         return error;
     }
+    node->identity.key = NULL;
     rf_identity_deinit(&node->identity);
     node->identity = renewed;
     node->expired_told = node->expiring_told = false;

@@ -89,6 +89,7 @@ void change_deinit(struct chat_conv *conv, int error)
     rf_timer_stop(conv->chat->env->timers, &conv->change_timer);
     rf_timer_stop(conv->chat->env->timers, &conv->tidy_timer);
     conv->chat->config.net.cancel(conv->chat->config.net.ctx, &conv->changes);
+    conv->change_busy = false;
     struct rf_chat_result result = {.error = error, .why = rf_error_text(error)};
     memcpy(result.conversation, conv->id, sizeof(conv->id));
     rf_chat_done_fn accept = conv->accept_done;
@@ -104,6 +105,16 @@ void change_deinit(struct chat_conv *conv, int error)
         if (change->done != NULL)
             change->done(change->arg, &result);
         change_free(conv, change);
+    }
+}
+
+void change_again(struct chat_conv *conv)
+{
+    conv->chat->config.net.cancel(conv->chat->config.net.ctx, &conv->changes);
+    conv->change_busy = false;
+    RF_LIST_EACH(&conv->changes, it)
+    {
+        RF_LIST_ENTRY(it, struct chat_change, list)->step = STEP_NEW;
     }
 }
 
@@ -344,8 +355,8 @@ static void on_roster(void *arg, const struct rf_fetch_result *result)
     conv->change_busy = false;
     bool good = false;
     for (size_t i = 0; i < result->value_count && result->error == 0; i++)
-        good = result->values[i].exists && roster_adopt(conv, result->values[i].value);
-    if (change != NULL && good) {
+        good = roster_adopt(conv, &result->values[i]);
+    if (change != NULL && good && conv->group != NULL) {
         change->looked = true;
         step(conv, change);
     } else {
@@ -383,7 +394,7 @@ static void on_roster_stored(void *arg, const struct rf_store_result *result)
         return;
     chat_enter(conv->chat);
     conv->change_busy = false;
-    if (change == NULL || change->step != STEP_ROSTER) {
+    if (change == NULL || change->step != STEP_ROSTER || conv->group == NULL) {
         change_kick(conv);
     } else if (result->error != 0) {
         roster_refused(conv, change, result);
@@ -630,6 +641,8 @@ static void begin(struct chat_conv *conv, struct chat_change *change)
 {
     if (change->what == CHANGE_ADD) {
         change->rest = rf_buf_view(&change->users);
+        rf_buf_reset(&change->packages);
+        change->device_count = 0;
         change->step = STEP_LOOKUP;
     } else {
         change->step = STEP_ROSTER;
@@ -650,6 +663,7 @@ static void leave_now(struct chat_conv *conv, struct chat_change *change)
 
 static void step(struct chat_conv *conv, struct chat_change *change)
 {
+    RF_ASSERT(conv->group != NULL);
     if (change->step == STEP_NEW)
         begin(conv, change);
     if (change->what == CHANGE_LEAVE)

@@ -249,6 +249,8 @@ static int load_conv(struct chat_conv *conv, const struct rf_keep_state *s)
         return keep_copy(chat, &conv->saved_group, value);
     case PART_ROSTER:
         return keep_copy(chat, &conv->roster, value);
+    case PART_KNOWN:
+        return keep_copy(chat, &conv->known, value);
     case PART_SENT: {
         int error = rf_view_u64(&value, &conv->sent_epoch);
         return error != 0 ? RF_EFORMAT : rf_view_u32(&value, &conv->sent) != 0 ? RF_EFORMAT : 0;

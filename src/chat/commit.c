@@ -130,14 +130,26 @@ static void moved_deinit(struct moved *m)
     rf_buf_deinit(&m->lines);
 }
 
-static void show_change(struct chat_conv *conv, const struct chat_entry *e, struct moved *m)
+/* A line is named so that no message can be: nobody edits it, deletes it or writes over it. */
+static void show_change(struct chat_conv *conv, const struct chat_entry *e, struct rf_view by,
+                        struct moved *m)
 {
+    struct chat_entry line = *e;
     struct rf_keep_entry entry = {.kind = (uint16_t)m->kind,
-                                  .sender = chat_principal_of(e->signer->cert), /* who brought it */
+                                  .sender = by,
                                   .sent_ms = conv->chat->env->now->wall_ms,
                                   .text = rf_buf_view(&m->lines)};
+    line.first_sequence |= CHAT_HANDSHAKES;
     if (m->kind != 0)
-        entry_show(conv, e, &entry);
+        entry_show(conv, &line, &entry);
+}
+
+/* Who made a Commit; who brought it to the log may be another one. */
+static struct rf_view maker(const struct chat_conv *conv, const struct chat_entry *e,
+                            const struct rf_mls_event *event)
+{
+    bool known = event->sender < conv->leaf_count && conv->leaves[event->sender].user != NULL;
+    return known ? conv->leaves[event->sender].user->principal : chat_principal_of(e->signer->cert);
 }
 
 void commit_taken(struct chat_conv *conv, const struct chat_entry *e, const struct rf_mls_event *event)
@@ -150,7 +162,7 @@ void commit_taken(struct chat_conv *conv, const struct chat_entry *e, const stru
     tell_moved(conv, event, &m);
     tell_shape(conv, &m);
     group_look(conv);
-    show_change(conv, e, &m);
+    show_change(conv, e, maker(conv, e, event), &m);
     conv_changed(conv);
     change_moved(conv, own, rf_buf_view(&m.came), rf_buf_view(&m.gone), e->index);
     for (size_t i = 0; own && i < event->added_count; i++) {
@@ -166,11 +178,10 @@ void commit_removed(struct chat_conv *conv, const struct chat_entry *e, const st
 {
     struct rf_chat *chat = conv->chat;
     struct moved m;
-    (void)event;
     moved_init(chat, &m);
     put_line(&m.lines, chat->principal);
     m.kind = RF_CHAT_KIND_LEFT;
-    show_change(conv, e, &m);
+    show_change(conv, e, maker(conv, e, event), &m);
     moved_deinit(&m);
     group_reset(conv);
     conv->dirty &= ~(unsigned)(DIRTY_GROUP | DIRTY_SENT);
@@ -200,6 +211,8 @@ struct heard {
 /* May he change what that device wrote? */
 static bool may_change(const struct heard *h, const struct rf_keep_name *name, bool admin_may)
 {
+    if (name->sequence >= CHAT_HANDSHAKES)
+        return false; /* what became of the group stands there as it was */
     if (rf_id_equal(&name->device, &h->e->name.device))
         return true;
     const struct chat_leaf *leaf = group_device(h->conv, &name->device);

@@ -129,8 +129,11 @@ int say_decode(struct rf_view in, struct say *out)
     if (error == 0)
         error = rf_view_take(&in, CHAT_CHAIN_LEN, &out->chain);
     out->items = in;
+    if (error == 0 && out->sent_ms == 0)
+        return RF_EFORMAT; /* no history takes a change without a time */
+    size_t count = 0;
     while (error == 0 && (error = item_next(&in, &type, &body)) == 0)
-        error = item_check(type, body);
+        error = ++count > SAY_MAX_ITEMS ? RF_ELIMIT : item_check(type, body);
     return error == RF_ENOTFOUND ? 0 : error;
 }
 

@@ -65,13 +65,14 @@ enum item_type {
 int name_decode(struct rf_view *in, struct rf_keep_name *out);
 void name_encode(const struct rf_keep_name *name, struct rf_buf *out);
 
+#define SAY_MAX_ITEMS 256 /* each becomes a change of the history, an event */
 struct say {
     uint64_t sent_ms;
     uint32_t seen;
     struct rf_view chain;
     struct rf_view items;
 };
-int say_decode(struct rf_view in, struct say *out); /* looks through all items */
+int say_decode(struct rf_view in, struct say *out); /* looks through all items; RF_EFORMAT: also sent_ms 0 */
 /* say_begin writes all but the items; item_put adds one. */
 void say_begin(uint64_t sent_ms, uint32_t seen, const uint8_t chain[CHAT_CHAIN_LEN], struct rf_buf *out);
 void item_put(enum item_type type, struct rf_view body, struct rf_buf *out);

@@ -29,6 +29,7 @@ static void init_bufs(struct chat_conv *conv)
     rf_buf_init(&conv->fresh, mem, (size_t)64 << 20);
     rf_buf_init(&conv->saved_group, mem, RF_MLS_INFO_MAX_LEN);
     rf_buf_init(&conv->roster, mem, 65536);
+    rf_buf_init(&conv->known, mem, 65536);
 }
 
 int conv_new(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], struct chat_conv **out)
@@ -78,8 +79,8 @@ void conv_free(struct chat_conv *conv)
     rf_map_deinit(&conv->users);
     rf_map_remove(&chat->conversations, &conv->node);
     rf_list_remove(&conv->list);
-    struct rf_buf *bufs[] = {&conv->creator, &conv->inviter, &conv->note,        &conv->title, &conv->topic,
-                             &conv->peer,    &conv->fresh,   &conv->saved_group, &conv->roster};
+    struct rf_buf *bufs[] = {&conv->creator, &conv->inviter, &conv->note,        &conv->title,  &conv->topic,
+                             &conv->peer,    &conv->fresh,   &conv->saved_group, &conv->roster, &conv->known};
     for (size_t i = 0; i < RF_COUNT(bufs); i++)
         rf_buf_deinit(bufs[i]);
     rf_free(chat->mem, conv->ring);

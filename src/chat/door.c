@@ -203,25 +203,47 @@ static void knock(struct chat_conv *conv)
     chat_timer(chat, &conv->door_timer, chat_backoff(chat, &conv->door_pause_us) + 3 * CHAT_S);
 }
 
-static int enter(struct chat_conv *conv, const struct door_head *head, struct rf_view info)
+/* The group that a GroupInfo tells of, with us in it, and the Commit that brings us in. */
+static int join(struct chat_conv *conv, struct rf_view info, struct rf_buf *commit, struct rf_mls **group)
 {
     struct rf_chat *chat = conv->chat;
     struct rf_mls_profile profile;
-    struct rf_buf key, commit;
+    struct rf_buf key;
     struct rf_view none = {NULL, 0};
     uint32_t replaces = RF_MLS_NO_LEAF;
     rf_buf_init(&key, chat->mem, 128);
-    rf_buf_init(&commit, chat->mem, RF_MLS_MESSAGE_MAX_LEN);
     int error = rf_key_public(chat->config.crypto, chat->config.identity->key, &key);
     if (error == 0 && rf_mls_info_find_leaf(&chat->mls, info, none, rf_buf_view(&key), &replaces) != 0)
         replaces = RF_MLS_NO_LEAF; /* another device of a member's */
     if (error == 0)
         error = group_profile(chat, &profile);
     if (error == 0)
-        error = rf_mls_join_external(&chat->mls, info, none, &profile, replaces, none, &commit, &conv->group);
-    if (error == 0 && !rf_view_equal(rf_mls_id(conv->group), rf_view_of(conv->id, sizeof(conv->id))))
+        error = rf_mls_join_external(&chat->mls, info, none, &profile, replaces, none, commit, group);
+    if (error == 0 && !rf_view_equal(rf_mls_id(*group), rf_view_of(conv->id, sizeof(conv->id)))) {
+        rf_mls_free(*group);
+        *group = NULL;
         error = RF_EMISMATCH;
+    }
+    rf_buf_deinit(&key);
+    return error;
+}
+
+/* Who is a member still gives his place up for that of a later epoch only. */
+static int enter(struct chat_conv *conv, const struct door_head *head, struct rf_view info)
+{
+    struct rf_chat *chat = conv->chat;
+    struct rf_mls *group = NULL;
+    struct rf_buf commit;
+    rf_buf_init(&commit, chat->mem, RF_MLS_MESSAGE_MAX_LEN);
+    int error = join(conv, info, &commit, &group);
+    if (error == 0 && conv->group != NULL && rf_mls_epoch(group) <= rf_mls_epoch(conv->group)) {
+        rf_mls_free(group);
+        error = RF_EEXPIRED;
+    }
     if (error == 0) {
+        if (conv->group != NULL)
+            group_lost(conv);
+        conv->group = group;
         conv->next = conv->ring_from = head->next;
         memcpy(conv->chain, head->chain.p, CHAT_CHAIN_LEN);
         conv->chain_known = true;
@@ -229,22 +251,23 @@ static int enter(struct chat_conv *conv, const struct door_head *head, struct rf
         pieces_clear(conv);
         error = out_message(conv, OUT_HANDSHAKE, rf_buf_view(&commit), NULL);
     }
-    if (error != 0)
+    if (error != 0 && conv->state == RF_CHAT_JOINING)
         group_reset(conv);
-    rf_buf_deinit(&key);
     rf_buf_deinit(&commit);
     return error;
 }
 
-/* The pieces that belong to the first one, put together. */
-static int gather(const struct rf_fetch_result *result, struct rf_buf *out)
+/* The pieces that belong to the first one, put together. Only what users of the group have written counts. */
+static int gather(const struct chat_conv *conv, const struct rf_fetch_result *result, struct rf_buf *out)
 {
     struct door_piece first = {.pieces = 0}, piece;
     for (uint16_t number = 0; number == 0 || number < first.pieces; number++) {
         bool found = false;
         for (size_t i = 0; i < result->value_count && !found; i++) {
             struct rf_view content;
-            if (!result->values[i].exists || rf_note_decode(result->values[i].value, &content) != 0 ||
+            if (!result->values[i].exists || result->values[i].signer == NULL ||
+                !group_knew(conv, chat_principal_of(result->values[i].signer->cert)) ||
+                rf_note_decode(result->values[i].value, &content) != 0 ||
                 door_piece_decode(content, &piece) != 0 || piece.piece != number ||
                 (number > 0 && !rf_view_equal(piece.set, first.set)))
                 continue;
@@ -270,16 +293,19 @@ static void on_door(void *arg, const struct rf_fetch_result *result)
     conv->door_busy = false;
     rf_buf_init(&door, chat->mem, DOOR_MAX_LEN);
     rf_buf_init(&info, chat->mem, RF_MLS_INFO_MAX_LEN);
-    int error = result->error != 0 ? result->error : gather(result, &door);
+    int error = result->error != 0 ? result->error : gather(conv, result, &door);
     if (error == 0)
         error = door_decode(rf_buf_view(&door), &head);
     if (error == 0 && head.epoch < conv->door_epoch)
         error = RF_EEXPIRED; /* it was no good the last time */
     if (error == 0)
         error = letter_open(chat, rf_view_of(conv->id, sizeof(conv->id)), head.letter, &info);
-    if (error == 0 && conv->state == RF_CHAT_JOINING && conv->group == NULL)
+    bool joins = conv->state == RF_CHAT_JOINING && conv->group == NULL;
+    bool compares = conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_compares;
+    conv->door_compares = false;
+    if (error == 0 && (joins || compares))
         error = enter(conv, &head, rf_buf_view(&info));
-    if (error != 0 && conv->state == RF_CHAT_JOINING && conv->group == NULL)
+    if (error != 0 && joins)
         knock(conv);
     rf_buf_deinit(&door);
     rf_buf_deinit(&info);
@@ -311,9 +337,19 @@ static void door_fired(struct rf_timer *timer, void *arg)
         ;
     else if (conv->state == RF_CHAT_JOINING && conv->group == NULL)
         look(conv);
+    else if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_compares)
+        look(conv);
     else if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_wanted)
         write_door(conv);
     chat_leave(conv->chat);
+}
+
+void door_compare(struct chat_conv *conv)
+{
+    conv->door_compares = true;
+    if (!conv->door_busy)
+        chat_timer(conv->chat, &conv->door_timer,
+                   rf_rng_between(conv->chat->env->jitter, CHAT_S, 3 * CHAT_S));
 }
 
 /* ---- what came of it ---- */
@@ -335,6 +371,8 @@ void door_entered(struct chat_conv *conv, const struct chat_entry *e)
     conv->knocked = false;
     conv->door_pause_us = 0;
     conv->scan = 0;
+    rf_buf_reset(&conv->known);
+    save_drop(chat, conv, PART_KNOWN, rf_view_of(NULL, 0));
     conv->dirty |= DIRTY_CORE | DIRTY_GROUP;
     chat->counters.rejoins++;
     entry_show(conv, e, &entry);
@@ -346,6 +384,7 @@ void door_entered(struct chat_conv *conv, const struct chat_entry *e)
 void door_beaten(struct chat_conv *conv)
 {
     conv->door_epoch = rf_mls_epoch(conv->group) + 1;
+    change_again(conv);
     group_reset(conv);
     conv->dirty &= ~(unsigned)(DIRTY_GROUP | DIRTY_SENT);
     save_drop(conv->chat, conv, PART_GROUP, rf_view_of(NULL, 0));

@@ -2,7 +2,8 @@
 #include "chat/internal.h"
 #include "base/text.h"
 
-#define AHEAD_MAX 3 /* messages of epochs to come: then the group has gone on without us */
+#define AHEAD_MAX                                                                                            \
+    3 /* messages of epochs to come: then the door says whether the group has gone on without us */
 
 /* ---- the chain ---- */
 
@@ -158,7 +159,7 @@ static bool signed_by(const struct chat_conv *conv, const struct chat_entry *e, 
 static void application(struct chat_conv *conv, const struct chat_entry *e, const struct rf_mls_event *event)
 {
     group_read(conv);
-    if (!signed_by(conv, e, event->sender)) {
+    if (!signed_by(conv, e, event->sender) || e->first_sequence >= CHAT_HANDSHAKES) {
         conv->chat->counters.entries_malformed++;
         return;
     }
@@ -176,6 +177,15 @@ static void own_again(struct chat_conv *conv, const struct chat_entry *e, struct
     out_remove(conv, out);
 }
 
+/* Does a device of this user want this one out of the group? */
+static bool goes(const struct chat_conv *conv, const struct rf_mls_event *event)
+{
+    return event->sender_type == RF_MLS_SENDER_MEMBER && event->change == RF_MLS_REMOVE &&
+           event->leaf == rf_mls_own_leaf(conv->group) && event->sender < conv->leaf_count &&
+           conv->leaves[event->sender].user != NULL &&
+           rf_view_equal(conv->leaves[event->sender].user->principal, conv->chat->principal);
+}
+
 static void taken(struct chat_conv *conv, const struct chat_entry *e, const struct rf_mls_event *event,
                   struct chat_out *own)
 {
@@ -190,8 +200,7 @@ static void taken(struct chat_conv *conv, const struct chat_entry *e, const stru
         break;
     case RF_MLS_EVENT_PROPOSAL:
         group_handshake(conv, e->whole);
-        if (event->sender < conv->leaf_count && conv->leaves[event->sender].user != NULL &&
-            rf_view_equal(conv->leaves[event->sender].user->principal, conv->chat->principal))
+        if (goes(conv, event))
             conv_set_state(conv, RF_CHAT_LEAVING); /* another device of ours leaves for all */
         change_tidy_soon(conv, false);
         break;
@@ -208,6 +217,23 @@ static void taken(struct chat_conv *conv, const struct chat_entry *e, const stru
     default:
         commit_removed(conv, e, event);
     }
+}
+
+/* An epoch to come. Anybody can write that number: so a few of the group's devices must have, of two users where there are others, and then nothing is given up before the door shows that epoch (door.c). */
+static void ahead(struct chat_conv *conv, const struct chat_entry *e)
+{
+    const struct chat_leaf *leaf = group_device(conv, &e->name.device);
+    if (leaf == NULL || rf_view_equal(leaf->user->principal, conv->chat->principal))
+        return;
+    if (conv->ahead == 0)
+        memcpy(conv->ahead_tag, leaf->user->tag, sizeof(conv->ahead_tag));
+    else if (memcmp(conv->ahead_tag, leaf->user->tag, sizeof(conv->ahead_tag)) != 0)
+        conv->ahead_several = true;
+    if (++conv->ahead < AHEAD_MAX || (conv->users.count > 2 && !conv->ahead_several))
+        return;
+    conv->ahead = 0;
+    conv->ahead_several = false;
+    door_compare(conv);
 }
 
 static void refused(struct chat_conv *conv, const struct chat_entry *e, int error, struct chat_out *own)
@@ -236,8 +262,7 @@ static void refused(struct chat_conv *conv, const struct chat_entry *e, int erro
         if (conv->state == RF_CHAT_JOINING)
             break; /* said before we came in */
         chat->counters.entries_undecryptable++;
-        if (++conv->ahead >= AHEAD_MAX)
-            group_lost(conv);
+        ahead(conv, e);
         break;
     case RF_ECANCELLED:
     case RF_ECLOSED:
@@ -310,6 +335,14 @@ void entry_take(struct chat_conv *conv, const struct rf_fetched_value *value, ui
 
 /* ---- looking for our Welcome ---- */
 
+/* Anybody can make a group of this name with us in it. What is entered is the group of who invited us, or of who made the conversation; a device of ours that told us of it has looked. */
+static bool may_bring(const struct chat_conv *conv, const struct chat_entry *e)
+{
+    struct rf_view who = chat_principal_of(e->signer->cert), inviter = rf_buf_view(&conv->inviter);
+    return rf_view_equal(who, inviter) || rf_view_equal(who, rf_buf_view(&conv->creator)) ||
+           rf_view_equal(who, conv->chat->principal) || rf_view_equal(inviter, conv->chat->principal);
+}
+
 static bool enter(struct chat_conv *conv, const struct chat_entry *e, const struct welcome *welcome,
                   struct chat_key *key)
 {
@@ -321,8 +354,8 @@ static bool enter(struct chat_conv *conv, const struct chat_entry *e, const stru
         error = RF_EMISMATCH;
     if (error == 0)
         error = group_adopt(conv);
-    if (error == 0 && group_device(conv, &e->name.device) == NULL)
-        error = RF_EFORBIDDEN; /* handed over by nobody of the group */
+    if (error == 0 && (group_device(conv, &e->name.device) == NULL || !may_bring(conv, e)))
+        error = RF_EFORBIDDEN; /* handed over by nobody of the group, or not by who invited us */
     if (error != 0) {
         group_reset(conv);
         chat->counters.entries_refused++;

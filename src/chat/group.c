@@ -210,8 +210,36 @@ void group_read(struct chat_conv *conv)
         conv->dirty |= DIRTY_GROUP;
 }
 
+/* By whose door we may come in again: a home could make one of its own. */
+static void remember_users(struct chat_conv *conv)
+{
+    if (conv->users.count == 0)
+        return;
+    rf_buf_reset(&conv->known);
+    for (struct rf_map_node *n = rf_map_next(&conv->users, NULL); n != NULL; n = rf_map_next(&conv->users, n))
+        rf_buf_put(&conv->known, RF_CONTAINER(n, const struct chat_user, node)->tag, RF_ROSTER_TAG_LEN);
+    save_state(conv->chat, conv, PART_KNOWN, rf_view_of(NULL, 0), rf_buf_view(&conv->known));
+}
+
+bool group_knew(const struct chat_conv *conv, struct rf_view principal)
+{
+    uint8_t tag[RF_ROSTER_TAG_LEN];
+    if (conv->users.count > 0)
+        return group_user(conv, principal) != NULL;
+    if (conv->known.len == 0)
+        return true; /* there was nobody yet, or nothing is left of it */
+    if (rf_conversation_tag(conv->chat->config.crypto, conv->id, principal, tag) != 0)
+        return false;
+    for (size_t i = 0; i + sizeof(tag) <= conv->known.len; i += sizeof(tag))
+        if (memcmp(conv->known.p + i, tag, sizeof(tag)) == 0)
+            return true;
+    return false;
+}
+
 void group_lost(struct chat_conv *conv)
 {
+    remember_users(conv);
+    change_again(conv);
     group_reset(conv);
     conv->dirty &= ~(unsigned)(DIRTY_GROUP | DIRTY_SENT);
     save_drop(conv->chat, conv, PART_GROUP, rf_view_of(NULL, 0));

@@ -41,7 +41,8 @@ enum chat_part {
     PART_PIECE,        /* a piece of a message that is not whole; name: device | u64 sequence */
     PART_OUT,          /* what is to be sent; name: u64 sequence */
     PART_CHANGE,       /* a change of the group that is wanted; name: u64 */
-    PART_ROSTER        /* the last one known */
+    PART_ROSTER,       /* the last one known */
+    PART_KNOWN         /* who was in the group when our place in it was lost */
 };
 
 /* ---- save.c: the way to the disk ---- */
@@ -188,6 +189,7 @@ struct chat_conv {
     uint64_t sent_epoch;
     uint32_t sent;
     struct rf_buf roster; /* as last known */
+    struct rf_buf known;  /* tags of the users when our place was lost; empty: it was not */
     uint64_t roster_stored_ms;
 
     /* reading: log.c */
@@ -215,7 +217,10 @@ struct chat_conv {
     struct rf_timer door_timer;
     struct rf_list pieces;
     size_t pieces_len;
-    int ahead; /* messages of epochs to come */
+    int ahead; /* messages of epochs to come, */
+    uint8_t ahead_tag[RF_ROSTER_TAG_LEN];
+    bool ahead_several; /* ... and whether of several users */
+    bool door_compares; /* looked at by a member: has the group gone on without us? */
 
     /* writing: out.c */
     uint64_t sequence, handshake; /* of the next piece */
@@ -401,6 +406,8 @@ int group_leaf(struct chat_conv *conv, uint32_t leaf);
 void group_blank(struct chat_conv *conv, uint32_t leaf);
 void group_reset(struct chat_conv *conv); /* without group and members */
 struct chat_user *group_user(const struct chat_conv *conv, struct rf_view principal);
+/* group_knew: is he in it, or was he when our place was lost? */
+bool group_knew(const struct chat_conv *conv, struct rf_view principal);
 const struct chat_leaf *group_device(const struct chat_conv *conv, const struct rf_id *device);
 void group_handshake(struct chat_conv *conv, struct rf_view message); /* was taken: is kept */
 void group_read(struct chat_conv *conv);                              /* a message was */
@@ -475,6 +482,7 @@ int change_new(struct chat_conv *conv, enum change_what what, const struct rf_vi
                struct rf_view text, rf_chat_done_fn done, void *arg);
 int change_load(struct chat_conv *conv, struct rf_view name, struct rf_view value);
 void change_kick(struct chat_conv *conv);
+void change_again(struct chat_conv *conv); /* our place in the group was lost: all begin anew */
 struct chat_change *change_front(struct chat_conv *conv); /* the one that is being made; NULL: none */
 /* change_committed: a Commit was taken; own: ours, whose Welcome may go out. */
 void change_committed(struct chat_conv *conv, bool own, bool beaten, uint32_t index);
@@ -488,8 +496,8 @@ void change_end(struct chat_conv *conv, struct chat_change *change, int error);
 /* roster_next makes the value that the change wants. RF_EEXIST: it is what stands there. */
 int roster_next(struct chat_conv *conv, const struct chat_change *change, struct rf_buf *out);
 int roster_first(struct chat_conv *conv, struct rf_buf *out);
-/* roster_adopt takes a value that was fetched if it is this conversation's and not older than the one known. */
-bool roster_adopt(struct chat_conv *conv, struct rf_view value);
+/* roster_adopt takes a value that was fetched if it is this conversation's, the next one after that known, and signed by whom the group knows as an admin: a home could sign one itself. */
+bool roster_adopt(struct chat_conv *conv, const struct rf_fetched_value *value);
 void roster_refresh(struct chat_conv *conv);
 
 /* ---- keys.c ---- */
@@ -513,6 +521,8 @@ void door_deinit(struct chat_conv *conv);
 /* door_look: nothing in the log lets us in: by the door, then, in a moment. door_soon: the group has changed, and we changed it. door_knocked: somebody wants to come in. */
 void door_look(struct chat_conv *conv);
 void door_soon(struct chat_conv *conv);
+/* door_compare: have the others gone on without us? Our place is given up only when the door of a member shows a later epoch. */
+void door_compare(struct chat_conv *conv);
 void door_knocked(struct chat_conv *conv, const struct chat_entry *e);
 /* door_entered: our own Commit was taken. door_beaten: another one was. */
 void door_entered(struct chat_conv *conv, const struct chat_entry *e);

@@ -154,22 +154,52 @@ int roster_first(struct chat_conv *conv, struct rf_buf *out)
     return error != 0 ? error : rf_buf_error(out);
 }
 
-bool roster_adopt(struct chat_conv *conv, struct rf_view value)
+/* The one that is known, or, where none is, what the group says of it. */
+static bool follows(const struct chat_conv *conv, const struct rf_roster *next, struct rf_view value,
+                    const struct shape *shape, bool by_admin)
 {
-    struct rf_roster next, known;
-    uint8_t id[RF_CONVERSATION_LEN];
-    if (rf_roster_decode(value, &next) != 0 ||
+    struct rf_crypto *crypto = conv->chat->config.crypto;
+    struct rf_roster known;
+    uint8_t hash[RF_SHA256_LEN], known_hash[RF_SHA256_LEN];
+    uint32_t sequence = shape->sequence;
+    struct rf_view before = shape->roster_hash;
+    if (rf_sha256(crypto, value, hash) != 0)
+        return false;
+    if (conv->roster.len > 0 && rf_roster_decode(rf_buf_view(&conv->roster), &known) == 0 &&
+        known.sequence >= sequence) {
+        if (rf_sha256(crypto, rf_buf_view(&conv->roster), known_hash) != 0)
+            return false;
+        sequence = known.sequence;
+        before = rf_view_of(known_hash, sizeof(known_hash));
+    }
+    if (next->sequence == sequence)
+        return rf_view_equal(rf_view_of(hash, sizeof(hash)), before); /* whoever signed it: it stood there */
+    if (next->sequence < sequence || !by_admin)
+        return false;
+    return next->sequence > sequence + 1 || rf_view_equal(next->previous, before);
+}
+
+bool roster_adopt(struct chat_conv *conv, const struct rf_fetched_value *value)
+{
+    struct rf_roster next;
+    struct shape shape;
+    uint8_t id[RF_CONVERSATION_LEN], tag[RF_ROSTER_TAG_LEN];
+    if (!value->exists || value->signer == NULL || conv->group == NULL || group_shape(conv, &shape) != 0 ||
+        rf_roster_decode(value->value, &next) != 0 ||
         rf_conversation_id(conv->chat->config.crypto, next.nonce, next.creator, id) != 0 ||
         memcmp(id, conv->id, sizeof(id)) != 0)
         return false;
-    if (conv->roster.len > 0 && rf_roster_decode(rf_buf_view(&conv->roster), &known) == 0 &&
-        next.sequence < known.sequence) {
-        log_doubt(conv, "the home gives a roster older than one that stood there");
+    bool by_admin = rf_conversation_tag(conv->chat->config.crypto, conv->id,
+                                        chat_principal_of(value->signer->cert), tag) == 0 &&
+                    rf_roster_has(shape.admins, tag);
+    if (!follows(conv, &next, value->value, &shape, by_admin)) {
+        if (!conv->doubted)
+            log_doubt(conv, "the home gives a roster that no admin made out of the one before");
         return false;
     }
     memcpy(conv->nonce, next.nonce.p, sizeof(conv->nonce));
     chat_set(&conv->creator, next.creator);
-    chat_set(&conv->roster, value);
+    chat_set(&conv->roster, value->value);
     conv->dirty |= DIRTY_ROSTER | DIRTY_CORE;
     return rf_buf_error(&conv->roster) == 0;
 }

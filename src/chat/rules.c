@@ -195,6 +195,7 @@ void rules_init(struct rf_chat *chat)
         .credential = rule_credential,
         .successor = rule_successor,
         .change = rule_change,
+        .members_only = true,
         .ctx = chat,
     };
     chat->mls = (struct rf_mls_env){

@@ -179,9 +179,12 @@ void save_event(struct rf_chat *chat, const struct rf_chat_event *event)
     after->fn = NULL;
     struct rf_region *region = &chat->disk.open->region;
     copy = rf_region_alloc(region, sizeof(*copy));
-    entry = rf_region_alloc(region, sizeof(*entry));
-    presence = rf_region_alloc(region, sizeof(*presence));
-    if (copy == NULL || entry == NULL || presence == NULL ||
+    if (event->entry != NULL)
+        entry = rf_region_alloc(region, sizeof(*entry));
+    if (event->presence != NULL)
+        presence = rf_region_alloc(region, sizeof(*presence));
+    if (copy == NULL || (event->entry != NULL && entry == NULL) ||
+        (event->presence != NULL && presence == NULL) ||
         (event->entry != NULL && rf_keep_entry_copy(region, event->entry, entry) != 0)) {
         save_break(chat);
         return;
@@ -253,6 +256,23 @@ static void encode_dirty(struct rf_chat *chat, struct chat_conv *conv)
     rf_buf_deinit(&out);
 }
 
+/* What no disk takes is a mistake of ours, not the disk's: repeated, it would hold everything up for ever. A history does without a line; without a piece of state nothing goes on. */
+static void leave_out_bad(struct rf_chat *chat, struct chat_batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct rf_keep_op *op = &batch->ops[i];
+        bool good = rf_keep_ops_check(op, 1) == 0;
+        if (!good && (op->type == RF_KEEP_STATE_PUT || op->type == RF_KEEP_STATE_DELETE))
+            save_break(chat);
+        if (good)
+            batch->ops[kept++] = *op;
+        else
+            chat->counters.changes_unfit++;
+    }
+    batch->count = kept;
+}
+
 void save_flush(struct rf_chat *chat)
 {
     struct chat_disk *disk = &chat->disk;
@@ -264,6 +284,8 @@ void save_flush(struct rf_chat *chat)
         if (conv->dirty != 0 || conv->fresh.len > 0)
             encode_dirty(chat, conv);
     }
+    if (disk->open != NULL)
+        leave_out_bad(chat, disk->open);
     if (disk->open == NULL || chat->broken != 0)
         return;
     disk->flying = disk->open;

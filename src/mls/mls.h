@@ -98,6 +98,8 @@ struct rf_mls_rules {
     int (*change)(void *ctx, const struct rf_mls *group, const struct rf_mls_change_seen *change);
     /* psk appends the external pre-shared key of this ID. Not to be used where members may know different ones. NULL: there are none. */
     int (*psk)(void *ctx, struct rf_view id, struct rf_buf *out);
+    bool
+        members_only; /* a proposal of one who is no member is RF_EFORBIDDEN when it comes: it is not kept, nor waited for */
     void *ctx;
 };
 
@@ -216,7 +218,9 @@ struct rf_mls_event {
     struct rf_view authenticated_data,
         data;    /* borrowed from the message and from the group, until that is next called, or freed */
     bool beaten; /* a Commit of ours was pending and lost */
-    uint32_t generation; /* application: of the sender's in this epoch */
+    enum rf_mls_change_type change; /* a proposal: what it wants; */
+    uint32_t leaf;                  /* ... remove: of whom */
+    uint32_t generation;            /* application: of the sender's in this epoch */
     /* a Commit: leaves that came, and that went; one that is in both was given to somebody else, or its owner came in again. Borrowed likewise. */
     const uint32_t *added, *removed;
     size_t added_count, removed_count;

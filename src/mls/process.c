@@ -117,8 +117,11 @@ static int take_proposal(struct rf_mls *group, struct mls_frame *frame, struct r
                          struct rf_mls_event *out)
 {
     struct mls_cached *cached;
+    const struct rf_mls_rules *rules = group->env->rules;
     int r = mls_cache_room(group, frame->content.body.len);
 
+    if (rules != NULL && rules->members_only && frame->content.sender.type != RF_MLS_SENDER_MEMBER)
+        return RF_EFORBIDDEN;
     if (r != 0 || (r = mls_cache_add(group, frame, message, &cached)) != 0)
         return r;
     if ((r = mls_frame_accept(&group->kit, group->now, frame)) != 0) {
@@ -128,6 +131,8 @@ static int take_proposal(struct rf_mls *group, struct mls_frame *frame, struct r
     }
     cached->seen = true;
     out->type = RF_MLS_EVENT_PROPOSAL;
+    out->change = (enum rf_mls_change_type)cached->proposal.type;
+    out->leaf = out->change == RF_MLS_REMOVE ? cached->proposal.removed : RF_MLS_NO_LEAF;
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* test_chat_kit.c - see test_chat.h. */
 #include "test_chat.h"
 #include "link/engine.h"
+#include "node/internal.h"
+#include "overlay/store_internal.h"
 
 #define STEP_US (10 * RF_US_PER_MS)
 
@@ -166,6 +168,23 @@ bool world_until(unsigned seconds, bool (*done)(void *arg), void *arg)
         world_step();
     }
     return done(arg);
+}
+
+void world_withhold(const struct rf_id *resource, uint8_t index)
+{
+    uint8_t slot[4] = {0, 0, 0, index};
+    unsigned taken = 0;
+    for (size_t i = 0; i < WORLD_SUPERS; i++) {
+        struct store_index *stored = &world.net.nodes[i].node->store->index;
+        const struct store_set *set = store_index_set(stored, rf_id_view(resource), RF_KIND_LOG);
+        struct store_value *value = set != NULL ? store_set_value(set, rf_view_of(slot, 4)) : NULL;
+        if (value == NULL)
+            continue;
+        store_index_take(stored, value);
+        store_value_free(stored, value);
+        taken++;
+    }
+    assert_true(taken > 0);
 }
 
 /* ---- looking ---- */

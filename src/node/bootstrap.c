@@ -10,9 +10,6 @@
  * FIRST_STEP * i have passed since it began to look; if some answered, all of them outside, that much must have passed when the round began. So of several
  * bootstrap nodes that start together one begins and the others find it. Two rings that began apart are merged by the
  * topology's partition check.
- *
- * For such a check no second link is made with a bootstrap node that is linked with us: the topology is told of the one that there is. In a small ring that is nearly every check,
- * and each dial would cost a handshake, and both ends' tables told anew.
  */
 #include "node/internal.h"
 
@@ -151,35 +148,6 @@ static void dial_next(struct rf_node *node)
     round_failed(node);
 }
 
-/* The link with whoever listens there; false: there is none, or it may be dead. */
-static bool linked_at(const struct rf_node *node, const struct rf_addr *addr, struct rf_link_info *out)
-{
-    for (size_t i = 0; i < node->redial.count; i++) {
-        const struct contact *it = &node->redial.contacts[i];
-        if (rf_addr_equal(&it->addr, addr) &&
-            rf_links_info(node->links, rf_overlay_link_of(node->overlay, &it->node), out) == 0 &&
-            out->state == RF_LINK_UP && !out->suspect && rf_addr_same_ip(&out->remote, addr))
-            return true;
-    }
-    return false;
-}
-
-static void linked_due(struct rf_timer *timer, void *arg)
-{
-    struct rf_node *node = arg;
-    const struct bootstrap *b = &node->bootstrap;
-    struct rf_link_info link;
-    (void)timer;
-    if (node->leaving)
-        return;
-    if (!node->joined || b->todo_count == 0 || !linked_at(node, &b->todo[0], &link)) {
-        dial_next(node);
-        return;
-    }
-    round_over(node);
-    rf_overlay_link_up(node->overlay, link.id, &link.node_id, link.outgoing, true);
-}
-
 void node_bootstrap_wish(void *ctx)
 {
     struct rf_node *node = ctx;
@@ -193,13 +161,7 @@ void node_bootstrap_wish(void *ctx)
         b->linked = b->outside = 0;
         fill_todo(node);
     }
-    struct rf_link_info link;
     b->active = true;
-    if (node->joined && b->todo_count > 0 && linked_at(node, &b->todo[0], &link)) {
-        rf_timer_init(&b->linked_timer, linked_due, node); /* not from inside this call */
-        if (rf_env_timer_in(&node->env, &b->linked_timer, 0) == 0)
-            return;
-    }
     dial_next(node);
 }
 
@@ -281,7 +243,6 @@ void rf_node_remember(struct rf_node *node, const struct rf_addr *addr)
 
 void node_bootstrap_deinit(struct rf_node *node)
 {
-    rf_timer_stop(&node->timers, &node->bootstrap.linked_timer);
     rf_free(node->env.mem, node->bootstrap.todo);
     rf_free(node->env.mem, node->peers);
 }

@@ -266,7 +266,6 @@ struct bootstrap {
     rf_link_id dialling; /* 0 = none */
     int last_error;
     struct rf_addr last_addr;
-    struct rf_timer linked_timer; /* the first one to try is linked with us: that is told */
 };
 
 /* Where a peer listens that we are or were linked with. */

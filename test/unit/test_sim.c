@@ -157,19 +157,6 @@ static void test_clients_sleep(void **state)
     }
 }
 
-/* Supernodes of a small ring are linked with their bootstrap nodes: they look for other rings over these links, and make no new ones for it. */
-static void test_small_ring_rests(void **state)
-{
-    (void)state;
-    begin(10, 0, 2400);
-    struct rf_sim *sim = make(7, 1);
-    run(sim);
-    /* about 20 an hour in all; 210 when each look dialled */
-    assert_true(metric(sim, "handshakes:mean", 600) * 3600 < 60);
-    assert_true(metric(sim, "ring.wrong_last", 0) == 0);
-    rf_sim_free(sim);
-}
-
 static void test_scenarios_refused(void **state)
 {
     (void)state;
@@ -710,7 +697,6 @@ int main(void)
         cmocka_unit_test(test_seed),
         cmocka_unit_test(test_promoted),
         cmocka_unit_test(test_clients_sleep),
-        cmocka_unit_test(test_small_ring_rests),
         cmocka_unit_test(test_scenarios_refused),
         cmocka_unit_test(test_liars),
         cmocka_unit_test(test_latency),

@@ -23,6 +23,7 @@
 #define ASK_MAX_US  (120 * RF_US_PER_S)
 #define REFUSED_US  (600 * RF_US_PER_S)
 #define DOUBT_US    (5 * RF_US_PER_S)
+#define SETTLE_US   (5 * RF_US_PER_S)
 #define HOMES_MAX   64
 
 enum place_state { PLACE_WANTED = 1, PLACE_ASKED, PLACE_HELD, PLACE_REFUSED };
@@ -42,6 +43,7 @@ struct place {
     uint64_t lease_us; /* HELD: of that length */
     uint64_t pause_us, doubted_us;
     struct rf_id home; /* who answered when asked by Resource-ID; len 0: not known */
+    struct rf_id sure; /* who answered twice since this node is online: its replicas have the lease */
 };
 
 struct home {
@@ -180,8 +182,12 @@ static void held(struct watch_client *client, struct place *place, const struct 
     place->home = *home;
     place->pause_us = 0;
     place->lease_us = (uint64_t)(state->lease_s > 60 ? state->lease_s : 60) * RF_US_PER_S;
-    place->due_us = env->now->mono_us +
-                    rf_rng_between(env->jitter, place->lease_us / 100 * 60, place->lease_us / 100 * 67);
+    /* SETTLE_US: should the home die before a replica has a new lease nobody would tell until it is renewed: it is asked about once more, soon. */
+    bool sure = rf_id_equal(&place->sure, home);
+    place->sure = *home;
+    place->due_us = env->now->mono_us + (sure ? rf_rng_between(env->jitter, place->lease_us / 100 * 60,
+                                                               place->lease_us / 100 * 67)
+                                              : rf_rng_between(env->jitter, SETTLE_US, 2 * SETTLE_US));
     tell(place, RF_WATCH_HELD, state->generation, state->first, state->next);
 }
 
@@ -525,6 +531,7 @@ static void want_all(struct watch_client *client)
          node = rf_map_next(&client->places, node)) {
         struct place *place = RF_CONTAINER(node, struct place, node);
         place->pause_us = 0;
+        place->sure.len = 0;
         if (place->state != PLACE_ASKED)
             want(client, place, 0);
     }

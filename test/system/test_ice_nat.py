@@ -102,7 +102,7 @@ class IceNat(unittest.TestCase):
             with self.subTest(a=a, b=b):
                 self.assertTrue(heard)
                 self.assertEqual(way, "relayed" if relayed(a, b) else "direct")
-                self.assertLess(ms, 1000)
+                self.assertLess(ms, 5000)  # a check sent again, not a session given up
 
 
 if __name__ == "__main__":

@@ -439,10 +439,10 @@ class Resistance(MessageTest):
         return s
 
     def prompt(self, node):
-        """The CLI is answered at once."""
+        """The CLI is answered, and not only when those who do not read have gone."""
         begin = time.monotonic()
         self.assertEqual(node.cli("status")[0]["state"], "joined")
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.monotonic() - begin, 10)
 
     def test_programs_that_do_not_read(self):
         """They ask all the time and read nothing: they are not read either, or cut off; others do not notice."""

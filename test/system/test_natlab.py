@@ -101,12 +101,15 @@ class Laboratory(unittest.TestCase):
         server.communicate()
 
     def test_delay_and_ipv6(self):
+        def fastest(host, to):
+            """Of some times there and back: a busy machine adds to each."""
+            return min(self.connect(host, to)[1] for _ in range(8))
+
         for to in (natlab.PUB[0], "2001:db8::1"):
-            times = self.connect("slow", to)
-            self.assertIsNotNone(times, to)
-            self.assertGreaterEqual(times[1], 20)
-            self.assertLess(times[1], 60)
-        self.assertLess(self.connect("six", "2001:db8::1")[1], 20)
+            delayed = fastest("slow", to)
+            self.assertGreaterEqual(delayed, 20)
+            self.assertLess(delayed, 60)
+        self.assertLess(fastest("six", "2001:db8::1"), 20)
 
     def test_hotel(self):
         """The guest who has one flow too many is cut off for a while, flows that stand included."""

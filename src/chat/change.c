@@ -579,7 +579,8 @@ static void commit(struct chat_conv *conv, struct chat_change *change)
         error = plan_removals(conv, change, &plan);
     if (error == 0)
         error = plan_shape(conv, change, &plan);
-    bool empty = plan.count == 0 && rf_mls_proposals(conv->group) == 0;
+    bool renews = change->what == CHANGE_TIDY && rf_mls_sent(conv->group) >= CHAT_SENT_MAX;
+    bool empty = plan.count == 0 && rf_mls_proposals(conv->group) == 0 && !renews;
     if (error == 0 && !empty)
         error = send_commit(conv, change, &plan);
     rf_free(chat->mem, plan.changes);
@@ -630,7 +631,8 @@ void change_committed(struct chat_conv *conv, bool own, bool beaten, uint32_t in
     if (conv->state == RF_CHAT_LEAVING)
         (void)change_leave(conv);
     if (change != NULL && change->step == STEP_WAIT && own)
-        next_round(conv, change);
+        change->step =
+            STEP_COMMIT; /* it may have been that of another change: what is left to do, says the plan */
     else if (change != NULL && change->step >= STEP_ROSTER)
         change->step = STEP_ROSTER;
 }

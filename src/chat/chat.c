@@ -252,6 +252,7 @@ static int load_conv(struct chat_conv *conv, const struct rf_keep_state *s)
     case PART_KNOWN:
         return keep_copy(chat, &conv->known, value);
     case PART_SENT: {
+        conv->sent_known = true;
         int error = rf_view_u64(&value, &conv->sent_epoch);
         return error != 0 ? RF_EFORMAT : rf_view_u32(&value, &conv->sent) != 0 ? RF_EFORMAT : 0;
     }
@@ -286,12 +287,27 @@ static int load_own(struct rf_chat *chat, const struct rf_keep_state *s)
     }
 }
 
+/* Something of it is gone, nobody knows what: our place in its group is, then, and we come in again by the door. */
+static int load_damaged(struct rf_chat *chat, const uint8_t *id)
+{
+    static const uint8_t none[RF_CONVERSATION_LEN];
+    if (memcmp(id, none, sizeof(none)) == 0)
+        return 0;
+    struct chat_conv *conv = chat_conv_find(chat, id);
+    int error = conv == NULL ? conv_new(chat, id, &conv) : 0;
+    if (error == 0)
+        conv->damaged = true;
+    return error;
+}
+
 int rf_chat_load(struct rf_chat *chat, const struct rf_keep_record *record)
 {
     static const uint8_t none[RF_CONVERSATION_LEN];
     const struct rf_keep_state *s = record->state;
     if (chat->loaded)
         return RF_EINVAL;
+    if (record->damaged != NULL)
+        return load_damaged(chat, record->damaged);
     if (s == NULL)
         return 0; /* marks are the history's */
     if (memcmp(s->conversation, none, sizeof(none)) == 0)
@@ -308,7 +324,7 @@ int rf_chat_loaded(struct rf_chat *chat)
     RF_LIST_EACH_SAFE(&chat->order, it)
     {
         struct chat_conv *conv = RF_LIST_ENTRY(it, struct chat_conv, list);
-        if (conv->state == 0)
+        if (conv->state == 0 && !conv->damaged)
             conv_free(conv); /* what was left of one that is forgotten */
         else if (error == 0)
             error = group_restore(conv);
@@ -323,6 +339,7 @@ int rf_chat_loaded(struct rf_chat *chat)
 static void conv_online(struct chat_conv *conv)
 {
     log_kick(conv);
+    door_waits(conv);
     out_kick(conv);
     change_kick(conv);
 }

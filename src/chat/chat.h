@@ -62,7 +62,8 @@ struct rf_chat;
     X(notes_blocked, "entries of the inbox from users who are blocked")                                      \
     X(key_packages_refused, "key packages of others that do not verify")                                     \
     X(commits_failed, "batches that the disk refused; tried again")                                          \
-    X(changes_unfit, "changes of a history that no history can hold; left out")
+    X(changes_unfit, "changes of a history that no history can hold; left out")                              \
+    X(notes_unsent, "users who were not told of something: we have to do with too many")
 RF_COUNTERS(chat, RF_CHAT_COUNTERS)
 
 /* ---- the world ---- */

@@ -134,6 +134,8 @@ int rf_chat_create(struct rf_chat *chat, struct rf_view title, bool direct, cons
         error = RF_EINVAL;
     if (error == 0 && direct && direct_exists(chat, users[0], id))
         error = RF_EEXIST;
+    if (error == 0 && direct && peer_get(chat, users[0]) == NULL)
+        error = RF_ELIMIT;
     if (error != 0)
         return error;
     chat_enter(chat);
@@ -202,6 +204,12 @@ int rf_chat_accept(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], 
     return 0;
 }
 
+/* Being let in may take for ever, where there is nobody, or never was: who waits for it can go. */
+static bool waits_outside(const struct chat_conv *conv)
+{
+    return conv->state == RF_CHAT_JOINING && conv->group == NULL;
+}
+
 int rf_chat_refuse(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], rf_chat_done_fn done,
                    void *arg)
 {
@@ -209,10 +217,12 @@ int rf_chat_refuse(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], 
     int error = find(chat, id, &conv);
     if (error != 0)
         return error;
-    if (conv->state != RF_CHAT_INVITED)
+    if (conv->state != RF_CHAT_INVITED && !waits_outside(conv))
         return RF_EINVAL;
     chat_enter(chat);
-    conv->refused = true; /* who is in the group must come in to go out */
+    if (conv->refused_ms == 0)
+        conv->refused_ms = chat->env->now->wall_ms;
+    conv->dirty |= DIRTY_CORE; /* who is in the group must come in to go out */
     conv_set_state(conv, RF_CHAT_JOINING);
     save_done(chat, conv, done, arg, 0, NULL);
     log_kick(conv);
@@ -245,7 +255,7 @@ int rf_chat_leave(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], r
 {
     struct chat_conv *conv;
     int error = find(chat, id, &conv);
-    if (error == 0 && conv->state == RF_CHAT_INVITED)
+    if (error == 0 && (conv->state == RF_CHAT_INVITED || waits_outside(conv)))
         return rf_chat_refuse(chat, id, done, arg);
     if (error == 0)
         error = conv_works(conv);
@@ -337,7 +347,7 @@ int rf_chat_forget(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], 
     int error = find(chat, id, &conv);
     if (error != 0)
         return error;
-    if (conv->state != RF_CHAT_ENDED)
+    if (conv->state != RF_CHAT_ENDED && !waits_outside(conv))
         return RF_EBUSY;
     chat_enter(chat);
     struct rf_keep_op *op = save_op(chat, RF_KEEP_FORGET);

@@ -2,6 +2,8 @@
 #include "chat/internal.h"
 #include "base/text.h"
 
+#define ASKING_MAX 100
+
 static void tell(struct chat_peer *peer)
 {
     struct rf_chat_event event = {.type = RF_CHAT_EVENT_CONTACT,
@@ -23,9 +25,33 @@ static void become(struct chat_peer *peer, uint8_t state)
 
 /* ---- what came ---- */
 
+/* Anybody can ask: of those who wait the one who has waited longest goes when there are too many. */
+static void forget_oldest(struct rf_chat *chat)
+{
+    struct chat_peer *oldest = NULL;
+    size_t count = 0;
+    RF_LIST_EACH(&chat->peer_order, it)
+    {
+        struct chat_peer *peer = RF_LIST_ENTRY(it, struct chat_peer, list);
+        if (peer->contact != RF_CHAT_CONTACT_ASKING)
+            continue;
+        count++;
+        if (oldest == NULL || peer->since_ms < oldest->since_ms)
+            oldest = peer;
+    }
+    if (count < ASKING_MAX)
+        return;
+    oldest->contact = 0;
+    peer_save(oldest);
+    tell(oldest); /* its place is given to another one when there is need (peer_get) */
+}
+
 void contact_request(struct rf_chat *chat, struct rf_view user, struct rf_view text)
 {
-    struct chat_peer *peer = peer_get(chat, user);
+    struct chat_peer *peer = peer_find(chat, user);
+    if (peer == NULL || peer->contact == 0)
+        forget_oldest(chat);
+    peer = peer_get(chat, user);
     if (peer == NULL) {
         chat->counters.notes_refused++; /* too many who are waiting */
         return;

@@ -5,7 +5,6 @@
 #define FLAG_MUTED   2u
 #define FLAG_DOUBTED 4u
 #define FLAG_CHAIN   8u
-#define FLAG_REFUSED 16u
 
 static struct rf_view user_key(const struct rf_map_node *node)
 {
@@ -94,8 +93,7 @@ void conv_encode(const struct chat_conv *conv, struct rf_buf *out)
     rf_buf_u8(out, 1);
     rf_buf_u8(out, (uint8_t)conv->state);
     rf_buf_u8(out, (uint8_t)((conv->direct ? FLAG_DIRECT : 0) | (conv->muted ? FLAG_MUTED : 0) |
-                             (conv->doubted ? FLAG_DOUBTED : 0) | (conv->chain_known ? FLAG_CHAIN : 0) |
-                             (conv->refused ? FLAG_REFUSED : 0)));
+                             (conv->doubted ? FLAG_DOUBTED : 0) | (conv->chain_known ? FLAG_CHAIN : 0)));
     rf_buf_put(out, conv->nonce, sizeof(conv->nonce));
     rf_buf_v(out, 1, rf_buf_view(&conv->creator));
     rf_buf_v(out, 1, rf_buf_view(&conv->inviter));
@@ -113,6 +111,7 @@ void conv_encode(const struct chat_conv *conv, struct rf_buf *out)
     rf_buf_u64(out, conv->change_id);
     rf_buf_u32(out, conv->handshakes);
     rf_buf_u64(out, conv->roster_stored_ms);
+    rf_buf_u64(out, conv->refused_ms);
 }
 
 static int take_buf(struct rf_view *in, int width, struct rf_buf *out)
@@ -164,7 +163,9 @@ static int decode_numbers(struct chat_conv *conv, struct rf_view *in)
         error = rf_view_u64(in, &conv->change_id);
     if (error == 0)
         error = rf_view_u32(in, &conv->handshakes);
-    return error != 0 ? error : rf_view_u64(in, &conv->roster_stored_ms);
+    if (error == 0)
+        error = rf_view_u64(in, &conv->roster_stored_ms);
+    return error != 0 ? error : rf_view_u64(in, &conv->refused_ms);
 }
 
 int conv_decode(struct chat_conv *conv, struct rf_view in)
@@ -192,7 +193,6 @@ int conv_decode(struct chat_conv *conv, struct rf_view in)
     conv->muted = (flags & FLAG_MUTED) != 0;
     conv->doubted = (flags & FLAG_DOUBTED) != 0;
     conv->chain_known = (flags & FLAG_CHAIN) != 0;
-    conv->refused = (flags & FLAG_REFUSED) != 0;
     conv->log_next = conv->next;
     conv->kept = true;
     conv->told_read = conv->read_index;
@@ -221,8 +221,8 @@ void conv_set_state(struct chat_conv *conv, enum rf_chat_state state)
         return;
     conv->state = state;
     conv_changed(conv);
-    if (state == RF_CHAT_MEMBER && conv->refused) {
-        conv->refused = false;
+    if (state == RF_CHAT_MEMBER && conv->refused_ms != 0) {
+        conv->refused_ms = 0;
         (void)change_new(conv, CHANGE_LEAVE, NULL, 0, rf_view_of(NULL, 0), NULL, NULL);
     }
     if (state == RF_CHAT_MEMBER && conv->accept_done != NULL) {

@@ -8,12 +8,15 @@
 #include "chat/internal.h"
 #include "mls/bytes.h"
 
-#define ALL_MAX      64            /* devices for which the door stands open all the time */
-#define LOOK_US      (10 * CHAT_S) /* so long a Welcome is waited for */
+#define ALL_MAX      64             /* devices for which the door stands open all the time */
+#define LOOK_US      (10 * CHAT_S)  /* so long a Welcome is waited for */
+#define ENTER_US     (300 * CHAT_S) /* so long our own Commit may take to come to stand in the log */
 #define KNOCK_MS     (UINT64_C(60) * 1000)
 #define DOOR_LIFE_S  (30 * 24 * 3600)
+#define REFUSED_MS   (UINT64_C(7) * 24 * 3600 * 1000)
 #define KNOCKS_MAX   4096
 #define DOOR_MAX_LEN ((size_t)1 << 20)
+#define DOOR_AAD_LEN (RF_CONVERSATION_LEN + 12 + CHAT_CHAIN_LEN)
 
 static void door_fired(struct rf_timer *timer, void *arg);
 
@@ -58,6 +61,19 @@ static bool leaf_key(const struct chat_conv *conv, uint32_t leaf, struct rf_view
     return false;
 }
 
+/* What stands before the letter belongs to it: nobody but its writer says where the group is to be read on from. */
+static struct rf_view door_aad(const struct chat_conv *conv, const struct door_head *head,
+                               uint8_t bytes[DOOR_AAD_LEN])
+{
+    struct rf_buf buf;
+    rf_buf_fixed(&buf, bytes, DOOR_AAD_LEN);
+    rf_buf_put(&buf, conv->id, sizeof(conv->id));
+    rf_buf_u64(&buf, head->epoch);
+    rf_buf_u32(&buf, head->next);
+    rf_buf_view_put(&buf, head->chain);
+    return rf_buf_view(&buf);
+}
+
 static int seal(struct chat_conv *conv, struct rf_buf *out)
 {
     struct rf_chat *chat = conv->chat;
@@ -73,13 +89,14 @@ static int seal(struct chat_conv *conv, struct rf_buf *out)
     int error = rf_mls_group_info(conv->group, true, &info);
     if (error == 0)
         error = rf_buf_error(&doors);
-    if (error == 0)
-        error = letter_seal(chat, rf_buf_view(&doors), rf_view_of(conv->id, sizeof(conv->id)),
-                            rf_buf_view(&info), &letter);
     struct door_head head = {.epoch = rf_mls_epoch(conv->group),
                              .next = conv->next,
-                             .chain = rf_view_of(conv->chain, CHAT_CHAIN_LEN),
-                             .letter = rf_buf_view(&letter)};
+                             .chain = rf_view_of(conv->chain, CHAT_CHAIN_LEN)};
+    uint8_t aad[DOOR_AAD_LEN];
+    if (error == 0)
+        error =
+            letter_seal(chat, rf_buf_view(&doors), door_aad(conv, &head, aad), rf_buf_view(&info), &letter);
+    head.letter = rf_buf_view(&letter);
     rf_buf_reset(out);
     if (error == 0)
         door_encode(&head, out);
@@ -190,6 +207,13 @@ static void knock(struct chat_conv *conv)
 {
     struct rf_chat *chat = conv->chat;
     uint64_t now_ms = chat->env->now->wall_ms;
+    if (conv->refused_ms != 0 && (conv->barred || now_ms > conv->refused_ms + REFUSED_MS)) {
+        out_drop(conv, OUT_KNOCK);
+        change_deinit(conv, RF_ECLOSED);
+        conv_set_state(conv, RF_CHAT_ENDED); /* nobody lets us in to go out */
+        log_watch(conv, false);
+        return;
+    }
     if (conv->handshake <
         CHAT_HANDSHAKES + now_ms / 1000) /* what a former life of ours has used is not used again */
         conv->handshake = CHAT_HANDSHAKES + now_ms / 1000;
@@ -201,6 +225,12 @@ static void knock(struct chat_conv *conv)
         }
     }
     chat_timer(chat, &conv->door_timer, chat_backoff(chat, &conv->door_pause_us) + 3 * CHAT_S);
+}
+
+void door_waits(struct chat_conv *conv)
+{
+    if (conv->state == RF_CHAT_JOINING && conv->group != NULL)
+        chat_timer(conv->chat, &conv->door_timer, ENTER_US);
 }
 
 /* The group that a GroupInfo tells of, with us in it, and the Commit that brings us in. */
@@ -250,6 +280,7 @@ static int enter(struct chat_conv *conv, const struct door_head *head, struct rf
         conv->dirty |= DIRTY_CORE | DIRTY_GROUP;
         pieces_clear(conv);
         error = out_message(conv, OUT_HANDSHAKE, rf_buf_view(&commit), NULL);
+        door_waits(conv);
     }
     if (error != 0 && conv->state == RF_CHAT_JOINING)
         group_reset(conv);
@@ -287,6 +318,7 @@ static void on_door(void *arg, const struct rf_fetch_result *result)
     struct rf_chat *chat = conv->chat;
     struct rf_buf door, info;
     struct door_head head;
+    uint8_t aad[DOOR_AAD_LEN];
     if (chat->freeing || result->error == RF_ECANCELLED)
         return;
     chat_enter(chat);
@@ -299,7 +331,7 @@ static void on_door(void *arg, const struct rf_fetch_result *result)
     if (error == 0 && head.epoch < conv->door_epoch)
         error = RF_EEXPIRED; /* it was no good the last time */
     if (error == 0)
-        error = letter_open(chat, rf_view_of(conv->id, sizeof(conv->id)), head.letter, &info);
+        error = letter_open(chat, door_aad(conv, &head, aad), head.letter, &info);
     bool joins = conv->state == RF_CHAT_JOINING && conv->group == NULL;
     bool compares = conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_compares;
     conv->door_compares = false;
@@ -337,6 +369,8 @@ static void door_fired(struct rf_timer *timer, void *arg)
         ;
     else if (conv->state == RF_CHAT_JOINING && conv->group == NULL)
         look(conv);
+    else if (conv->state == RF_CHAT_JOINING)
+        door_beaten(conv); /* it did not come: the door was wrong, or the home keeps it back */
     else if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_compares)
         look(conv);
     else if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_wanted)
@@ -367,6 +401,7 @@ void door_entered(struct chat_conv *conv, const struct chat_entry *e)
     }
     if (conv->sequence < chat->env->now->wall_ms / 1000) /* as in knock() */
         conv->sequence = chat->env->now->wall_ms / 1000;
+    rf_timer_stop(chat->env->timers, &conv->door_timer);
     conv->ahead = 0;
     conv->knocked = false;
     conv->door_pause_us = 0;

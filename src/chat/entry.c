@@ -316,7 +316,7 @@ void entry_take(struct chat_conv *conv, const struct rf_fetched_value *value, ui
         chat->counters.entries_repeated++;
         return;
     }
-    rf_buf_init(&whole, chat->mem, RF_MLS_MESSAGE_MAX_LEN + PARCEL_MAX_LEN);
+    rf_buf_init(&whole, chat->mem, RF_MLS_INFO_MAX_LEN);
     if (piece_take(conv, &e, &whole)) {
         bool ours = rf_id_equal(&e.name.device, &chat->config.identity->node_id);
         struct chat_out *own = ours ? out_find(conv, e.first_sequence) : NULL;

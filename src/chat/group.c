@@ -363,11 +363,43 @@ static int pass_over(struct chat_conv *conv)
     return error;
 }
 
+static uint32_t handshakes_loaded(const struct chat_conv *conv)
+{
+    uint32_t count = 0;
+    RF_LIST_EACH(&conv->saved_handshakes, it)
+    {
+        count++;
+    }
+    return count;
+}
+
+/* What cannot be gone on with must not be there at the next start. */
+static void forget_saved(struct chat_conv *conv)
+{
+    uint8_t name[4];
+    RF_LIST_EACH(&conv->saved_handshakes, it)
+    {
+        uint32_t number = (uint32_t)RF_LIST_ENTRY(it, const struct chat_piece, list)->sequence;
+        save_drop(conv->chat, conv, PART_HANDSHAKE, number_name(number, name));
+    }
+    conv->handshakes = 0;
+    save_drop(conv->chat, conv, PART_GROUP, rf_view_of(NULL, 0));
+    save_drop(conv->chat, conv, PART_SENT, rf_view_of(NULL, 0));
+}
+
 int group_restore(struct chat_conv *conv)
 {
     struct rf_chat *chat = conv->chat;
     int error = 0;
-    if (conv->saved_group.len > 0) {
+    if (conv->damaged && conv->state != RF_CHAT_INVITED && conv->state != RF_CHAT_ENDED) {
+        if (conv->state == 0)
+            conv->kept = true;
+        conv->state = RF_CHAT_JOINING;
+        error = RF_EFORMAT;
+    } else if (conv->saved_group.len > 0 &&
+               (!conv->sent_known || handshakes_loaded(conv) != conv->handshakes)) {
+        error = RF_EFORMAT; /* an older state would use keys again */
+    } else if (conv->saved_group.len > 0) {
         error = rf_mls_restore(&chat->mls, rf_buf_view(&conv->saved_group), chat->config.identity->key,
                                &conv->group);
         conv->checkpoint_len = conv->saved_group.len;
@@ -377,12 +409,15 @@ int group_restore(struct chat_conv *conv)
             error = pass_over(conv);
         if (error == 0 && rf_mls_state(conv->group) == RF_MLS_MEMBER)
             error = group_adopt(conv);
+        conv->since_count =
+            CHECKPOINT_READ - 1; /* how far it is behind, nobody has counted: soon a new one */
     }
     if (error == RF_ENOMEM)
         return error;
     if (error != 0 ||
         (conv->group == NULL && (conv->state == RF_CHAT_MEMBER || conv->state == RF_CHAT_LEAVING ||
                                  conv->state == RF_CHAT_CREATING))) {
+        forget_saved(conv);
         group_reset(conv);
         conv->state = conv->state == RF_CHAT_CREATING ? RF_CHAT_ENDED : RF_CHAT_JOINING;
         conv->dirty |= DIRTY_CORE;

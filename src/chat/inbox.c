@@ -10,8 +10,8 @@
 #define CLEAR_MS                                                                                             \
     (UINT64_C(24) * 3600 * 1000) /* what was read goes then: the user's other devices read it before */
 #define LETTER_MAX    1800
-#define STRANGERS_MAX 100 /* invitations that wait */
-#define PEERS_MAX     (RF_CHAT_MAX_CONTACTS + 1000)
+#define STRANGERS_MAX 100 /* invitations that wait, */
+#define STRANGER_MAX  4   /* ... of one who is no contact */
 
 /* ---- users ---- */
 
@@ -30,10 +30,27 @@ static void peer_fired(struct rf_timer *timer, void *arg)
     chat_leave(peer->chat);
 }
 
+/* One that nothing is known of any more goes, so that another one has room. */
+static void make_room(struct rf_chat *chat)
+{
+    RF_LIST_EACH(&chat->peer_order, it)
+    {
+        struct chat_peer *peer = RF_LIST_ENTRY(it, struct chat_peer, list);
+        if (peer->contact != 0 || peer->has_direct || !rf_list_empty(&peer->notes) || peer->writing ||
+            peer->done != NULL || peer->asking)
+            continue;
+        save_drop(chat, NULL, PART_PEER, rf_buf_view(&peer->name));
+        peer_free(peer);
+        return;
+    }
+}
+
 struct chat_peer *peer_get(struct rf_chat *chat, struct rf_view name)
 {
     struct chat_peer *peer = peer_find(chat, name);
-    if (peer != NULL || chat->peers.count >= PEERS_MAX)
+    if (peer == NULL && chat->peers.count >= CHAT_MAX_PEERS)
+        make_room(chat);
+    if (peer != NULL || chat->peers.count >= CHAT_MAX_PEERS)
         return peer;
     peer = rf_zalloc(chat->mem, sizeof(*peer));
     if (peer == NULL)
@@ -347,22 +364,34 @@ void peer_kick(struct chat_peer *peer)
 
 /* ---- what others have to say ---- */
 
-static size_t strangers(const struct rf_chat *chat)
+/* Whose invitations are accepted by themselves, and never too many. */
+static bool is_friend(const struct rf_chat *chat, const struct rf_signer *signer)
 {
-    size_t count = 0;
+    const struct chat_peer *peer = peer_find(chat, signer->cert->user);
+    return (peer != NULL && peer->contact == RF_CHAT_CONTACT_ACCEPTED) ||
+           rf_view_equal(chat_principal_of(signer->cert), chat->principal); /* or ourselves */
+}
+
+/* Has this one too many that wait already? */
+static bool invites_too_much(const struct rf_chat *chat, const struct rf_signer *signer)
+{
+    size_t count = 0, his = 0;
     RF_LIST_EACH(&chat->order, it)
     {
-        count += RF_LIST_ENTRY(it, const struct chat_conv, list)->state == RF_CHAT_INVITED;
+        const struct chat_conv *conv = RF_LIST_ENTRY(it, const struct chat_conv, list);
+        bool waits =
+            conv->state == RF_CHAT_INVITED || (conv->state == RF_CHAT_JOINING && conv->refused_ms != 0);
+        count += waits;
+        his += waits && rf_view_equal(rf_buf_view(&conv->inviter), chat_principal_of(signer->cert));
     }
-    return count;
+    return !is_friend(chat, signer) && (count >= STRANGERS_MAX || his >= STRANGER_MAX);
 }
 
 static void invited(struct chat_conv *conv, const struct invite *invite, const struct rf_signer *signer)
 {
     struct rf_chat *chat = conv->chat;
     struct chat_peer *peer = peer_find(chat, signer->cert->user);
-    bool friend = (peer != NULL && peer->contact == RF_CHAT_CONTACT_ACCEPTED) ||
-                  rf_view_equal(chat_principal_of(signer->cert), chat->principal); /* or ourselves */
+    bool friend = is_friend(chat, signer);
     struct rf_chat_event event = {.type = RF_CHAT_EVENT_INVITED,
                                   .of_conversation = true,
                                   .user = chat_principal_of(signer->cert),
@@ -399,7 +428,7 @@ static void take_invite(struct rf_chat *chat, struct rf_view body, const struct 
         return;
     }
     struct chat_conv *conv = chat_conv_find(chat, id);
-    if (conv == NULL && strangers(chat) < STRANGERS_MAX && conv_new(chat, id, &conv) == 0)
+    if (conv == NULL && !invites_too_much(chat, signer) && conv_new(chat, id, &conv) == 0)
         invited(conv, &invite, signer);
     else if (conv == NULL)
         chat->counters.notes_refused++;
@@ -456,7 +485,7 @@ static void on_removed(void *arg, const struct rf_store_result *result)
     (void)arg, (void)result; /* what stays is removed another time, or ends by itself */
 }
 
-static void take_value(struct rf_chat *chat, const struct rf_fetched_value *value)
+void inbox_take(struct rf_chat *chat, const struct rf_fetched_value *value)
 {
     const struct rf_id *device = &value->signer->node_id;
     struct rf_map_node *node = chat_find_id(&chat->noted, device);
@@ -492,7 +521,7 @@ static void on_inbox(void *arg, const struct rf_fetch_result *result)
         for (size_t i = 0; i < result->value_count; i++) {
             if (!result->values[i].exists || result->values[i].signer == NULL)
                 continue;
-            take_value(chat, &result->values[i]);
+            inbox_take(chat, &result->values[i]);
             count++;
         }
         chat->config.net.known(chat->config.net.ctx, &chat->inbox, RF_KIND_INBOX, result->generation, count);

@@ -25,6 +25,8 @@
 #define CHAT_RING        256              /* entries whose chain values are remembered */
 #define CHAT_MAX_CHANGES 64
 #define CHAT_MAX_UNSENT  1000
+#define CHAT_MAX_PEERS   (RF_CHAT_MAX_CONTACTS + 1000)
+#define CHAT_SENT_MAX    300 /* messages of ours in one epoch: then a Commit makes new keys */
 /* Sequences of handshakes and Welcomes begin here: they overtake messages that wait, and who has read which of them is the group's to know. */
 #define CHAT_HANDSHAKES (UINT64_C(1) << 62)
 
@@ -54,7 +56,7 @@ struct chat_after {
     struct chat_after *next;
     chat_after_fn fn;
     uint8_t conversation[RF_CONVERSATION_LEN];
-    uint64_t number;
+    uint64_t number, made;
     const void *data; /* in the batch's region */
     rf_chat_done_fn done;
     void *done_arg;
@@ -99,6 +101,7 @@ struct chat_out {
     struct rf_buf plain;  /* SAY: items; encrypted when its turn comes */
     struct rf_buf sealed; /* what is cut into parcels; empty: not made yet */
     uint64_t epoch;       /* that it was made in */
+    uint64_t made;        /* how many were, when it was; tells one sealing from the next */
     uint64_t sent_ms;
     bool shown;     /* SAY: stands in the history */
     bool durable;   /* sealed is on disk */
@@ -169,10 +172,12 @@ struct chat_conv {
     struct rf_id resource;
     enum rf_chat_state state;
     uint8_t nonce[RF_CONVERSATION_NONCE_LEN];
+    uint64_t refused_ms; /* since when; 0: it is not */
+    bool damaged;        /* not all of its state could be read */
+    bool sent_known;     /* PART_SENT came */
     struct rf_buf creator, inviter, note, title, topic, peer;
     bool direct, muted, doubted;
-    bool kept;    /* on disk: what names it may leave */
-    bool refused; /* it is left as soon as it is entered */
+    bool kept; /* on disk: what names it may leave */
     unsigned dirty;
 
     /* the group: group.c */
@@ -204,7 +209,7 @@ struct chat_conv {
     bool barred; /* the home does not tell us any more */
     uint32_t window;
     uint64_t pause_us;
-    struct rf_timer read_timer;
+    struct rf_timer read_timer, shrunk_timer;
     struct rf_map seen;
     /* the door: door.c */
     bool door_busy, door_wanted, door_all;
@@ -331,6 +336,7 @@ struct rf_chat {
     struct chat_keys keys;
     struct rf_list queries;
     uint64_t query_token;
+    uint64_t made;       /* messages that were sealed, ever: chat_out */
     struct rf_map noted; /* struct chat_seen: highest is the storage_time */
     struct rf_id inbox;
     bool inbox_watched, inbox_busy, inbox_again;
@@ -523,6 +529,7 @@ void door_look(struct chat_conv *conv);
 void door_soon(struct chat_conv *conv);
 /* door_compare: have the others gone on without us? Our place is given up only when the door of a member shows a later epoch. */
 void door_compare(struct chat_conv *conv);
+void door_waits(struct chat_conv *conv); /* JOINING, our Commit is made: not for ever */
 void door_knocked(struct chat_conv *conv, const struct chat_entry *e);
 /* door_entered: our own Commit was taken. door_beaten: another one was. */
 void door_entered(struct chat_conv *conv, const struct chat_entry *e);
@@ -541,6 +548,7 @@ int peer_note(struct chat_peer *peer, enum note_type type, const uint8_t convers
 void peer_unnote(struct chat_peer *peer, enum note_type type, const uint8_t *conversation);
 void peer_kick(struct chat_peer *peer);
 void inbox_online(struct rf_chat *chat);
+void inbox_take(struct rf_chat *chat, const struct rf_fetched_value *value);
 void inbox_stop(struct rf_chat *chat);
 void contact_request(struct rf_chat *chat, struct rf_view user, struct rf_view text);
 void contact_answer(struct rf_chat *chat, struct rf_view user, bool accepted);

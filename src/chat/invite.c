@@ -19,6 +19,10 @@ static void put_invite(struct chat_conv *conv, uint32_t index, struct rf_buf *bo
 static void invite_one(struct chat_conv *conv, struct rf_view name, struct rf_view body)
 {
     struct chat_peer *peer = peer_get(conv->chat, name);
+    if (peer == NULL && conv->chat->peers.count >= CHAT_MAX_PEERS) {
+        conv->chat->counters.notes_unsent++;
+        return;
+    }
     if (peer == NULL || peer_note(peer, NOTE_INVITE, conv->id, body) != 0)
         save_break(conv->chat);
 }

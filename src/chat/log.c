@@ -12,6 +12,17 @@
 #define WINDOW_MIN   16
 #define WINDOW_FIRST 128
 #define WINDOW_MAX   512
+#define SHRUNK_US    (10 * CHAT_S) /* so long a log must be shorter than what was read, until it is read anew */
+
+static bool reads(const struct chat_conv *conv)
+{
+    return conv->state == RF_CHAT_JOINING || conv->state == RF_CHAT_MEMBER || conv->state == RF_CHAT_LEAVING;
+}
+
+static uint32_t position(const struct chat_conv *conv)
+{
+    return conv->group != NULL ? conv->next : conv->scan > conv->next ? conv->scan : conv->next;
+}
 
 static void read_fired(struct rf_timer *timer, void *arg)
 {
@@ -22,20 +33,32 @@ static void read_fired(struct rf_timer *timer, void *arg)
     chat_leave(conv->chat);
 }
 
+/*
+ * The home's log ends before the place that we have read to: all of it had expired, or it was lost, and it began anew, or a home told of entries that never were. It is read from its beginning; what was read before
+ * is known by its sequences, and by its epochs. Not at once, since words of a home may overtake one another.
+ */
+static void shrunk_fired(struct rf_timer *timer, void *arg)
+{
+    struct chat_conv *conv = arg;
+    (void)timer;
+    if (conv->told_next >= position(conv) || !conv->watched || !reads(conv))
+        return;
+    chat_enter(conv->chat);
+    conv->log_next = conv->told_next;
+    conv->scan = conv->scan != 0 ? conv->log_first : 0;
+    conv->next = conv->ring_from = conv->log_first;
+    conv->chain_known = false;
+    conv->dirty |= DIRTY_CORE;
+    log_kick(conv);
+    out_kick(conv);
+    chat_leave(conv->chat);
+}
+
 void log_init(struct chat_conv *conv)
 {
+    rf_timer_init(&conv->shrunk_timer, shrunk_fired, conv);
     conv->window = WINDOW_FIRST;
     rf_timer_init(&conv->read_timer, read_fired, conv);
-}
-
-static bool reads(const struct chat_conv *conv)
-{
-    return conv->state == RF_CHAT_JOINING || conv->state == RF_CHAT_MEMBER || conv->state == RF_CHAT_LEAVING;
-}
-
-static uint32_t position(const struct chat_conv *conv)
-{
-    return conv->group != NULL ? conv->next : conv->scan > conv->next ? conv->scan : conv->next;
 }
 
 bool log_caught_up(const struct chat_conv *conv)
@@ -58,11 +81,13 @@ static void on_told(void *arg, const struct rf_watch_told *told)
         chat_leave(chat);
         return;
     }
-    conv->log_first = told->first;
+    conv->log_first = told->first < told->next ? told->first : told->next;
     conv->generation = told->generation;
     conv->told_next = told->next;
     if (told->next > conv->log_next)
         conv->log_next = told->next;
+    if (told->next < position(conv) && !rf_timer_is_set(&conv->shrunk_timer))
+        chat_timer(chat, &conv->shrunk_timer, SHRUNK_US);
     log_kick(conv);
     chat_leave(chat);
 }
@@ -86,6 +111,7 @@ void log_stop(struct chat_conv *conv)
     struct rf_chat_net *net = &conv->chat->config.net;
     log_watch(conv, false);
     rf_timer_stop(conv->chat->env->timers, &conv->read_timer);
+    rf_timer_stop(conv->chat->env->timers, &conv->shrunk_timer);
     net->cancel(net->ctx, conv);
 }
 
@@ -135,7 +161,8 @@ static void take_all(struct chat_conv *conv, const struct rf_fetch_result *resul
     for (size_t i = 0; i < result->value_count && reads(conv) && conv->group != NULL; i++) {
         const struct rf_fetched_value *v = &result->values[i];
         uint32_t index = index_of(v);
-        if (!v->exists || v->signer == NULL || index == UINT32_MAX || index < conv->next)
+        if (!v->exists || v->signer == NULL || index == UINT32_MAX || index < conv->next ||
+            index >= conv->log_next)
             continue;
         if (index > conv->next && conv->next < conv->log_first)
             missed(conv, index < conv->log_first ? index : conv->log_first);
@@ -153,7 +180,8 @@ static void scan_all(struct chat_conv *conv, const struct rf_fetch_result *resul
          i++) {
         const struct rf_fetched_value *v = &result->values[i];
         uint32_t index = index_of(v);
-        if (!v->exists || v->signer == NULL || index == UINT32_MAX || index < conv->scan)
+        if (!v->exists || v->signer == NULL || index == UINT32_MAX || index < conv->scan ||
+            index >= conv->log_next)
             continue;
         conv->scan = index + 1;
         conv->dirty |= DIRTY_CORE;

@@ -8,12 +8,13 @@
  */
 #include "chat/internal.h"
 
-#define UNSEEN_US      (60 * CHAT_S) /* acknowledged, and not in the log all that time: once more */
-#define MARK_US        (2 * CHAT_S)
-#define MARK_MAX_USERS 16   /* in larger ones nobody is told who has read what: it would fill the log */
-#define MESSAGE_REST   3000 /* of a message, around an entry */
-#define PIECE_MIN_LEN  500
-#define OUT_MAX_LEN    (RF_MLS_MESSAGE_MAX_LEN + 4096)
+#define UNSEEN_US           (60 * CHAT_S) /* acknowledged, and not in the log all that time: once more */
+#define MARK_US             (2 * CHAT_S)
+#define MARK_MAX_USERS      16   /* in larger ones nobody is told who has read what: it would fill the log */
+#define MESSAGE_REST        3000 /* of a message, around an entry */
+#define PIECE_MIN_LEN       500
+#define OUT_MAX_LEN         (RF_MLS_MESSAGE_MAX_LEN + 4096)
+#define OUT_WELCOME_MAX_LEN ((size_t)3 << 20) /* more than that readers do not put together */
 
 static void out_fired(struct rf_timer *timer, void *arg)
 {
@@ -64,7 +65,7 @@ static void out_save(struct chat_conv *conv, const struct chat_out *out)
 {
     struct rf_buf buf;
     uint8_t name[8];
-    rf_buf_init(&buf, conv->chat->mem, 4 * OUT_MAX_LEN);
+    rf_buf_init(&buf, conv->chat->mem, OUT_MAX_LEN + OUT_WELCOME_MAX_LEN + 4096);
     rf_buf_u8(&buf, (uint8_t)out->type);
     rf_buf_bool(&buf, out->shown);
     rf_buf_u16(&buf, out->pieces);
@@ -88,7 +89,7 @@ static struct chat_out *out_new(struct chat_conv *conv, enum out_type type, uint
     out->sequence = sequence;
     out->pieces = pieces;
     rf_buf_init(&out->plain, conv->chat->mem, OUT_MAX_LEN);
-    rf_buf_init(&out->sealed, conv->chat->mem, OUT_MAX_LEN);
+    rf_buf_init(&out->sealed, conv->chat->mem, type == OUT_WELCOME ? OUT_WELCOME_MAX_LEN : OUT_MAX_LEN);
     struct rf_list *at = &conv->outs; /* in order of sequence */
     while (at->prev != &conv->outs && RF_LIST_ENTRY(at->prev, struct chat_out, list)->sequence > sequence)
         at = at->prev;
@@ -212,8 +213,8 @@ static void now_durable(struct rf_chat *chat, const struct chat_after *after)
 {
     struct chat_conv *conv = chat_conv_find(chat, after->conversation);
     struct chat_out *out = conv != NULL ? out_find(conv, after->number) : NULL;
-    if (out == NULL || out->sealed.len == 0)
-        return;
+    if (out == NULL || out->sealed.len == 0 || out->made != after->made)
+        return; /* what was made since waits for its own batch */
     out->durable = true;
     out_kick(conv);
 }
@@ -222,8 +223,11 @@ static void wait_for_disk(struct chat_conv *conv, struct chat_out *out)
 {
     out_save(conv, out);
     struct chat_after *after = save_after(conv->chat, conv, now_durable);
-    if (after != NULL)
+    out->made = ++conv->chat->made;
+    if (after != NULL) {
         after->number = out->sequence;
+        after->made = out->made;
+    }
 }
 
 int out_message(struct chat_conv *conv, enum out_type type, struct rf_view message, uint64_t *sequence)
@@ -235,9 +239,10 @@ int out_message(struct chat_conv *conv, enum out_type type, struct rf_view messa
     if (out == NULL)
         return RF_ENOMEM;
     rf_buf_view_put(&out->sealed, message);
-    if (rf_buf_error(&out->sealed) != 0) {
+    int error = rf_buf_error(&out->sealed);
+    if (error != 0) {
         out_free(conv, out);
-        return RF_ENOMEM;
+        return error; /* RF_ELIMIT: too long a one, which is no lack of memory */
     }
     conv->handshake += pieces;
     out->sent_ms = conv->chat->env->now->wall_ms;
@@ -277,6 +282,8 @@ static void seal(struct chat_conv *conv, struct chat_out *out)
     out->tried = out->durable = false;
     out->acked = 0;
     conv->dirty |= DIRTY_SENT;
+    if (rf_mls_sent(conv->group) >= CHAT_SENT_MAX)
+        change_tidy_soon(conv, false);
     wait_for_disk(conv, out);
 }
 

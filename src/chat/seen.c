@@ -151,7 +151,9 @@ static bool piece_join(struct chat_conv *conv, struct chat_entry *e, struct rf_b
     }
     rf_buf_view_put(whole, e->parcel.bytes);
     e->whole = rf_buf_view(whole);
-    if (rf_buf_error(whole) != 0)
+    if (rf_buf_error(whole) == RF_ELIMIT)
+        conv->chat->counters.entries_malformed++;
+    else if (rf_buf_error(whole) != 0)
         save_break(conv->chat);
     return all && rf_buf_error(whole) == 0;
 }

@@ -50,6 +50,8 @@ void device_start(size_t i);
 void device_kill(size_t i);      /* what was not on its disk is lost */
 void device_lose_disk(size_t i); /* while it is killed: its database is gone, its keys are not */
 struct rf_chat *chat_of(size_t i);
+/* What a device's disk gives at its start goes through this; NULL: to its engine. */
+extern int (*world_load)(void *chat, const struct rf_keep_record *record);
 /* world_withhold: the homes do not have the log's entry at this index from now on. */
 void world_withhold(const struct rf_id *resource, uint8_t index);
 /* world_run lets time pass. world_until: until `done` or so many seconds; whether it was done. */

@@ -8,6 +8,7 @@
 
 struct world world;
 uint32_t world_message_size = 65536;
+int (*world_load)(void *chat, const struct rf_keep_record *record);
 
 /* ---- devices ---- */
 
@@ -34,7 +35,7 @@ static void on_event(void *arg, const struct rf_chat_event *event)
 
 static int load_one(void *ctx, const struct rf_keep_record *record)
 {
-    return rf_chat_load(ctx, record);
+    return world_load != NULL ? world_load(ctx, record) : rf_chat_load(ctx, record);
 }
 
 struct rf_chat *chat_of(size_t i)

@@ -5,3 +5,4 @@ rf_test(test_chat_faults SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_chat_faults.
 rf_test(test_chat_people SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_chat_people.c ${chat_kit} ROOMS ${chat_rooms} TIMEOUT 240)
 rf_test(test_chat_memory SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_chat_memory.c ROOMS base crypto wire ident conf link overlay usage chat node pki link_plain)
 rf_test(test_chat_hostile SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_chat_hostile.c ${chat_kit} ROOMS ${chat_rooms} TIMEOUT 240)
+rf_test(test_chat_limits SOURCES ${CMAKE_SOURCE_DIR}/test/unit/test_chat_limits.c ${chat_kit} ROOMS ${chat_rooms} TIMEOUT 240)

@@ -182,7 +182,7 @@ class Phones(NetworkTest):
         dave.cli("shutdown")
         caller.finish(calling)
         callee.finish(waiting)
-        self.assertLess(time.monotonic() - began, 20)  # and not when the calls would have ended by themselves
+        self.assertLess(time.monotonic() - began, 15)  # and not when the calls would have ended by themselves
         self.assertEqual(dave.daemon.p.wait(15), 0)
 
     def test_command_calls_a_phone(self):

@@ -296,11 +296,44 @@ void fs_shut(struct rf_filestore *store, struct stored *s)
     rf_list_remove(&s->open);
 }
 
+static int part_lost(struct rf_filestore *store, const struct stored *s)
+{
+    snprintf(store->why, sizeof(store->why), "%.400s: it was removed or replaced while it was fetched",
+             s->part);
+    return RF_ECONFLICT; /* RF_EMISMATCH would be held against who gave a chunk */
+}
+
+/* Is what grows the one that we made? By its inode; in another life, by its size. */
+static bool is_part(const struct stored *s, const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && (uint64_t)st->st_size == s->shape.size &&
+           (!s->seen || (st->st_dev == s->device && st->st_ino == s->inode));
+}
+
+static bool has_part(const struct stored *s)
+{
+    struct stat st;
+    return lstat(s->part, &st) == 0 && is_part(s, &st);
+}
+
+static int look_at_part(struct rf_filestore *store, struct stored *s)
+{
+    struct stat st;
+    if (fstat(s->fd, &st) != 0)
+        return fs_say(store, RF_ESYSTEM, s->part, errno);
+    if (!is_part(s, &st))
+        return part_lost(store, s);
+    s->seen = true;
+    s->device = st.st_dev;
+    s->inode = st.st_ino;
+    return 0;
+}
+
 int fs_open(struct rf_filestore *store, struct stored *s)
 {
     char tree[RF_FILESTORE_PATH_MAX];
     const char *path = s->whole ? s->path : s->part;
-    int how = s->whole ? O_RDONLY : O_RDWR;
+    int how = s->whole ? O_RDONLY : O_RDWR | O_NOFOLLOW;
     if (s->fd < 0) {
         if (store->open_count >= OPEN_MAX_FILES) {
             struct stored *last = RF_LIST_ENTRY(store->open.prev, struct stored, open);
@@ -316,8 +349,11 @@ int fs_open(struct rf_filestore *store, struct stored *s)
             return fs_say(store, fs_error(errno), path, errno);
         s->tree_fd = open(tree, how | O_CLOEXEC);
         store->open_count++;
-        if (s->tree_fd < 0) {
+        if (s->tree_fd < 0)
             error = fs_say(store, fs_error(errno), tree, errno);
+        else if (!s->whole)
+            error = look_at_part(store, s);
+        if (error != 0) {
             fs_shut(store, s);
             return error;
         }
@@ -364,21 +400,40 @@ int fs_read_at(struct rf_filestore *store, int fd, const char *path, void *bytes
 
 /* ---- beginning, finishing, forgetting ---- */
 
+static void forget(struct rf_filestore *store, struct stored *s)
+{
+    static const char *const parts[] = {".file", ".have", ".tree"};
+    char path[RF_FILESTORE_PATH_MAX];
+    if (!s->whole && has_part(s))
+        (void)unlink(s->part);
+    for (size_t i = 0; i < RF_COUNT(parts); i++)
+        if (fs_path(store, s->id, parts[i], path) == 0)
+            (void)unlink(path);
+    rf_map_remove(&store->files, &s->node);
+    fs_free(store, s);
+}
+
+/* Makes what must not be there yet. */
 static int make_empty(struct rf_filestore *store, const char *path, uint64_t size)
 {
-    (void)unlink(path);
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return fs_say(store, fs_error(errno), path, errno);
     int error = ftruncate(fd, (off_t)size) != 0 ? fs_say(store, RF_ESYSTEM, path, errno) : 0;
     close(fd);
+    if (error != 0)
+        (void)unlink(path);
     return error;
 }
 
+/* From the beginning: nothing of it is here. */
 static int make_files(struct rf_filestore *store, struct stored *s)
 {
     char path[RF_FILESTORE_PATH_MAX];
     size_t bits = rf_file_bits_len(rf_file_chunk_count(&s->shape));
+    fs_shut(store, s);
+    s->seen = false;
+    s->unsynced = 0;
     memset(s->have, 0, bits);
     memset(s->noted, 0, bits);
     int error = fs_path(store, s->id, ".have", path);
@@ -386,9 +441,13 @@ static int make_files(struct rf_filestore *store, struct stored *s)
         return error;
     (void)unlink(path);
     error = fs_path(store, s->id, ".tree", path);
+    if (error != 0)
+        return error;
+    (void)unlink(path);
+    error = make_empty(store, path, rf_file_node_count(&s->shape) * RF_FILE_HASH_LEN);
     if (error == 0)
-        error = make_empty(store, path, rf_file_node_count(&s->shape) * RF_FILE_HASH_LEN);
-    return error != 0 ? error : make_empty(store, s->part, s->shape.size);
+        error = make_empty(store, s->part, s->shape.size);
+    return error == 0 ? fs_open(store, s) : error;
 }
 
 static bool is_unchanged(const struct stored *s)
@@ -398,7 +457,9 @@ static bool is_unchanged(const struct stored *s)
            (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec == s->mtime_ns;
 }
 
-static int begin_new(struct rf_filestore *store, const struct rf_file_reference *r, const char *to)
+/* `old`: a record of the same id, which is forgotten once it is clear where the file goes; NULL: none. */
+static int begin_new(struct rf_filestore *store, const struct rf_file_reference *r, const char *to,
+                     const struct stored *old)
 {
     char path[RF_FILESTORE_PATH_MAX], part[RF_FILESTORE_PATH_MAX], name[RF_FILE_MAX_NAME + 1] = {0};
     memcpy(name, r->name.p, r->name.len);
@@ -408,14 +469,41 @@ static int begin_new(struct rf_filestore *store, const struct rf_file_reference 
     struct stored *s = fs_new(store, r, path, part);
     if (s == NULL)
         return fs_say(store, RF_ENOMEM, path, 0);
-    error = make_files(store, s);
-    if (error == 0)
-        error = fs_save(store, s);
-    if (error != 0) {
-        fs_free(store, s);
+    if (old != NULL)
+        rf_filestore_forget(store, r->id);
+    error = fs_keep(store, s);
+    if (error != 0)
         return error;
-    }
-    return fs_keep(store, s);
+    error = fs_save(store,
+                    s); /* before what it speaks of: whatever stops us, nothing is left that nobody knows */
+    if (error == 0)
+        error = make_files(store, s);
+    if (error != 0)
+        forget(store, s);
+    return error;
+}
+
+/* What grew has gone, or is another file: that one stays, and ours grows anew beside it. */
+static int begin_again(struct rf_filestore *store, struct stored *s)
+{
+    char part[RF_FILESTORE_PATH_MAX];
+    snprintf(part, sizeof(part), "%s", s->part);
+    int error = fs_free_path(part);
+    char *copy = error == 0 ? rf_strdup(store->mem, part) : NULL;
+    if (copy == NULL)
+        return fs_say(store, error != 0 ? error : RF_ENOMEM, s->part, 0);
+    rf_free(store->mem, s->part);
+    s->part = copy;
+    fs_shut(store, s);
+    error = fs_save(store, s);
+    return error == 0 ? make_files(store, s) : error;
+}
+
+static bool is_same(const struct stored *s, const struct rf_file_reference *r)
+{
+    return rf_view_equal_secret(rf_view_of(s->secret, sizeof(s->secret)),
+                                rf_view_of(r->secret, sizeof(r->secret))) &&
+           s->shape.size == r->shape.size && s->shape.chunk_bits == r->shape.chunk_bits;
 }
 
 int rf_filestore_begin(struct rf_filestore *store, const struct rf_file_reference *r, const char *to,
@@ -425,17 +513,26 @@ int rf_filestore_begin(struct rf_filestore *store, const struct rf_file_referenc
     if (r->small)
         return fs_say(store, RF_EINVAL, "a small file", 0);
     struct stored *s = fs_find(store, r->id);
-    if (s != NULL && s->whole && !is_unchanged(s)) { /* it was, and is not any more: from the beginning */
-        rf_filestore_forget(store, r->id);
-        s = NULL;
+    bool is_here = s != NULL && (s->whole ? is_unchanged(s) : has_part(s));
+    bool some = is_here && (s->whole || rf_file_bits_count(s->have, rf_file_chunk_count(&s->shape)) > 0);
+    if (s != NULL && !is_same(s, r) && some) {
+        /* of a wrong reference no chunk ever gets here, so this one is wrong */
+        snprintf(store->why, sizeof(store->why), "%.400s: it is fetched or here by another reference",
+                 s->path);
+        return RF_ECONFLICT;
     }
-    if (s == NULL)
-        error = begin_new(store, r, to);
-    else if (!s->whole && access(s->part, F_OK) != 0)
-        error = make_files(store, s);
+    if (s == NULL || !is_same(s, r) || (s->whole && !is_here))
+        error = begin_new(store, r, to, s);
+    else if (!is_here)
+        error = begin_again(store, s);
     if (error == 0)
         fs_tell(fs_find(store, r->id), out);
     return error;
+}
+
+bool rf_filestore_knows(const struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN])
+{
+    return fs_find(store, id) != NULL;
 }
 
 /* Chooses the path, notes it, and only then gives the file its name: so whatever stops us, the record and one of both names are right. */
@@ -479,6 +576,8 @@ int rf_filestore_finish(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_
             error = fs_sync(store, s);
         if (error == 0 && fstat(s->fd, &st) != 0)
             error = fs_say(store, RF_ESYSTEM, s->part, errno);
+        if (error == 0 && !has_part(s))
+            error = part_lost(store, s);
         if (error != 0)
             return error;
         fs_shut(store, s);
@@ -500,18 +599,9 @@ int rf_filestore_finish(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_
 
 void rf_filestore_forget(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN])
 {
-    static const char *const parts[] = {".file", ".have", ".tree"};
-    char path[RF_FILESTORE_PATH_MAX];
     struct stored *s = fs_find(store, id);
-    if (s == NULL)
-        return;
-    if (!s->whole)
-        (void)unlink(s->part);
-    for (size_t i = 0; i < RF_COUNT(parts); i++)
-        if (fs_path(store, id, parts[i], path) == 0)
-            (void)unlink(path);
-    rf_map_remove(&store->files, &s->node);
-    fs_free(store, s);
+    if (s != NULL)
+        forget(store, s);
 }
 
 /* ---- life ---- */

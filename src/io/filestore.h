@@ -6,8 +6,8 @@
  *   ID.tree  the nodes of its hash tree, one array (files/format.h); of a file that is being fetched those that came so far, where they belong
  *   ID.have  of one that is being fetched: a bit for each chunk that is durable; written after what it speaks of (at the latest every SYNC_BYTES, or with rf_filestore_sync), replaced as a whole. Whatever stops
  *            us costs what came since then
- * The bytes themselves are where the user has them: of a shared file nothing is copied. A fetched one grows beside its place as ".NAME.XXXXXXXX.part" and gets its name when it is whole; nothing that is there is
- * ever replaced: "name (2).txt".
+ * The bytes themselves are where the user has them: of a shared file nothing is copied. A fetched one grows beside its place as ".NAME.ID.part" (32 digits of its id) and gets its name when it is whole; nothing that is there is
+ * ever replaced: "name (2).txt". If what grows is removed or replaced meanwhile, it is begun anew.
  *
  * What is read for others is compared with the tree, and size and time of the last change with those that were noted: a file that was changed gives nothing.
  */
@@ -67,19 +67,21 @@ void rf_filestore_import_end(struct rf_filestore_import *import); /* frees; what
 /* ---- fetching ---- */
 
 /*
- * rf_filestore_begin prepares to fetch a file, or goes on with one that was begun (then `to` is not looked at).
+ * rf_filestore_begin prepares to fetch a file, or goes on with one that was begun (then `to` is not looked at). One that was begun with another secret or size, and of which nothing came, is forgotten: that reference was wrong.
  * to    where to: a directory, or a path with another name; absolute
  * *out  what is there now; whole: there is nothing left to fetch
- * Errors: RF_EINVAL a small one or a relative path, RF_ENOTFOUND no such directory, RF_EFORBIDDEN, RF_ENOMEM, RF_ESYSTEM.
+ * Errors: RF_EINVAL a small one or a relative path, RF_ECONFLICT some of it is here by a reference with another secret or size, RF_ENOTFOUND no such directory, RF_EFORBIDDEN, RF_ENOMEM, RF_ESYSTEM.
  */
 int rf_filestore_begin(struct rf_filestore *store, const struct rf_file_reference *reference, const char *to,
                        struct rf_filestore_file *out);
+/* rf_filestore_knows: is there a record? After a begin that failed there may be none where one was. */
+bool rf_filestore_knows(const struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN]);
 /* rf_filestore_put, _get do the jobs of files/files.h; their results stand in the jobs. */
 void rf_filestore_put(struct rf_filestore *store, struct rf_files_put *job);
 void rf_filestore_get(struct rf_filestore *store, struct rf_files_get *job);
 /* rf_filestore_sync makes durable what came, and notes it. Errors: RF_ESYSTEM. */
 int rf_filestore_sync(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN]);
-/* rf_filestore_finish: all chunks are there: the file gets its name, which is then in `out`. Errors: RF_ENOTFOUND, RF_ENOTYET a chunk is missing, RF_EFORBIDDEN, RF_ESYSTEM. */
+/* rf_filestore_finish: all chunks are there: the file gets its name, which is then in `out`. Errors: RF_ENOTFOUND, RF_ENOTYET a chunk is missing, RF_ECONFLICT what grew is not there any more (to be begun again), RF_EFORBIDDEN, RF_ESYSTEM. */
 int rf_filestore_finish(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN],
                         struct rf_filestore_file *out);
 /* rf_filestore_forget: what we know of it, and what there is of it if it is not whole. A whole file stays where it is. Unknown: nothing. */

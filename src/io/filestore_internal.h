@@ -2,6 +2,7 @@
 #ifndef RF_IO_FILESTORE_INTERNAL_H
 #define RF_IO_FILESTORE_INTERNAL_H
 
+#include <sys/types.h>
 #include "base/list.h"
 #include "base/map.h"
 #include "io/filestore.h"
@@ -23,6 +24,9 @@ struct stored {
     uint8_t *noted;   /* owned; what ID.have says */
     uint64_t unsynced;
     int fd, tree_fd; /* -1: not open */
+    bool seen;       /* `part` was opened or made; it was: */
+    dev_t device;
+    ino_t inode;
 };
 
 struct rf_filestore {
@@ -49,7 +53,7 @@ int fs_save(struct rf_filestore *store, const struct stored *s); /* ID.file */
 struct stored *fs_new(struct rf_filestore *store, const struct rf_file_reference *reference, const char *path,
                       const char *part);
 void fs_free(struct rf_filestore *store, struct stored *s);
-/* fs_open opens bytes and tree. Errors: RF_ENOTFOUND, RF_EFORBIDDEN, RF_ESYSTEM. */
+/* fs_open opens bytes and tree. Errors: RF_ENOTFOUND, RF_EFORBIDDEN, RF_ECONFLICT what grew is another file now, RF_ESYSTEM. */
 int fs_open(struct rf_filestore *store, struct stored *s);
 void fs_shut(struct rf_filestore *store, struct stored *s);
 /* Both: all bytes, or an error with its sentence. */
@@ -58,7 +62,7 @@ int fs_write_at(struct rf_filestore *store, int fd, const char *path, const void
 int fs_read_at(struct rf_filestore *store, int fd, const char *path, void *bytes, size_t len, uint64_t at);
 /* fs_sync: filestore_chunks.c. */
 int fs_sync(struct rf_filestore *store, struct stored *s);
-/* filestore_place.c: where files go. fs_place finds the path that `to` means for a name, and the path to grow at (part may be NULL). */
+/* filestore_place.c: where files go. fs_place finds the path that `to` means for a name, and the path to grow at, where nothing is yet (part may be NULL). */
 int fs_place(struct rf_filestore *store, const char *to, const char *name, const uint8_t *id, char *path,
              char *part);
 /* fs_free_path makes `path` one that does not exist yet: "name (2).txt". Errors: RF_EEXIST there are too many. */

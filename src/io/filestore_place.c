@@ -10,12 +10,16 @@
 #include "io/filestore_internal.h"
 
 #define COPIES_MAX 999 /* "name (999).txt" */
+#define PART_ID_LEN                                                                                          \
+    16 /* of an id in the name that a file grows under: nobody finds another id that begins like that */
+#define NAME_MAX_LEN 210 /* with what the other name adds (1 + 1 + 32 + 6 + 5) it must be a name, too */
 
 int fs_place(struct rf_filestore *store, const char *to, const char *name, const uint8_t *id, char *path,
              char *part)
 {
     struct stat st;
-    char dir[RF_FILESTORE_PATH_MAX];
+    char dir[RF_FILESTORE_PATH_MAX], hex[2 * PART_ID_LEN + 1];
+    struct rf_buf buf;
     if (to[0] != '/')
         return fs_say(store, RF_EINVAL, to, 0);
     int len = snprintf(path, RF_FILESTORE_PATH_MAX, "%s", to);
@@ -27,12 +31,17 @@ int fs_place(struct rf_filestore *store, const char *to, const char *name, const
     snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path) > 0 ? (int)(slash - path) : 1, path);
     if (slash[1] == 0 || stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
         return fs_say(store, RF_ENOTFOUND, dir, ENOENT);
-    if (strlen(slash + 1) > 236) /* with what the other name adds it must be a name, too */
+    if (strlen(slash + 1) > NAME_MAX_LEN)
         return fs_say(store, RF_ELIMIT, path, ENAMETOOLONG);
-    if (part != NULL)
-        snprintf(part, RF_FILESTORE_PATH_MAX, "%.*s/.%s.%02x%02x%02x%02x.part", (int)(slash - path), path,
-                 slash + 1, id[0], id[1], id[2], id[3]);
-    return 0;
+    if (part == NULL)
+        return 0;
+    rf_buf_fixed(&buf, hex, sizeof(hex) - 1);
+    rf_hex_put(&buf, rf_view_of(id, PART_ID_LEN));
+    hex[buf.len] = 0;
+    snprintf(part, RF_FILESTORE_PATH_MAX, "%.*s/.%s.%s.part", (int)(slash - path), path, slash + 1, hex);
+    /* what is there is not ours: records are written before */
+    int error = fs_free_path(part);
+    return error != 0 ? fs_say(store, error, part, 0) : 0;
 }
 
 int fs_free_path(char *path)

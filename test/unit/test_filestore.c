@@ -232,6 +232,18 @@ static void test_goes_on(void **state)
     assert_true(file_is(file.path, t.bytes, SIZE));
 }
 
+static void find_part(char *part)
+{
+    char command[400];
+    snprintf(command, sizeof(command), "ls -A '%s' | grep '[.]part$'", t.other);
+    FILE *f = popen(command, "r");
+    assert_non_null(f);
+    size_t len = (size_t)snprintf(part, 300, "%s/", t.other);
+    assert_non_null(fgets(part + len, 300 - (int)len, f));
+    part[strcspn(part, "\n")] = 0;
+    pclose(f);
+}
+
 /* Stopped between the record and the new name. */
 static void test_stopped_at_the_end(void **state)
 {
@@ -241,12 +253,11 @@ static void test_stopped_at_the_end(void **state)
     (void)state;
     share(&r);
     assert_int_equal(rf_filestore_begin(t.taker, &r, t.other, &file), 0);
+    find_part(part);
     for (uint32_t i = 0; i < 11; i++)
         assert_int_equal(carry(r.id, i, false), 0);
     assert_int_equal(rf_filestore_finish(t.taker, r.id, &file), 0);
     snprintf(hidden, sizeof(hidden), "%s", file.path);
-    snprintf(part, sizeof(part), "%s/.some file.bin.%02x%02x%02x%02x.part", t.other, r.id[0], r.id[1],
-             r.id[2], r.id[3]);
     assert_int_equal(rename(hidden, part), 0);
     again(&t.taker, t.to, true);
     file = load(t.taker);
@@ -396,14 +407,128 @@ static void test_forget_and_damage(void **state)
     assert_true(damaged == 1 && file.path[0] == 0);
 }
 
+/* What grows is removed, or becomes another one, while it is open: nothing of what was there counts any more. */
+static void test_part_removed(void **state)
+{
+    struct rf_file_reference r;
+    struct rf_filestore_file file;
+    char part[300];
+    (void)state;
+    share(&r);
+    for (int replaced = 0; replaced < 2; replaced++) {
+        assert_int_equal(rf_filestore_begin(t.taker, &r, t.other, &file), 0);
+        for (uint32_t i = 0; i < 4; i++)
+            assert_int_equal(carry(r.id, i, false), 0);
+        find_part(part);
+        assert_int_equal(unlink(part), 0);
+        if (replaced)
+            write_file(part, t.bytes + 1, SIZE - 1);
+        for (uint32_t i = 4; i < 11; i++)
+            assert_int_equal(carry(r.id, i, false), 0);
+        assert_int_equal(rf_filestore_finish(t.taker, r.id, &file), RF_ECONFLICT);
+        assert_int_equal(rf_filestore_begin(t.taker, &r, t.other, &file), 0);
+        assert_int_equal(rf_file_bits_count(file.file.have, 11), 0);
+        for (uint32_t i = 0; i < 11; i++)
+            assert_int_equal(carry(r.id, i, false), 0);
+        assert_int_equal(rf_filestore_finish(t.taker, r.id, &file), 0);
+        assert_true(file_is(file.path, t.bytes, SIZE));
+        if (replaced)
+            assert_true(file_is(part, t.bytes + 1, SIZE - 1)); /* it was not ours: it stays */
+        rf_filestore_forget(t.taker, r.id);
+    }
+}
+
+/* Two files of one name, and of ids that begin alike: whoever chooses one of them does not get at the other. */
+static void test_ids_begin_alike(void **state)
+{
+    struct rf_file_reference r, other;
+    struct rf_filestore_file file;
+    (void)state;
+    share(&r);
+    other = r;
+    memset(other.id + 4, 0x55, sizeof(other.id) - 4);
+    assert_int_equal(rf_filestore_begin(t.taker, &r, t.other, &file), 0);
+    assert_int_equal(carry(r.id, 0, false), 0);
+    assert_int_equal(rf_filestore_begin(t.taker, &other, t.other, &file), 0);
+    for (uint32_t i = 1; i < 11; i++)
+        assert_int_equal(carry(r.id, i, false), 0);
+    assert_int_equal(rf_filestore_finish(t.taker, r.id, &file), 0);
+    assert_true(file_is(file.path, t.bytes, SIZE));
+    rf_filestore_forget(t.taker, other.id);
+    assert_true(file_is(file.path, t.bytes, SIZE));
+}
+
+/* A reference with the right id and a wrong secret or size is no obstacle to the right one, and does not take away what is here. */
+static void test_wrong_reference(void **state)
+{
+    struct rf_file_reference r, wrong[2];
+    struct rf_filestore_file file;
+    (void)state;
+    share(&r);
+    wrong[0] = wrong[1] = r;
+    wrong[0].secret[0] ^= 1;
+    wrong[1].shape.size += 50000;
+    wrong[0].name = wrong[1].name = rf_view_str("wrong");
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(rf_filestore_begin(t.taker, &wrong[i], t.other, &file), 0);
+        assert_int_not_equal(carry(r.id, 10, false), 0);
+    }
+    assert_int_equal(rf_filestore_begin(t.taker, &r, t.other, &file), 0);
+    assert_string_equal(file.name, "some file.bin");
+    assert_true(memcmp(file.file.secret, r.secret, 32) == 0 && file.file.shape.size == SIZE);
+    assert_int_equal(carry(r.id, 0, false), 0);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(rf_filestore_begin(t.taker, &wrong[i], t.other, &file), RF_ECONFLICT);
+    for (uint32_t i = 1; i < 11; i++)
+        assert_int_equal(carry(r.id, i, false), 0);
+    assert_int_equal(rf_filestore_finish(t.taker, r.id, &file), 0);
+    assert_true(file_is(file.path, t.bytes, SIZE));
+    assert_int_equal(rf_filestore_begin(t.taker, &wrong[0], t.other, &file), RF_ECONFLICT);
+    rf_filestore_forget(t.taker, r.id);
+    unlink(file.path);
+}
+
+/* Where it cannot begin nothing is left, and what was there before stays. */
+static void test_cannot_begin(void **state)
+{
+    struct rf_file_reference r;
+    struct rf_filestore_file file;
+    struct rlimit before, low;
+    char path[300];
+    (void)state;
+    share(&r);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = before;
+    low.rlim_cur = 100000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    int error = rf_filestore_begin(t.taker, &r, t.other, &file);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(error, RF_ESYSTEM);
+    assert_int_equal(rmdir(t.other), 0);
+    assert_int_equal(rmdir(t.to), 0); /* no record either */
+    assert_int_equal(mkdir(t.other, 0700), 0);
+    assert_int_equal(mkdir(t.to, 0700), 0);
+    /* one that is here and was changed */
+    t.bytes[0] ^= 1;
+    write_file(t.path, t.bytes, SIZE);
+    snprintf(path, sizeof(path), "%s/nowhere/x", t.dir);
+    assert_int_equal(rf_filestore_begin(t.giver, &r, path, &file), RF_ENOTFOUND);
+    again(&t.giver, t.from, true);
+    file = (struct rf_filestore_file){0};
+    file = load(t.giver);
+    assert_true(file.whole);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole_way), TEST(test_goes_on),           TEST(test_stopped_at_the_end),
-        TEST(test_changed),   TEST(test_changed_unseen),    TEST(test_imports),
-        TEST(test_no_room),   TEST(test_forget_and_damage),
+        TEST(test_whole_way),       TEST(test_goes_on),           TEST(test_stopped_at_the_end),
+        TEST(test_changed),         TEST(test_changed_unseen),    TEST(test_imports),
+        TEST(test_no_room),         TEST(test_forget_and_damage), TEST(test_part_removed),
+        TEST(test_ids_begin_alike), TEST(test_wrong_reference),   TEST(test_cannot_begin),
     };
     return cmocka_run_group_tests_name("filestore", tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 
 #define DEVICES_MAX    16 /* that one Commit adds */
 #define FAILURES_MAX   8
+#define LOOKUPS_MAX    5 /* of one user, that fail */
 #define PACKAGE_LIFE_S ((uint64_t)366 * 24 * 3600)
 #define REFRESH_MS     (UINT64_C(20) * 24 * 3600 * 1000) /* rosters live 30 days */
 
@@ -203,7 +204,8 @@ void change_tidy_soon(struct chat_conv *conv, bool now)
 {
     struct rf_chat *chat = conv->chat;
     bool admin = conv_is_admin(conv, chat->principal);
-    uint64_t low = admin ? CHAT_S / 2 : 4 * CHAT_S, high = admin ? 3 * CHAT_S : 10 * CHAT_S;
+    uint64_t low = admin ? CHAT_S / 2 : 4 * CHAT_S,
+             high = admin ? 3 * CHAT_S : 10 * CHAT_S + conv->users.count * CHAT_S / 10;
     uint64_t delay = now ? 0 : rf_rng_between(chat->env->jitter, low, high);
     if (conv->state != RF_CHAT_MEMBER || (rf_timer_is_set(&conv->tidy_timer) && !now))
         return;
@@ -305,14 +307,18 @@ static void on_offers(void *arg, const struct rf_fetch_result *result)
         return;
     chat_enter(conv->chat);
     conv->change_busy = false;
+    bool failed = result->error != 0 && result->error != RF_ENOTFOUND;
     if (change == NULL || change->step != STEP_LOOKUP || conv->group == NULL ||
-        (result->error != 0 && result->error != RF_ENOTFOUND)) {
+        (failed && ++change->failures < LOOKUPS_MAX)) {
         pause(conv);
         chat_leave(conv->chat);
         return;
     }
     (void)rf_view_v(&change->rest, 1, &name);
-    if (several_claim(result) && !rf_view_equal(name, conv->chat->config.identity->cert->user)) {
+    change->failures = 0;
+    if (failed) {
+        change->error = RF_EUNREACHABLE; /* the others need not wait for him, nor what comes next */
+    } else if (several_claim(result) && !rf_view_equal(name, conv->chat->config.identity->cert->user)) {
         change->error = RF_ECONFLICT;
     } else {
         for (size_t i = 0; i < result->value_count; i++)

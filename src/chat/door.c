@@ -14,6 +14,7 @@
 #define KNOCK_MS     (UINT64_C(60) * 1000)
 #define DOOR_LIFE_S  (30 * 24 * 3600)
 #define REFUSED_MS   (UINT64_C(7) * 24 * 3600 * 1000)
+#define AGAIN_MS     (UINT64_C(600) * 1000)
 #define KNOCKS_MAX   4096
 #define DOOR_MAX_LEN ((size_t)1 << 20)
 #define DOOR_AAD_LEN (RF_CONVERSATION_LEN + 12 + CHAT_CHAIN_LEN)
@@ -120,7 +121,7 @@ static void on_stored(void *arg, const struct rf_store_result *result)
     } else if (++conv->door_piece < conv->door_pieces) {
         store_piece(conv);
     } else {
-        conv->door_busy = conv->door_wanted = false;
+        conv->door_busy = conv->door_wanted = conv->door_own = false;
         conv->door_pause_us = 0;
         rf_buf_reset(&conv->knocks);
         rf_buf_deinit(&conv->door_out);
@@ -169,7 +170,7 @@ static void write_door(struct chat_conv *conv)
     size_t pieces = (conv->door_out.len + room - 1) / room;
     if (error != 0 ||
         pieces > DOOR_MAX_PIECES) { /* too large a group: who is added anew comes in by Welcome */
-        conv->door_wanted = false;
+        conv->door_wanted = conv->door_own = false;
         return;
     }
     rf_rng_fill(chat->env->jitter, conv->door_set, DOOR_SET_LEN);
@@ -180,25 +181,39 @@ static void write_door(struct chat_conv *conv)
 
 void door_soon(struct chat_conv *conv)
 {
-    conv->door_wanted = conv->door_wanted || rf_mls_member_count(conv->group) <= ALL_MAX;
+    conv->door_own = conv->door_own || rf_mls_member_count(conv->group) <= ALL_MAX;
+    conv->door_wanted = conv->door_wanted || conv->door_own;
     if (conv->door_wanted && !conv->door_busy)
         chat_timer(conv->chat, &conv->door_timer,
                    rf_rng_between(conv->chat->env->jitter, CHAT_S, 2 * CHAT_S));
 }
 
+/* Of many who wait so, few are early: the first has mostly written when the others look. */
+static uint64_t late(struct chat_conv *conv, uint64_t spread_us)
+{
+    uint64_t delay = 0;
+    for (int i = 0; i < 3; i++) {
+        uint64_t one = rf_rng_between(conv->chat->env->jitter, 200 * RF_US_PER_MS, spread_us);
+        delay = one > delay ? one : delay;
+    }
+    return delay;
+}
+
 void door_knocked(struct chat_conv *conv, const struct chat_entry *e)
 {
     struct rf_chat *chat = conv->chat;
-    uint64_t spread = 300 * RF_US_PER_MS + conv->users.count * 100 * RF_US_PER_MS;
+    uint64_t spread = CHAT_S + conv->users.count * 200 * RF_US_PER_MS;
+    uint64_t now_ms = chat->env->now->wall_ms;
     if (conv->group == NULL || rf_id_equal(&e->name.device, &chat->config.identity->node_id) ||
         group_user(conv, chat_principal_of(e->signer->cert)) == NULL || e->whole.len > RF_DH_PUBLIC_MAX_LEN)
         return;
     if (conv->knocks.len + e->whole.len + 1 < KNOCKS_MAX)
         rf_buf_v(&conv->knocks, 1, e->whole);
     conv->door_wanted = true;
-    conv->knock_ms = chat->env->now->wall_ms;
+    if (conv->door_left_ms != 0 && now_ms < conv->door_left_ms + AGAIN_MS)
+        conv->door_own = true; /* what another one wrote has not let him in */
     if (!conv->door_busy)
-        chat_timer(chat, &conv->door_timer, rf_rng_between(chat->env->jitter, 200 * RF_US_PER_MS, spread));
+        chat_timer(chat, &conv->door_timer, late(conv, spread));
 }
 
 /* ---- going in by it ---- */
@@ -312,6 +327,30 @@ static int gather(const struct chat_conv *conv, const struct rf_fetch_result *re
     return rf_buf_error(out);
 }
 
+/* Has another member opened to all who knocked? */
+static bool stands_open(struct chat_conv *conv, const struct door_head *head)
+{
+    struct rf_view list = rf_buf_view(&conv->knocks), key;
+    if (head->epoch != rf_mls_epoch(conv->group))
+        return false;
+    while (rf_view_v(&list, 1, &key) == 0)
+        if (!letter_is_for(conv->chat, head->letter, key))
+            return false;
+    return true;
+}
+
+/* A member looked, since somebody knocked. */
+static void looked(struct chat_conv *conv, const struct door_head *head)
+{
+    if (head == NULL || !stands_open(conv, head)) {
+        write_door(conv);
+        return;
+    }
+    conv->door_wanted = false;
+    conv->door_left_ms = conv->chat->env->now->wall_ms;
+    rf_buf_reset(&conv->knocks);
+}
+
 static void on_door(void *arg, const struct rf_fetch_result *result)
 {
     struct chat_conv *conv = conv_of(arg);
@@ -328,6 +367,9 @@ static void on_door(void *arg, const struct rf_fetch_result *result)
     int error = result->error != 0 ? result->error : gather(conv, result, &door);
     if (error == 0)
         error = door_decode(rf_buf_view(&door), &head);
+    bool wanted = conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_wanted;
+    if (wanted)
+        looked(conv, error == 0 ? &head : NULL);
     if (error == 0 && head.epoch < conv->door_epoch)
         error = RF_EEXPIRED; /* it was no good the last time */
     if (error == 0)
@@ -372,6 +414,9 @@ static void door_fired(struct rf_timer *timer, void *arg)
     else if (conv->state == RF_CHAT_JOINING)
         door_beaten(conv); /* it did not come: the door was wrong, or the home keeps it back */
     else if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_compares)
+        look(conv);
+    else if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_wanted &&
+             conv->knocks.len > 0 && !conv->door_own)
         look(conv);
     else if (conv->state == RF_CHAT_MEMBER && conv->group != NULL && conv->door_wanted)
         write_door(conv);

@@ -10,6 +10,7 @@
 #define CLEAR_MS                                                                                             \
     (UINT64_C(24) * 3600 * 1000) /* what was read goes then: the user's other devices read it before */
 #define LETTER_MAX    1800
+#define NOTES_MAX     100 /* for one user */
 #define STRANGERS_MAX 100 /* invitations that wait, */
 #define STRANGER_MAX  4   /* ... of one who is no contact */
 
@@ -102,7 +103,7 @@ void peer_free(struct chat_peer *peer)
 void peer_save(struct chat_peer *peer)
 {
     struct rf_buf buf;
-    rf_buf_init(&buf, peer->chat->mem, 1 << 16);
+    rf_buf_init(&buf, peer->chat->mem, 1 << 18);
     rf_buf_u8(&buf, 1);
     rf_buf_u8(&buf, peer->contact);
     rf_buf_bool(&buf, peer->has_direct);
@@ -144,6 +145,8 @@ static int load_notes(struct chat_peer *peer, struct rf_view value)
         if (rf_view_u8(&value, &type) != 0 || rf_view_take(&value, RF_CONVERSATION_LEN, &conversation) != 0 ||
             rf_view_u64(&value, &until_ms) != 0 || rf_view_v(&value, 2, &body) != 0)
             return RF_EFORMAT;
+        if (until_ms <= peer->chat->env->now->wall_ms)
+            continue;
         struct chat_note *note = note_new(peer, (enum note_type)type, body);
         if (note == NULL)
             return RF_ENOMEM;
@@ -167,8 +170,9 @@ int peer_load(struct rf_chat *chat, struct rf_view name, struct rf_view value)
         return RF_EFORMAT;
     memcpy(peer->direct, direct.p, direct.len);
     chat_set(&peer->note, note);
-    peer->notes_changed = true;
-    return load_notes(peer, value);
+    int error = load_notes(peer, value);
+    peer->notes_changed = !rf_list_empty(&peer->notes); /* it may not have been written */
+    return error;
 }
 
 /* ---- what we have to say ---- */
@@ -205,6 +209,24 @@ static void peer_kept(struct rf_chat *chat, const struct chat_after *after)
         peer_kick(peer);
 }
 
+/* Those whose time is over, and the oldest of too many. */
+static void forget_notes(struct chat_peer *peer)
+{
+    size_t count = 0;
+    RF_LIST_EACH(&peer->notes, it)
+    {
+        count++;
+    }
+    RF_LIST_EACH_SAFE(&peer->notes, it)
+    {
+        struct chat_note *note = RF_LIST_ENTRY(it, struct chat_note, list);
+        if (note->until_ms <= peer->chat->env->now->wall_ms || count > NOTES_MAX) {
+            note_free(peer, note);
+            count--;
+        }
+    }
+}
+
 int peer_note(struct chat_peer *peer, enum note_type type, const uint8_t conversation[RF_CONVERSATION_LEN],
               struct rf_view body)
 {
@@ -216,6 +238,7 @@ int peer_note(struct chat_peer *peer, enum note_type type, const uint8_t convers
     if (conversation != NULL)
         memcpy(note->conversation, conversation, RF_CONVERSATION_LEN);
     note->until_ms = chat->env->now->wall_ms + NOTE_MS;
+    forget_notes(peer);
     peer->notes_changed = true;
     peer_save(peer);
     struct chat_after *after = save_after(chat, NULL, peer_kept);
@@ -355,6 +378,14 @@ void peer_kick(struct chat_peer *peer)
         presence_watch(peer, true);
     if (!peer->notes_changed || peer->writing || rf_timer_is_set(&peer->timer))
         return;
+    bool had = !rf_list_empty(&peer->notes);
+    forget_notes(peer);
+    if (had &&
+        rf_list_empty(&peer->notes)) { /* nobody could be told in time; what stands there ends by itself */
+        peer->notes_changed = false;
+        peer_save(peer);
+        return;
+    }
     int error =
         chat->config.net.lookup(chat->config.net.ctx, &peer->resource, RF_KIND_KEY_PACKAGE, on_doors, peer);
     peer->writing = error == 0;

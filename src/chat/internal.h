@@ -224,8 +224,10 @@ struct chat_conv {
     size_t pieces_len;
     int ahead; /* messages of epochs to come, */
     uint8_t ahead_tag[RF_ROSTER_TAG_LEN];
-    bool ahead_several; /* ... and whether of several users */
-    bool door_compares; /* looked at by a member: has the group gone on without us? */
+    bool ahead_several;    /* ... and whether of several users */
+    bool door_own;         /* to be written, whether there is one or not */
+    uint64_t door_left_ms; /* when somebody else had opened to who knocked */
+    bool door_compares;    /* looked at by a member: has the group gone on without us? */
 
     /* writing: out.c */
     uint64_t sequence, handshake; /* of the next piece */
@@ -519,6 +521,8 @@ void keys_used(struct rf_chat *chat, struct chat_key *key);
 /* letter_seal closes `plain` for these door keys (list of v8) of devices; `aad` must be the same to open it. letter_open: RF_ENOTFOUND it is not for us. */
 int letter_seal(struct rf_chat *chat, struct rf_view doors, struct rf_view aad, struct rf_view plain,
                 struct rf_buf *out);
+bool letter_is_for(struct rf_chat *chat, struct rf_view letter,
+                   struct rf_view public); /* as it says of itself */
 int letter_open(struct rf_chat *chat, struct rf_view aad, struct rf_view letter, struct rf_buf *out);
 
 /* ---- door.c ---- */

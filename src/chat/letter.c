@@ -84,6 +84,20 @@ static int find_key(struct rf_chat *chat, struct rf_view aad, struct rf_view rec
     return error != 0 ? error : RF_ENOTFOUND;
 }
 
+bool letter_is_for(struct rf_chat *chat, struct rf_view letter, struct rf_view public)
+{
+    struct rf_view recipients, id, enc, sealed;
+    uint8_t version = 0, wanted[RF_SHA256_LEN];
+    if (rf_view_u8(&letter, &version) != 0 || version != 1 || rf_view_v(&letter, 2, &recipients) != 0 ||
+        key_id(chat, public, wanted) != 0)
+        return false;
+    while (rf_view_take(&recipients, KEY_ID_LEN, &id) == 0 && rf_view_v(&recipients, 1, &enc) == 0 &&
+           rf_view_take(&recipients, SEALED_KEY_LEN, &sealed) == 0)
+        if (memcmp(id.p, wanted, KEY_ID_LEN) == 0)
+            return true;
+    return false;
+}
+
 int letter_open(struct rf_chat *chat, struct rf_view aad, struct rf_view letter, struct rf_buf *out)
 {
     struct rf_view recipients;

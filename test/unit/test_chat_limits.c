@@ -268,6 +268,116 @@ static void test_damaged(void **state)
     world_deinit();
 }
 
+/* ---- who knocks, and who does not answer ---- */
+
+static struct {
+    struct rf_chat_net real;
+    rf_fetched_fn fetched;
+    unsigned doors; /* that were written */
+    struct rf_id mute;
+    unsigned asked;
+} net;
+
+static int net_store(void *ctx, const struct rf_id *resource, uint32_t kind, struct rf_view slot, bool exists,
+                     struct rf_view value, uint32_t lifetime_s, rf_stored_fn done, void *arg)
+{
+    net.doors += kind == RF_KIND_DOOR;
+    return net.real.store(ctx, resource, kind, slot, exists, value, lifetime_s, done, arg);
+}
+
+static void mute_done(void *arg, const struct rf_fetch_result *result)
+{
+    struct rf_fetch_result bad = *result;
+    bad.error = result->error == RF_ECANCELLED ? RF_ECANCELLED : RF_EUNREACHABLE;
+    bad.value_count = 0;
+    net.fetched(arg, &bad);
+}
+
+static int net_lookup(void *ctx, const struct rf_id *resource, uint32_t kind, rf_fetched_fn done, void *arg)
+{
+    if (kind != RF_KIND_KEY_PACKAGE || !rf_id_equal(resource, &net.mute))
+        return net.real.lookup(ctx, resource, kind, done, arg);
+    net.asked++;
+    net.fetched = done;
+    return net.real.lookup(ctx, resource, kind, mute_done, arg);
+}
+
+static void net_looks(size_t i)
+{
+    struct rf_chat_net *n = &chat_of(i)->config.net;
+    net.real = *n;
+    n->store = net_store;
+    n->lookup = net_lookup;
+}
+
+/* Somebody knocks: one opens, and the others see it. */
+static void test_one_opens(void **state)
+{
+    (void)state;
+    start_three(48);
+    world_run(20 * S);
+    memset(&net, 0, sizeof(net));
+    net_looks(ALICE);
+    net_looks(BOB);
+    struct chat_conv *conv = inside(CAROL);
+    chat_enter(conv->chat);
+    assert_int_equal(out_message(conv, OUT_KNOCK,
+                                 rf_view_of(chat_of(BOB)->door.public, chat_of(BOB)->door.public_len), NULL),
+                     0);
+    out_kick(conv);
+    chat_leave(conv->chat);
+    settle(CAROL);
+    world_run(20 * S);
+    assert_int_equal(net.doors, 0); /* it stands open for him */
+    world_deinit();
+}
+
+/* Nobody is told where one user's devices are: the others come in, and what comes next is made. */
+static void test_mute(void **state)
+{
+    static const char *const names[] = {"alice", "bob", "carol"};
+    struct rf_view both[] = {rf_view_str("bob@example.org"), rf_view_str("carol@example.org")};
+    (void)state;
+    world_init(49, names, 3);
+    memset(&net, 0, sizeof(net));
+    net_looks(ALICE);
+    assert_int_equal(chat_resource_of(chat_of(ALICE), both[0], &net.mute), 0);
+    assert_int_equal(
+        rf_chat_create(chat_of(ALICE), rf_view_str("team"), false, both, 2, rf_view_str(""), id, DONE(ALICE)),
+        0);
+    settle(ALICE);
+    expect_state(CAROL, id, RF_CHAT_INVITED, 300);
+    assert_true(net.asked >= 3);
+    assert_int_equal(world.devices[ALICE].last_error, RF_EUNREACHABLE);
+    world_deinit();
+}
+
+/* A start does not write to everybody who ever asked. */
+static void test_notes(void **state)
+{
+    char name[32];
+    (void)state;
+    start_three(50);
+    chat_enter(chat_of(BOB));
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "s%u@example.org", i);
+        contact_request(chat_of(BOB), rf_view_str(name), rf_view_str("hello"));
+    }
+    chat_leave(chat_of(BOB));
+    settle(BOB);
+    world_run(S);
+    device_kill(BOB);
+    device_start(BOB);
+    assert_true(chat_of(BOB)->peers.count >= 20);
+    RF_LIST_EACH(&chat_of(BOB)->peer_order, it)
+    {
+        const struct chat_peer *peer = RF_LIST_ENTRY(it, const struct chat_peer, list);
+        if (peer->contact == RF_CHAT_CONTACT_ASKING)
+            assert_false(peer->notes_changed);
+    }
+    world_deinit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +385,8 @@ int main(void)
         cmocka_unit_test(test_new_keys),     cmocka_unit_test(test_new_log),
         cmocka_unit_test(test_far_index),    cmocka_unit_test(test_invented),
         cmocka_unit_test(test_askers),       cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_one_opens),    cmocka_unit_test(test_mute),
+        cmocka_unit_test(test_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

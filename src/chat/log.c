@@ -123,6 +123,8 @@ void log_doubt(struct chat_conv *conv, const char *text)
         .type = RF_CHAT_EVENT_DOUBT, .of_conversation = true, .text = rf_view_str(text)};
     memcpy(event.conversation, conv->id, sizeof(conv->id));
     conv->chat->counters.doubts++;
+    if (conv->doubted)
+        return; /* people know; a member could say so at each message */
     conv->doubted = true;
     conv->dirty |= DIRTY_CORE;
     save_event(conv->chat, &event);

@@ -386,12 +386,87 @@ static void test_lost_between(void **state)
     world_deinit();
 }
 
+/* ---- a group of the same name ---- */
+
+/* The Welcome of a group that bob made by himself, under the conversation's id, with carol in it. */
+static void forge_welcome(struct rf_buf *value)
+{
+    struct rf_chat *bob = chat_of(BOB), *carol = chat_of(CAROL);
+    struct rf_mls_profile profile;
+    struct rf_mls_commit_options options = {.tree_in_welcome = true};
+    struct rf_mls_event event;
+    struct rf_mls *group = NULL;
+    struct rf_buf extensions, commit, welcome, content;
+    struct rf_buf *bufs[] = {&extensions, &commit, &welcome, &content};
+    uint8_t zeros[CHAT_CHAIN_LEN] = {0};
+    for (size_t i = 0; i < RF_COUNT(bufs); i++)
+        rf_buf_init(bufs[i], rf_mem_system(), 1 << 20);
+    struct shape shape = {
+        .roster_hash = rf_view_of(zeros, RF_ROSTER_HASH_LEN),
+        .admins = rf_view_of(group_user(inside(BOB), rf_view_str("bob@example.org"))->tag, RF_ROSTER_TAG_LEN),
+        .title = rf_view_str("team")};
+    shape_extensions(&shape, &extensions);
+    assert_int_equal(group_profile(bob, &profile), 0);
+    assert_int_equal(rf_mls_create(&bob->mls, bob->suite, &profile, 0,
+                                   world.net.now.wall_ms / RF_MS_PER_S + 1000000, rf_view_of(id, sizeof(id)),
+                                   rf_buf_view(&extensions), &group),
+                     0);
+    const struct chat_key *key = RF_LIST_ENTRY(carol->keys.all.next, const struct chat_key, list);
+    struct rf_mls_change add = {.type = RF_MLS_ADD, .key_package = rf_buf_view(&key->message)};
+    assert_int_equal(rf_mls_commit(group, &add, 1, &options, &commit), 0);
+    assert_int_equal(rf_mls_process(group, rf_buf_view(&commit), &event), 0);
+    welcome_encode(&(struct welcome){0, rf_view_of(zeros, sizeof(zeros)), rf_mls_welcome(group)}, &welcome);
+    parcel_encode(&(struct parcel){.type = PARCEL_WELCOME, .pieces = 1, .bytes = rf_buf_view(&welcome)},
+                  &content);
+    rf_entry_encode(&(struct rf_entry){.sequence = CHAT_HANDSHAKES + 77, .content = rf_buf_view(&content)},
+                    value);
+    assert_int_equal(rf_buf_error(value), 0);
+    rf_mls_free(group);
+    for (size_t i = 0; i < RF_COUNT(bufs); i++)
+        rf_buf_deinit(bufs[i]);
+}
+
+/* Carol is invited by alice: she does not enter a group that another one made under that name. */
+static void test_other_group(void **state)
+{
+    struct rf_view carol = rf_view_str("carol@example.org");
+    struct rf_buf value;
+    (void)state;
+    world_init(38, four, 3);
+    make_group((const char *const[]){"bob@example.org"}, 1, ALL(BOB), id);
+    assert_int_equal(rf_chat_invite(chat_of(ALICE), id, &carol, 1, rf_view_str(""), DONE(ALICE)), 0);
+    settle(ALICE);
+    expect_state(CAROL, id, RF_CHAT_INVITED, 60);
+    rf_buf_init(&value, rf_mem_system(), 1 << 20);
+    forge_welcome(&value);
+    struct chat_conv *conv = inside(CAROL);
+    const struct rf_identity *bob = inside(BOB)->chat->config.identity;
+    const struct rf_signer signer = {.cert = bob->cert, .node_id = bob->node_id};
+    struct rf_fetched_value v = {.exists = true, .value = rf_buf_view(&value), .signer = &signer};
+    uint32_t scan = conv->scan;
+    chat_enter(conv->chat);
+    conv->state = RF_CHAT_JOINING;
+    conv->scan = scan + 5;
+    assert_false(entry_scan(conv, &v));
+    conv->scan = scan;
+    conv->state = RF_CHAT_INVITED;
+    chat_leave(conv->chat);
+    rf_buf_deinit(&value);
+    assert_int_equal(rf_chat_accept(chat_of(CAROL), id, DONE(CAROL)), 0);
+    settle(CAROL);
+    expect_state(CAROL, id, RF_CHAT_MEMBER, 60);
+    expect_works(30);
+    world_deinit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unfit),  cmocka_unit_test(test_lines),        cmocka_unit_test(test_renewed),
-        cmocka_unit_test(test_ahead),  cmocka_unit_test(test_hole),         cmocka_unit_test(test_proposals),
-        cmocka_unit_test(test_roster), cmocka_unit_test(test_lost_between),
+        cmocka_unit_test(test_unfit),       cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_renewed),     cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_hole),        cmocka_unit_test(test_proposals),
+        cmocka_unit_test(test_roster),      cmocka_unit_test(test_lost_between),
+        cmocka_unit_test(test_other_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,16 +259,27 @@ static bool ask_to_dial(struct rf_node *node, char relation)
     return ask(node, &entry.node, false, entry.link, RF_ROLE_DIAL, dialled);
 }
 
+/* The link with a witness is of no use any more, nor is an Attach for one. Unless others need it: it may have become home's, the reserve's, or, as long as we have no home, the one that we come back in over. */
+static void let_go(struct rf_node *node)
+{
+    struct auto_role *r = node->auto_role;
+    struct rf_topology_status_entry entry;
+    bool needed = node_state(node) != RF_TOPOLOGY_JOINED ||
+                  (home_of(node, 'a', &entry) && entry.link == r->way) ||
+                  (home_of(node, 'b', &entry) && entry.link == r->way);
+    rf_link_id way = r->way;
+    r->way = 0;
+    r->called = false;
+    if (way != 0 && !needed)
+        rf_links_close(node->links, way, RF_ECLOSED);
+}
+
 /* A link with some supernode that we know of, one after the other, so that it can be asked: see node_role_link_up. Nobody need have told us where others than home are: once in a round who comes behind home in the
  * ring is asked for one, by an Attach, for which it dials us. */
 static void seek_witness(struct rf_node *node, const struct rf_id *home)
 {
     struct auto_role *r = node->auto_role;
-    if (r->way != 0) {
-        rf_links_close(node->links, r->way, RF_ECLOSED);
-        r->way = 0;
-    }
-    r->called = false;
+    let_go(node);
     size_t count = node->peer_count + node->conf->bootstrap_count;
     if (node_cap_take(node, FLOW_OTHER) != 0)
         return;
@@ -303,10 +314,8 @@ static void look_as_client(struct rf_node *node)
     if (node_state(node) == RF_TOPOLOGY_JOINED && home_of(node, 'a', &home) && up &&
         node_role_address(node) != NULL)
         step = witnesses(node) >= witnesses_wanted(node) ? ROLE_READY : ROLE_PROBING;
-    if (step != ROLE_PROBING && r->way != 0) {
-        rf_links_close(node->links, r->way, RF_ECLOSED);
-        r->way = 0;
-    }
+    if (step != ROLE_PROBING)
+        let_go(node);
     uint64_t wait_us = about(node, r->interval_us);
     go(node, step, step == ROLE_PROBING && wait_us > ROLE_PROBE_US ? ROLE_PROBE_US : wait_us);
     if (step == ROLE_PROBING)
@@ -532,11 +541,13 @@ bool node_role_link_up(struct rf_node *node, const struct rf_link_info *link)
            (rf_links_close(node->links, link->id, RF_EDUPLICATE), true);
 }
 
-/* Is it the one that we asked for by an Attach, which nothing else needs? If a supernode has dialled it, it counts when we look next (look_at_link). */
+/* Is it the one that we asked for by an Attach, for which its other end dials us, and which nothing else needs? If a supernode has dialled it, it counts when we look next (look_at_link). */
 static bool was_called(const struct rf_node *node, const struct rf_link_info *link)
 {
     struct rf_topology_status_entry reserve;
-    return node->auto_role->called && node->auto_role->way == 0 && link->purpose == RF_LINK_OVERLAY &&
+    const struct auto_role *r = node->auto_role;
+    return r->called && r->way == 0 && r->step == ROLE_PROBING && node_state(node) == RF_TOPOLOGY_JOINED &&
+           link->purpose == RF_LINK_OVERLAY && node_was_dialled(link) &&
            !rf_id_equal(&link->node_id, &node->home) &&
            !(home_of(node, 'b', &reserve) && rf_id_equal(&link->node_id, &reserve.node));
 }

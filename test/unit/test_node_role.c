@@ -378,6 +378,44 @@ static void test_unreachable(void **state)
     node_net_deinit(&net);
 }
 
+static bool is_joined(struct node_net *n, void *arg)
+{
+    return node_net_joined(n, *(size_t *)arg);
+}
+
+static bool is_seen_by_home(struct node_net *n, void *arg)
+{
+    return n->nodes[*(size_t *)arg].node->auto_role->seen_count == 1;
+}
+
+static bool has_called(struct node_net *n, void *arg)
+{
+    return n->nodes[*(size_t *)arg].node->auto_role->called;
+}
+
+/* Its home dies while an Attach of its for a witness is under way: the link that it comes back in over is no witness's, and stays. */
+static void test_home_is_no_witness(void **state)
+{
+    (void)state;
+    start(45, 2, ROOM);
+    net.nodes[net.count].no_reserve = true;
+    size_t i = add("a", 0, RF_NODE_AUTO, 8);
+    assert_true(node_net_until(&net, 10 * UPTIME * S, is_seen_by_home, &i));
+    net.dead = net.nodes[i].addr; /* nobody else gets through to it */
+    assert_true(node_net_until(&net, 10 * UPTIME * S, has_called, &i));
+    struct rf_node_status own = status_of(i);
+    size_t home = rf_id_equal(&own.supernode, &net.nodes[0].identity.node_id) ? 0 : 1;
+    node_net_kill(&net, home);
+    node_net_run(&net, S);
+    assert_false(node_net_joined(&net, i));
+    assert_true(node_net_until(&net, 60 * S, is_joined, &i));
+    unsigned lost = net.nodes[i].events[RF_NODE_EVENT_LOST];
+    node_net_run(&net, 6 * INTERVAL * S);
+    assert_true(node_net_joined(&net, i));
+    assert_int_equal(net.nodes[i].events[RF_NODE_EVENT_LOST], lost);
+    node_net_deinit(&net);
+}
+
 /* ---- liars ---- */
 
 static void lie_full(void *arg, struct rf_request *request)
@@ -500,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_scope),
         cmocka_unit_test(test_dial_back),
         cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_home_is_no_witness),
         cmocka_unit_test(test_uneven_ring),
         cmocka_unit_test(test_liar),
         cmocka_unit_test(test_no_load_of_the_promoted),

@@ -72,8 +72,7 @@ static void on_up(void *ctx, rf_link_id conn, const struct rf_id *node_id, struc
 {
     struct daemon_files *f = ctx;
     (void)user;
-    (void)outgoing;
-    rf_files_up(f->files, conn, node_id, now_of(f));
+    rf_files_up(f->files, conn, node_id, outgoing, now_of(f));
 }
 
 static void on_data(void *ctx, rf_link_id conn, struct rf_view bytes)

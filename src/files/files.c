@@ -7,6 +7,8 @@
 #define MAX_FILES   10000
 #define MAX_ACTIVE  4
 #define MAX_FETCHES 16
+#define PEER_CONNS  2 /* that one node may open */
+#define OUT_SHARE   4 /* one of so many places is for connections of ours */
 
 #define X(name, help) {#name, help, offsetof(struct rf_files_counters, name)},
 RF_COUNTERS_DEFINE(files, RF_FILES_COUNTERS, X)
@@ -79,6 +81,20 @@ int rf_files_add(struct rf_files *files, const struct rf_files_file *given)
     return error;
 }
 
+bool rf_files_is(const struct rf_files *files, const struct rf_files_file *given)
+{
+    const struct file *file = files_find(files, given->id);
+    struct rf_file_keys keys;
+    if (file == NULL || file->shape.size != given->shape.size ||
+        file->shape.chunk_bits != given->shape.chunk_bits || (file->have == NULL) != (given->have == NULL) ||
+        (given->have != NULL && memcmp(file->have, given->have, rf_file_bits_len(file->chunk_count)) != 0) ||
+        rf_file_keys(files->config.crypto, given->secret, &keys) != 0)
+        return false;
+    bool same = rf_view_equal_secret(rf_view_of(&keys, sizeof(keys)), rf_view_of(&file->keys, sizeof(keys)));
+    rf_wipe(&keys, sizeof(keys));
+    return same;
+}
+
 void rf_files_remove(struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN])
 {
     struct file *file = files_find(files, id);
@@ -145,11 +161,56 @@ static void conn_free(struct rf_files *files, struct conn *conn)
     rf_free(files->config.mem, conn);
 }
 
-void rf_files_up(struct rf_files *files, rf_files_conn id, const struct rf_id *peer, struct rf_now now)
+static void conn_end(struct rf_files *files, struct conn *conn)
+{
+    rf_files_conn id = conn->id;
+    conn_free(files, conn);
+    fetch_conn_down(files, id);
+    files->world.close(files->world.ctx, id);
+}
+
+/* Nobody has a use for it now. */
+static bool is_idle(const struct rf_files *files, const struct conn *conn)
+{
+    return conn->channel_count == 0 && conn->reading == 0 && !fetch_uses(files, conn->id);
+}
+
+/* Is there room for one more? If not, the incoming one that has been of no use for longest is closed; `peer`: of his first. */
+static bool make_room(struct rf_files *files, const struct rf_id *peer, bool outgoing)
+{
+    size_t incoming = 0, his = 0, most = files->config.max_conns;
+    struct conn *idle = NULL, *his_idle = NULL;
+    RF_LIST_EACH(&files->conns, it)
+    {
+        struct conn *conn = RF_LIST_ENTRY(it, struct conn, list);
+        bool is_his = rf_id_equal(&conn->peer, peer);
+        if (conn->outgoing)
+            continue;
+        incoming++;
+        his += is_his;
+        if (!is_idle(files, conn))
+            continue;
+        if (idle == NULL || conn->used_us < idle->used_us)
+            idle = conn;
+        if (is_his && (his_idle == NULL || conn->used_us < his_idle->used_us))
+            his_idle = conn;
+    }
+    if (!outgoing && his >= PEER_CONNS)
+        idle = his_idle;
+    else if (files->conn_map.count < most && (outgoing || incoming < most - most / OUT_SHARE))
+        return true;
+    if (idle == NULL)
+        return false;
+    conn_end(files, idle);
+    return true;
+}
+
+void rf_files_up(struct rf_files *files, rf_files_conn id, const struct rf_id *peer, bool outgoing,
+                 struct rf_now now)
 {
     files->now = now;
     struct conn *conn = NULL;
-    if (files->conn_map.count < files->config.max_conns && files_conn(files, id) == NULL)
+    if (files_conn(files, id) == NULL && make_room(files, peer, outgoing))
         conn = rf_zalloc(files->config.mem, sizeof(*conn));
     if (conn == NULL) {
         files->counters.connections_refused++;
@@ -158,6 +219,7 @@ void rf_files_up(struct rf_files *files, rf_files_conn id, const struct rf_id *p
     }
     conn->id = id;
     conn->peer = *peer;
+    conn->outgoing = outgoing;
     conn->heard_us = conn->used_us = now.mono_us;
     rf_list_init(&conn->channels);
     rf_list_init(&conn->wants);
@@ -192,7 +254,8 @@ bool files_say(struct rf_files *files, struct conn *conn, const struct rf_file_m
         error = files->world.send(files->world.ctx, conn->id, rf_buf_view(&files->out));
     if (error != 0)
         files_doom(conn);
-    conn->used_us = files->now.mono_us;
+    if (message->type != RF_FILE_REFUSE)
+        conn->used_us = files->now.mono_us;
     return error == 0;
 }
 
@@ -200,9 +263,12 @@ bool files_say(struct rf_files *files, struct conn *conn, const struct rf_file_m
 static void take_message(struct rf_files *files, struct conn *conn, struct rf_file_message *message,
                          struct rf_view whole)
 {
+    size_t channel_count = conn->channel_count;
     int error = message->type <= RF_FILE_CLOSE ? serve_message(files, conn, message)
                                                : fetch_message(files, conn, message, whole);
-    conn->used_us = files->now.mono_us;
+    /* what is said of no channel keeps no connection; with one, ours or his, it is not idle */
+    if (channel_count > 0 || conn->channel_count > 0)
+        conn->used_us = files->now.mono_us;
     if (error != 0) {
         files->counters.bad_messages++;
         files_doom(conn);
@@ -266,15 +332,11 @@ static void sweep(struct rf_files *files)
     for (struct rf_list *it = files->conns.next, *next; it != &files->conns; it = next) {
         struct conn *conn = RF_LIST_ENTRY(it, struct conn, list);
         next = it->next;
-        if (!conn->doomed && conn->channel_count == 0 && conn->reading == 0 &&
-            files->now.mono_us - conn->used_us >= IDLE_US && !fetch_uses(files, conn->id))
+        if (!conn->doomed && files->now.mono_us - conn->used_us >= IDLE_US && is_idle(files, conn))
             conn->doomed = true;
         if (!conn->doomed)
             continue;
-        rf_files_conn id = conn->id;
-        conn_free(files, conn);
-        fetch_conn_down(files, id);
-        files->world.close(files->world.ctx, id);
+        conn_end(files, conn);
         next = files->conns.next; /* anything may have happened; what is freed is fewer each time */
     }
 }
@@ -296,7 +358,7 @@ uint64_t rf_files_deadline(const struct rf_files *files)
     {
         const struct conn *conn = RF_LIST_ENTRY(it, struct conn, list);
         uint64_t idle = conn->doomed ? files->now.mono_us : conn->used_us + IDLE_US;
-        if (conn->channel_count == 0 && conn->reading == 0 && idle < due && !fetch_uses(files, conn->id))
+        if (idle < due && is_idle(files, conn))
             due = idle;
         else if (conn->doomed)
             due = files->now.mono_us;

@@ -162,6 +162,8 @@ struct rf_files_info {
 int rf_files_info(const struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN], struct rf_files_info *out);
 
 /* ---- fetching ---- */
+/* rf_files_is: the table has that file just so: the same secret, size and chunks. What the store has is right, so another one is to be removed and added anew. */
+bool rf_files_is(const struct rf_files *files, const struct rf_files_file *file);
 
 /* rf_files_fetch begins or goes on. Errors: RF_ENOTFOUND not in the table, RF_EEXIST whole, RF_ELIMIT too many, RF_ENOMEM. */
 int rf_files_fetch(struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN], struct rf_now now);
@@ -175,7 +177,9 @@ void rf_files_cancel(struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN]);
 
 void rf_files_attached(struct rf_files *files, uint64_t token, int error, rf_files_conn conn,
                        struct rf_now now);
-void rf_files_up(struct rf_files *files, rf_files_conn conn, const struct rf_id *peer, struct rf_now now);
+/* rf_files_up: outgoing: by an attach of ours; these have a quarter of the table for themselves. */
+void rf_files_up(struct rf_files *files, rf_files_conn conn, const struct rf_id *peer, bool outgoing,
+                 struct rf_now now);
 void rf_files_data(struct rf_files *files, rf_files_conn conn, struct rf_view bytes, struct rf_now now);
 void rf_files_down(struct rf_files *files, rf_files_conn conn, struct rf_now now);
 /* Both take the job. */

@@ -46,7 +46,9 @@ struct conn {
     struct rf_id peer;
     struct rf_buf in; /* of a message that is not whole */
     bool doomed;      /* to be closed at the next turn */
-    uint64_t heard_us, used_us;
+    bool outgoing;
+    uint64_t heard_us;
+    uint64_t used_us;      /* when something was last said of a channel */
     uint16_t next_channel; /* of ours */
     /* serving */
     struct rf_list channels, wants;
@@ -84,6 +86,7 @@ struct source {
         cursor; /* its own: who follows what another one has just got would ask others for the same as he does */
     unsigned dry_count; /* questions whether it has more, in a row */
     bool dry;           /* it has nothing that is still to be asked for */
+    bool opening;       /* OPEN was said, and no HAVE came since */
 };
 
 enum fetch_state { FETCH_RUNNING, FETCH_STALLED, FETCH_FINISHING };

@@ -276,8 +276,12 @@ static bool serve_one(struct rf_files *files, struct conn *conn)
     if (room < conn->reading_len + len)
         return false;
     bool here = file->have == NULL || rf_file_bit(file->have, index);
-    if (here && (!within_rate(files, len) || !post(files, conn, file, channel, index, len)))
+    if (here && !within_rate(files, len))
         return false;
+    if (here && !post(files, conn, file, channel, index, len)) {
+        files->send_tokens += files->config.send_rate != 0 ? (double)len : 0;
+        return false;
+    }
     want->first++;
     want->count--;
     conn->wanted--;

@@ -96,6 +96,7 @@ static void say_open(struct rf_files *files, struct source *source)
                                       .channel = source->channel,
                                       .id = rf_view_of(file->id, sizeof(file->id)),
                                       .access = rf_view_of(access, sizeof(access))};
+    source->opening = true;
     (void)files_say(files, conn, &m);
 }
 
@@ -164,7 +165,27 @@ static size_t window_max(const struct source *source)
     return chunks < RF_FILES_WINDOW ? chunks : RF_FILES_WINDOW;
 }
 
-/* What has been due from another source for long, and nobody else was asked for. */
+/* Nobody gives it: one more may be asked, the more patiently the more were asked already. */
+static bool is_late(const struct fetch *fetch, uint32_t index, uint64_t now_us)
+{
+    uint64_t newest_us = 0, wait_us = STEAL_US / 2;
+    RF_LIST_EACH(&fetch->sources, it)
+    {
+        const struct source *s = RF_LIST_ENTRY(it, struct source, list);
+        for (size_t i = 0; i < s->ask_count; i++) {
+            if (s->asks[i].index != index)
+                continue;
+            if (s->asks[i].writing)
+                return false;
+            if (s->asks[i].at_us > newest_us)
+                newest_us = s->asks[i].at_us;
+            wait_us *= wait_us < RF_US_PER_S * 60 ? 2 : 1;
+        }
+    }
+    return now_us - newest_us >= wait_us;
+}
+
+/* What has been due from others for long. */
 static bool steal(struct rf_files *files, struct source *source)
 {
     const struct ask *oldest = NULL;
@@ -173,10 +194,9 @@ static bool steal(struct rf_files *files, struct source *source)
         const struct source *s = RF_LIST_ENTRY(it, struct source, list);
         for (size_t i = 0; s != source && i < s->ask_count; i++) {
             const struct ask *ask = &s->asks[i];
-            if (!ask->writing && files->now.mono_us - ask->at_us >= STEAL_US &&
-                (oldest == NULL || ask->at_us < oldest->at_us) &&
+            if ((oldest == NULL || ask->at_us < oldest->at_us) &&
                 (source->bits == NULL || rf_file_bit(source->bits, ask->index)) &&
-                askers_of(source->fetch, ask->index) == 1)
+                is_late(source->fetch, ask->index, files->now.mono_us))
                 oldest = ask;
         }
     }
@@ -261,7 +281,10 @@ static int take_have(struct rf_files *files, struct source *source, const struct
         source->chunk_us = 0;
         source->dry_count = 0;
     }
-    source->at_us = files->now.mono_us;
+    /* who talks of chunks, and gives none of those that are due, is as late as before */
+    if (source->opening && source->ask_count == 0)
+        source->at_us = files->now.mono_us;
+    source->opening = false;
     source->fetch->alone_told = false;
     source_pump(files, source);
     return 0;

@@ -164,7 +164,7 @@ static void node(struct rf_view in)
     RF_ASSERT(rf_files_fetch(n.files, part.id, e.now) == 0);
     RF_ASSERT(rf_files_source(n.files, part.id, &peer, e.now) == 0);
     rf_files_turn(n.files, e.now);
-    rf_files_up(n.files, 1, &peer.node_id, e.now);
+    rf_files_up(n.files, 1, &peer.node_id, true, e.now);
     rf_files_attached(n.files, n.token, 0, 1, e.now);
     open_channel(&n, &whole, e.crypto, e.now);
     while (in.len > 0 && !n.closed) { /* in pieces whose lengths the input says */

@@ -24,6 +24,7 @@ enum net_vice {
     NET_PROOFS,  /* a bit of every proof */
     NET_SWAPS,   /* gives another chunk than was asked for, under the number of that one */
     NET_MUTE,    /* takes questions and never answers */
+    NET_TALKS,   /* says what it has every second, and gives nothing of it */
     NET_TRICKLES /* sends its answers a byte at a time, 1000 a second */
 };
 
@@ -78,6 +79,7 @@ struct net {
     struct net_conn conns[64]; /* number of a connection: its place + 1 */
     size_t conn_count;
     uint64_t step_us; /* 1000 */
+    uint64_t talk_us; /* when those who talk did last */
     bool quiet;       /* nothing happened in the last step */
 };
 

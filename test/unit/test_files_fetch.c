@@ -113,7 +113,7 @@ static void test_only_a_liar(void **state)
 /* Four that give nothing or next to nothing, and one good one, who gets his turn. */
 static void test_slow_ones(void **state)
 {
-    static const enum net_vice vices[] = {NET_MUTE, NET_TRICKLES};
+    static const enum net_vice vices[] = {NET_MUTE, NET_TRICKLES, NET_TALKS};
     (void)state;
     for (size_t i = 0; i < RF_COUNT(vices); i++) {
         if (i > 0) {
@@ -280,6 +280,31 @@ static void test_cancel_and_remove(void **state)
     assert_int_equal(net.nodes[1].fetched, 0);
 }
 
+/* The table tells whether it has what the store has. */
+static void test_is(void **state)
+{
+    uint8_t have[64] = {0};
+    (void)state;
+    rf_file_bit_set(have, 3);
+    struct net_file *f = net_make(0, 10 * CHUNK, BITS);
+    net_give(2, f, have);
+    struct rf_files_file file = {.shape = f->shape};
+    memcpy(file.id, f->id, 32);
+    memcpy(file.secret, f->secret, 32);
+    assert_true(rf_files_is(net.nodes[0].files, &file) && !rf_files_is(net.nodes[2].files, &file) &&
+                !rf_files_is(net.nodes[1].files, &file));
+    file.have = have;
+    assert_true(!rf_files_is(net.nodes[0].files, &file) && rf_files_is(net.nodes[2].files, &file));
+    file.secret[31] ^= 1;
+    assert_false(rf_files_is(net.nodes[2].files, &file));
+    file.secret[31] ^= 1;
+    file.shape.size--;
+    assert_false(rf_files_is(net.nodes[2].files, &file));
+    file.shape.size++;
+    rf_file_bit_set(have, 4);
+    assert_false(rf_files_is(net.nodes[2].files, &file));
+}
+
 /* Memory that fails at any moment costs time, and breaks nothing. */
 static void test_no_memory(void **state)
 {
@@ -313,6 +338,7 @@ int test_files_fetch(void)
         TEST(test_part),
         TEST(test_disk_full),
         TEST(test_cancel_and_remove),
+        TEST(test_is),
         TEST(test_no_memory),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);

@@ -58,7 +58,7 @@ static int w_send(void *ctx, rf_files_conn id, struct rf_view bytes)
     struct net_conn *conn = conn_of(id);
     if (!conn->open)
         return RF_ECLOSED;
-    if (node->vice == NET_MUTE && bytes.p[3] > RF_FILE_HAVE)
+    if ((node->vice == NET_MUTE || node->vice == NET_TALKS) && bytes.p[3] > RF_FILE_HAVE)
         return 0;
     struct net_pipe *pipe = &conn->to[other_end(conn, node)];
     if (pipe->len + bytes.len > pipe->cap) {
@@ -229,8 +229,8 @@ static void do_attaches(struct net_node *node)
             net.conns[net.conn_count++] =
                 (struct net_conn){.open = true, .ends = {index_of(node), index_of(peer)}};
             id = net.conn_count;
-            rf_files_up(node->files, id, &peer->id, net.now);
-            rf_files_up(peer->files, id, &node->id, net.now);
+            rf_files_up(node->files, id, &peer->id, true, net.now);
+            rf_files_up(peer->files, id, &node->id, false, net.now);
         }
         rf_files_attached(node->files, node->attaches[i].token, id == 0 ? RF_EUNREACHABLE : 0, id, net.now);
         net.quiet = false;
@@ -260,9 +260,26 @@ static void deliver(struct net_conn *conn, int to)
     pipe->len -= len;
 }
 
+static void talk(size_t at)
+{
+    for (size_t i = 0; i < net.conn_count; i++)
+        for (uint16_t channel = 0; channel < 8; channel++) {
+            const struct net_conn *conn = &net.conns[i];
+            const uint8_t have[] = {0, 0, 4, RF_FILE_HAVE, 0, (uint8_t)channel, 0};
+            if (conn->open && (conn->ends[0] == at || conn->ends[1] == at))
+                (void)w_send(&net.nodes[at], i + 1, rf_view_of(have, sizeof(have)));
+        }
+}
+
 static void step(void)
 {
     net.quiet = true;
+    if (net.now.mono_us - net.talk_us >= RF_US_PER_S) {
+        net.talk_us = net.now.mono_us;
+        for (size_t i = 0; i < NET_NODES; i++)
+            if (net.nodes[i].up && net.nodes[i].vice == NET_TALKS)
+                talk(i);
+    }
     for (size_t i = 0; i < NET_NODES; i++)
         if (net.nodes[i].up) {
             do_attaches(&net.nodes[i]);
@@ -294,6 +311,9 @@ bool net_run(uint64_t max_us, bool (*done)(void *arg), void *arg)
         for (size_t i = 0; i < NET_NODES; i++)
             if (net.nodes[i].up && rf_files_deadline(net.nodes[i].files) < next)
                 next = rf_files_deadline(net.nodes[i].files);
+        for (size_t i = 0; i < NET_NODES; i++)
+            if (net.nodes[i].vice == NET_TALKS && net.talk_us + RF_US_PER_S < next)
+                next = net.talk_us + RF_US_PER_S;
         if (!net.quiet || next < net.now.mono_us + net.step_us)
             next = net.now.mono_us + net.step_us;
         net.now.mono_us = next < end ? next : end;

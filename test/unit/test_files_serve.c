@@ -15,7 +15,7 @@ static void connect_by_hand(void)
 {
     net.conns[net.conn_count++] = (struct net_conn){.open = true, .by_hand = true, .ends = {0, 5}};
     peer.conn = net.conn_count;
-    rf_files_up(net.nodes[0].files, peer.conn, &net.nodes[5].id, net.now);
+    rf_files_up(net.nodes[0].files, peer.conn, &net.nodes[5].id, false, net.now);
 }
 
 static void say(const struct rf_file_message *m)
@@ -223,12 +223,90 @@ static void test_connections_are_few(void **state)
     net_start(0, &few);
     struct net_file *f = net_make(0, 5 * CHUNK, BITS);
     connect_by_hand();
+    open_channel(f, 1, 5, 0); /* it is in use */
     struct net_file *g = net_fetch(1, f);
     net_source(1, g, 0);
     (void)net_run(5 * RF_US_PER_S, NULL, NULL);
     assert_int_equal(net.nodes[1].fetched, 0);
     assert_true(rf_files_counters(net.nodes[0].files)->connections_refused >= 1);
-    assert_true(net_run(120 * RF_US_PER_S, net_fetched, &net.nodes[1])); /* the idle one has gone meanwhile */
+    const struct rf_file_message close = {.type = RF_FILE_CLOSE, .channel = 1};
+    say(&close);
+    assert_true(net_run(120 * RF_US_PER_S, net_fetched, &net.nodes[1])); /* it made room */
+    assert_false(net.conns[0].open);
+}
+
+/* A connection that says nothing of a channel ends, whatever it says. */
+static void test_talk_keeps_nothing(void **state)
+{
+    (void)state;
+    net_make(0, CHUNK, BITS);
+    connect_by_hand();
+    for (size_t i = 0; i < 4; i++) {
+        const struct rf_file_message close = {.type = RF_FILE_CLOSE, .channel = 1};
+        const struct rf_file_message miss = {.type = RF_FILE_MISS, .channel = 1, .why = 1};
+        if (net.conns[0].open) {
+            say(&close);
+            say(&miss);
+        }
+        (void)net_run(9 * RF_US_PER_S, NULL, NULL);
+    }
+    assert_false(net.conns[0].open);
+}
+
+/* Strangers who connect and connect: there is room for ours, and for who comes after them. */
+static void test_strangers(void **state)
+{
+    struct rf_id stranger = {.len = 16, .b = {0xee}};
+    (void)state;
+    struct net_file *f = net_make(0, 5 * CHUNK, BITS), *mine = net_make(1, 5 * CHUNK, BITS);
+    const struct rf_files_counters *counters = rf_files_counters(net.nodes[0].files);
+    for (size_t i = 0; i < 40; i++) {
+        stranger.b[1] = (uint8_t)(i / 2);
+        net.conns[net.conn_count++] = (struct net_conn){.open = true, .by_hand = true, .ends = {0, 5}};
+        rf_files_up(net.nodes[0].files, net.conn_count, &stranger, false, net.now);
+        net.now.mono_us++;
+    }
+    for (size_t i = 0; i < 3; i++) { /* a third one of the last of them: his first one ends */
+        net.conns[net.conn_count++] = (struct net_conn){.open = true, .by_hand = true, .ends = {0, 5}};
+        rf_files_up(net.nodes[0].files, net.conn_count, &stranger, false, net.now);
+        net.now.mono_us++;
+        assert_false(net.conns[38 + i].open);
+    }
+    struct net_file *g = net_fetch(1, f), *h = net_fetch(0, mine);
+    net_source(1, g, 0);
+    net_source(0, h, 1);
+    assert_true(net_run(2 * RF_US_PER_S, net_fetched, &net.nodes[1]));
+    assert_true(net_run(2 * RF_US_PER_S, net_fetched, &net.nodes[0]));
+    assert_int_equal(counters->connections_refused, 0);
+}
+
+/* The table full of strangers: the one idle for longest gives its place, and only ours may have the last quarter. */
+static void test_full_table(void **state)
+{
+    struct rf_id stranger = {.len = 16, .b = {0xee}};
+    struct rf_files_config few = {.max_conns = 8};
+    (void)state;
+    net_stop(0);
+    net_start(0, &few);
+    struct net_file *f = net_make(0, 5 * CHUNK, BITS);
+    for (size_t i = 0; i < 7; i++) {
+        stranger.b[1] = (uint8_t)i;
+        net.conns[net.conn_count++] = (struct net_conn){.open = true, .by_hand = true, .ends = {0, 5}};
+        rf_files_up(net.nodes[0].files, net.conn_count, &stranger, false, net.now);
+        assert_int_equal(net.conns[0].open, i < 6);
+        net.now.mono_us++;
+    }
+    assert_true(net.conns[1].open);
+    for (size_t i = 0; i < 4; i++) { /* ours: two in the last quarter, then in the place of strangers */
+        stranger.b[1] = (uint8_t)(100 + i);
+        net.conns[net.conn_count++] = (struct net_conn){.open = true, .by_hand = true, .ends = {0, 5}};
+        rf_files_up(net.nodes[0].files, net.conn_count, &stranger, true, net.now);
+        assert_true(net.conns[net.conn_count - 1].open);
+        assert_int_equal(net.conns[1].open, i < 2);
+    }
+    assert_false(net.conns[2].open);
+    assert_int_equal(rf_files_counters(net.nodes[0].files)->connections_refused, 0);
+    (void)f;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, net_set_up, net_tear_down)
@@ -245,6 +323,9 @@ int test_files_serve(void)
         TEST(test_changed),
         TEST(test_rate),
         TEST(test_connections_are_few),
+        TEST(test_talk_keeps_nothing),
+        TEST(test_strangers),
+        TEST(test_full_table),
     };
     return cmocka_run_group_tests_name("serve", tests, NULL, NULL);
 }

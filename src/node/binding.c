@@ -126,6 +126,12 @@ static uint32_t ms_of(uint64_t us)
     return (uint32_t)(us / RF_US_PER_MS);
 }
 
+/* How long the NAT keeps an idle mapping, with a margin, by what is known of where we were last; 0: unknown. */
+static uint64_t datagrams_safe_us(const struct binding *b)
+{
+    return b->here ? binding_safe(&b->searches[UDP]) : 0;
+}
+
 static void keep_networks(struct binding *b)
 {
     struct node_out *o = node_out_new(b->node, RF_NODE_OUT_NETWORKS);
@@ -151,6 +157,7 @@ static void note(struct binding *b)
     n->udp_kept_ms = ms_of(b->searches[UDP].kept_us);
     n->udp_lost_ms = ms_of(b->searches[UDP].lost_us);
     n->learned_ms = b->node->now.wall_ms;
+    path_idle_limit(b->node, datagrams_safe_us(b));
     keep_networks(b);
 }
 
@@ -224,6 +231,7 @@ static void adopt(struct binding *b, const struct rf_addr *seen, const struct rf
         put_off(b, a_while(b));
     b->breaks = 0;
     b->no_datagrams = b->missed = false;
+    path_idle_limit(b->node, datagrams_safe_us(b));
 }
 
 void rf_node_load_network(struct rf_node *node, const struct rf_node_network *network)
@@ -327,6 +335,8 @@ static bool take(struct binding *b, const struct rf_reply *reply, struct rf_bind
 {
     struct rf_link_info link;
     b->deaf = b->deaf || (reply->error == RF_EREMOTE && reply->error_code == RF_ERROR_INVALID_MESSAGE);
+    if (b->deaf && !b->sure)
+        path_idle_limit(b->node, 0); /* where we are it will never say */
     if (reply->error != 0 || b->told_call_link != b->home_link ||
         rf_binding_said_decode(reply->body, said) != 0 ||
         rf_links_info(b->node->links, b->home_link, &link) != 0)
@@ -633,6 +643,7 @@ void node_binding_doubt(struct rf_node *node)
     struct binding_search *s = &b->searches[UDP];
     b->doubted_us = node->now.mono_us;
     binding_search_init(s, s->least_us, s->most_us, s->kept_us);
+    path_idle_limit(node, datagrams_safe_us(b));
     if (b->home_link != 0 && b->step == RESTING && !rf_timer_is_set(&b->timer))
         later(b, a_while(b));
 }
@@ -640,7 +651,7 @@ void node_binding_doubt(struct rf_node *node)
 uint16_t node_binding_idle_s(const struct rf_node *node)
 {
     const struct binding *b = node->binding;
-    uint64_t us = b != NULL && b->here ? binding_safe(&b->searches[UDP]) : 0;
+    uint64_t us = b != NULL && b->sure && is_client(node) ? datagrams_safe_us(b) : 0;
     return us / RF_US_PER_S < UINT16_MAX ? (uint16_t)(us / RF_US_PER_S) : UINT16_MAX;
 }
 

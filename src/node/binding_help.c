@@ -184,6 +184,8 @@ bool node_binding_asked(struct rf_node *node, struct rf_request *request)
         return true;
     }
     uint64_t silent_us = ask.silent_ms * RF_US_PER_MS;
+    /* what it says is all that we know; if it vanishes it has its place for as long */
+    silent_us = silent_us > node->silence_max_us ? node->silence_max_us : silent_us;
     silent_us = silent_us > BINDING_LONGEST_US ? BINDING_LONGEST_US : silent_us;
     rf_links_lasts(node->links, request->link, silent_us, false);
     said.silent_ms = (uint32_t)(silent_us / RF_US_PER_MS);

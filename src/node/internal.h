@@ -360,8 +360,9 @@ struct rf_node {
     struct node_relay *relay;    /* owned; NULL: it had to do with none so far */
     struct returns *returns;     /* owned; NULL: no client lost its link so far; see returns.c */
     struct checkup *checkup;     /* under way, or NULL */
-    uint64_t keepalive_us;
-    struct binding *binding;           /* owned; NULL: it learns nothing of NATs; see binding.c */
+    uint64_t keepalive_us,
+        silence_max_us;      /* silence_max: a link may be silent for so long, if both ends want it */
+    struct binding *binding; /* owned; NULL: it learns nothing of NATs; see binding.c */
     struct binding_help *binding_help; /* owned; NULL: nobody wanted help to learn */
     struct bootstrap bootstrap;
     struct redial redial;
@@ -657,7 +658,7 @@ bool node_binding_asked(struct rf_node *node, struct rf_request *request); /* ex
 /* node_binding_flows: those of datagrams that are being tried, which node_binding_yield ends; false: there is none. */
 size_t node_binding_flows(const struct rf_node *node);
 bool node_binding_yield(struct rf_node *node);
-/* node_binding_idle_s: how long the NAT keeps an idle mapping of datagrams, with a margin; 0: unknown. node_binding_doubt: a path that relied on it ended, perhaps for that. */
+/* node_binding_idle_s: how long the NAT keeps an idle mapping of datagrams, with a margin; 0: unknown, or not known to be the NAT that we are behind now. node_binding_doubt: a path that relied on it ended, perhaps for that. */
 uint16_t node_binding_idle_s(const struct rf_node *node);
 void node_binding_doubt(struct rf_node *node);
 /* binding_path.c: what ours say, whether theirs say it, what was agreed; its link is up. */
@@ -665,6 +666,8 @@ void path_idle_put(const struct rf_node *node, struct rf_buf *out);
 bool path_idle_wanted(struct rf_view extensions);
 void path_idle_take(struct path *p, struct rf_view extensions);
 void path_idle_up(const struct path *p);
+/* path_idle_limit takes back what was agreed for paths that may be idle for longer than that; they are kept alive as often as ever from now on. */
+void path_idle_limit(struct rf_node *node, uint64_t most_us);
 
 /* cap.c */
 enum flow_use { FLOW_WAY, FLOW_APP, FLOW_OTHER };

@@ -6,6 +6,7 @@
 #define TRUST_CACHE_COUNT 16384 /* more than links: a link's certificate is looked up at each resumption */
 #define LEAVE_TIME_US     (3 * RF_US_PER_S)
 #define KEEPALIVE_S       60
+#define SILENCE_MAX       10 /* times keepalive_us: of those who learn nothing themselves */
 
 #define X(name, help) {#name, help, offsetof(struct rf_node_counters, name)},
 RF_COUNTERS_DEFINE(node, RF_NODE_COUNTERS, X)
@@ -197,6 +198,8 @@ static int copy_config(struct rf_node *node, const struct rf_node_config *config
     node->max_flows = node->max_flows < FLOWS_MIN ? FLOWS_MIN : node->max_flows;
     node->no_reserve = config->no_reserve;
     node->keepalive_us = (config->keepalive_s != 0 ? config->keepalive_s : KEEPALIVE_S) * RF_US_PER_S;
+    node->silence_max_us = config->keepalive_max_s != 0 ? config->keepalive_max_s * RF_US_PER_S
+                                                        : SILENCE_MAX * node->keepalive_us;
     if (config->listen_count > 0) {
         node->listen = rf_memdup(config->mem, config->listen, config->listen_count * sizeof(*node->listen));
         if (node->listen == NULL)

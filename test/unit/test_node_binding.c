@@ -339,42 +339,137 @@ static void attached(void *arg, int error, rf_link_id conn)
     *(int *)arg = error;
 }
 
+/* Alice and, if `both`, Carol know how long their NATs keep datagrams. */
+static void start_knowing(uint64_t seed, bool both)
+{
+    add_all(seed, 0);
+    for (size_t i = ALICE; i <= CAROL; i++) {
+        net.nodes[i].networks[0] = (struct rf_node_network){.seen = net.nodes[i].addr,
+                                                            .local = net.nodes[i].addr,
+                                                            .tcp_kept_ms = 600000,
+                                                            .udp_kept_ms = i == ALICE ? 60000 : 50000,
+                                                            .udp_lost_ms = 62000};
+        net.nodes[i].network_count = 1;
+        net.nodes[i].udp_keeps_us = 61 * S;
+        net.nodes[i].keepalive_s = 60;
+        net.nodes[i].keepalive_max_s = i == ALICE || both ? 600 : 0;
+    }
+    start_all();
+    for (size_t i = ALICE; i <= CAROL; i++)
+        assert_int_equal(rf_node_set_app(net.nodes[i].node, 5060, &node_net_deaf_app), 0);
+    node_net_run(&net, 60 * S);
+    assert_int_equal(node_binding_idle_s(net.nodes[ALICE].node), 48);
+}
+
+static void connect_carol(void)
+{
+    int error = 1;
+    struct rf_app_target target = {.node_id = net.nodes[CAROL].identity.node_id, .application = 5060};
+    assert_int_equal(rf_node_app_attach(net.nodes[ALICE].node, &target, net.now, attached, &error), 0);
+    node_net_settle(&net, ALICE);
+    node_net_run(&net, 60 * S);
+    assert_int_equal(error, 0);
+}
+
+/* How often Alice asks for consent in that time. */
+static uint64_t consents_in(uint64_t us)
+{
+    uint64_t before = node_net_counter(&net, ALICE, "ice", "consents");
+    node_net_run(&net, us);
+    return node_net_counter(&net, ALICE, "ice", "consents") - before;
+}
+
 /* Two who know how long their NATs keep datagrams, behind ones that keep them for that long: a connection between them rests as long as the shorter one allows, and stands. Where one does not know, as ever. */
 static void test_paths(void **state)
 {
     (void)state;
     for (int both = 0; both < 2; both++) {
-        int error = 1;
-        add_all(95, 0);
-        for (size_t i = ALICE; i <= CAROL; i++) {
-            net.nodes[i].networks[0] = (struct rf_node_network){.seen = net.nodes[i].addr,
-                                                                .local = net.nodes[i].addr,
-                                                                .tcp_kept_ms = 600000,
-                                                                .udp_kept_ms = i == ALICE ? 60000 : 50000,
-                                                                .udp_lost_ms = 62000};
-            net.nodes[i].network_count = 1;
-            net.nodes[i].udp_keeps_us = 61 * S;
-            net.nodes[i].keepalive_s = 60;
-            net.nodes[i].keepalive_max_s = i == ALICE || both ? 600 : 0;
-        }
-        start_all();
-        for (size_t i = ALICE; i <= CAROL; i++)
-            assert_int_equal(rf_node_set_app(net.nodes[i].node, 5060, &node_net_deaf_app), 0);
-        node_net_run(&net, 60 * S);
-        assert_int_equal(node_binding_idle_s(net.nodes[ALICE].node), 48);
-        struct rf_app_target target = {.node_id = net.nodes[CAROL].identity.node_id, .application = 5060};
-        assert_int_equal(rf_node_app_attach(net.nodes[ALICE].node, &target, net.now, attached, &error), 0);
-        node_net_settle(&net, ALICE);
-        node_net_run(&net, 60 * S);
-        assert_int_equal(error, 0);
-        uint64_t before = node_net_counter(&net, ALICE, "ice", "consents");
-        node_net_run(&net, 200 * S);
-        uint64_t asked = node_net_counter(&net, ALICE, "ice", "consents") - before;
+        start_knowing(95, both);
+        connect_carol();
+        uint64_t asked = consents_in(200 * S);
         assert_true(both ? asked >= 4 && asked <= 7 : asked >= 11);
         assert_int_equal(rf_links_count(net.nodes[ALICE].node->links, RF_LINK_UP), 2);
         assert_int_equal(rf_links_count(net.nodes[CAROL].node->links, RF_LINK_UP), 2);
         node_net_deinit(&net);
     }
+}
+
+/* What a path may do is taken back when what it relied on is not known any more: it is kept alive as often as ever, and stands. */
+static void test_paths_doubted(void **state)
+{
+    (void)state;
+    start_knowing(96, true);
+    connect_carol();
+    assert_true(consents_in(100 * S) <= 3);
+    rf_node_tick(net.nodes[ALICE].node, net.now);
+    node_binding_doubt(net.nodes[ALICE].node);
+    node_net_settle(&net, ALICE);
+    assert_true(consents_in(120 * S) >= 7);
+    assert_int_equal(rf_links_count(net.nodes[ALICE].node->links, RF_LINK_UP), 2);
+    node_net_deinit(&net);
+}
+
+/* How long the path to Carol may rest; 0: as long as any, or there is none any more. */
+static uint16_t path_rests_s(void)
+{
+    uint16_t longest_s = 0;
+    RF_LIST_EACH(&net.nodes[ALICE].node->paths->all, it)
+    {
+        const struct path *p = RF_LIST_ENTRY(it, struct path, list);
+        longest_s = p->idle_s > longest_s ? p->idle_s : longest_s;
+    }
+    return longest_s;
+}
+
+/* She comes to another router that gives her the same address, as routers do: no base of ICE's has moved, and yet nothing that was agreed holds. */
+static void test_paths_elsewhere(void **state)
+{
+    (void)state;
+    start_knowing(97, true);
+    connect_carol();
+    assert_int_equal(path_rests_s(), 40);
+    struct net_node *alice = &net.nodes[ALICE];
+    node_net_unplug(&net, ALICE);
+    alice->addr.ip[1] = 9;
+    struct rf_addr addrs[] = {alice->inside, alice->addr};
+    rf_node_moved(alice->node, addrs, RF_COUNT(addrs), net.now);
+    node_net_settle(&net, ALICE);
+    node_net_run(&net, 25 * S);
+    assert_int_equal(node_binding_idle_s(alice->node), 0);
+    assert_int_equal(path_rests_s(), 0);
+    node_net_deinit(&net);
+}
+
+/* Over another link, which did not come from where the old one did. */
+static bool has_come_home(struct node_net *n, void *arg)
+{
+    const struct net_node *alice = &n->nodes[ALICE];
+    struct rf_link_info link;
+    (void)arg;
+    return rf_links_info(alice->node->links, rf_overlay_link_of(alice->node->overlay, &alice->node->home),
+                         &link) == 0 &&
+           rf_addr_same_ip(&link.local, &alice->addr);
+}
+
+/* What is known of a network is promised to nobody before home has said that she is there, nor by a supernode. */
+static void test_promised_when_sure(void **state)
+{
+    (void)state;
+    start_knowing(98, true);
+    struct rf_node *alice = net.nodes[ALICE].node;
+    node_net_move(&net, ALICE, 9);
+    assert_true(node_net_until(&net, 30 * S, has_come_home, NULL));
+    for (size_t i = 0; i < 40; i++) { /* from when she is back until home has said it, and longer */
+        assert_int_equal(node_binding_idle_s(alice), 0);
+        node_net_run(&net, S);
+    }
+    node_net_move(&net, ALICE, 0);
+    node_net_run(&net, 40 * S);
+    assert_int_equal(node_binding_idle_s(alice), 48);
+    alice->role = RF_NODE_SUPERNODE;
+    assert_int_equal(node_binding_idle_s(alice), 0);
+    alice->role = RF_NODE_CLIENT;
+    node_net_deinit(&net);
 }
 
 /* ---- who helps, and what others can make of that ---- */
@@ -408,10 +503,10 @@ static void ask_as(size_t from, size_t to, struct rf_view body)
     assert_true(reply_seen.done);
 }
 
-static struct rf_view asking(uint8_t wants)
+static struct rf_view asking(uint8_t wants, uint32_t silent_ms)
 {
     static uint8_t bytes[32];
-    struct rf_binding_ask ask = {.wants = wants, .silent_ms = 70000};
+    struct rf_binding_ask ask = {.wants = wants, .silent_ms = silent_ms};
     struct rf_buf buf;
     rf_buf_fixed(&buf, bytes, sizeof(bytes));
     rf_binding_ask_encode(&ask, &buf);
@@ -435,19 +530,41 @@ static void test_refused(void **state)
     start_all();
     node_net_run(&net, 30 * S);
     size_t home = home_of(ALICE), other = 1 - home;
-    ask_as(ALICE, home, asking(RF_BINDING_NOTHING));
+    ask_as(ALICE, home, asking(RF_BINDING_NOTHING, 50000));
     assert_int_equal(reply_seen.error, 0);
-    assert_int_equal(reply_seen.said.silent_ms, 70000);
+    assert_int_equal(reply_seen.said.silent_ms, 50000);
     assert_true(rf_addr_same_ip(&reply_seen.said.seen, &net.nodes[ALICE].addr));
-    ask_as(ALICE, other, asking(RF_BINDING_DATAGRAM)); /* over her home */
+    ask_as(ALICE, other, asking(RF_BINDING_DATAGRAM, 50000)); /* over her home */
     assert_int_equal(reply_seen.code, RF_ERROR_FORBIDDEN);
-    ask_as(ALICE, CAROL, asking(RF_BINDING_DATAGRAM)); /* no supernode */
+    ask_as(ALICE, CAROL, asking(RF_BINDING_DATAGRAM, 50000)); /* no supernode */
     assert_int_equal(reply_seen.code, RF_ERROR_FORBIDDEN);
-    ask_as(other, home, asking(RF_BINDING_DATAGRAM)); /* a peer */
+    ask_as(other, home, asking(RF_BINDING_DATAGRAM, 50000)); /* a peer */
     assert_int_equal(reply_seen.code, RF_ERROR_FORBIDDEN);
     ask_as(ALICE, home, rf_view_str("RFbq"));
     assert_int_equal(reply_seen.code, RF_ERROR_FORBIDDEN);
     assert_int_equal(of_supers("bindings_refused"), 3);
+    node_net_deinit(&net);
+}
+
+/* Who says that it may be silent for hours, and vanishes, has its place no longer than home itself would have kept it silent. */
+static void test_vanished(void **state)
+{
+    (void)state;
+    add_all(105, 0);
+    for (size_t i = 0; i < SUPERS; i++)
+        net.nodes[i].keepalive_max_s = MOST_S;
+    net.nodes[ALICE].keepalive_max_s = 0;
+    start_all();
+    node_net_run(&net, 30 * S);
+    size_t home = home_of(ALICE);
+    ask_as(ALICE, home, asking(RF_BINDING_NOTHING, 7440000));
+    assert_int_equal(reply_seen.said.silent_ms, MOST_S * 1000);
+    struct rf_node *node = net.nodes[home].node;
+    assert_non_null(node_admit_visitor(node, &net.nodes[ALICE].identity.node_id));
+    node_net_unplug(&net, ALICE);
+    node_net_kill(&net, ALICE);
+    node_net_run(&net, 2 * MOST_S * S);
+    assert_null(node_admit_visitor(node, &net.nodes[ALICE].identity.node_id));
     node_net_deinit(&net);
 }
 
@@ -491,7 +608,7 @@ static void test_no_reflector(void **state)
     node_net_run(&net, 60 * S);
     size_t home = home_of(ALICE);
     struct rf_addr own = net.nodes[ALICE].addr, carols = net.nodes[CAROL].addr;
-    ask_as(ALICE, home, asking(RF_BINDING_DATAGRAM));
+    ask_as(ALICE, home, asking(RF_BINDING_DATAGRAM, 50000));
     assert_int_equal(reply_seen.said.outcome, RF_BINDING_GIVEN);
     const uint8_t *token = reply_seen.said.token;
     datagram_to(home, &own, piece(RF_BINDING_QUESTION, none, 1000, RF_BINDING_QUESTION_LEN));
@@ -567,12 +684,22 @@ static void test_nonsense(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learned),      cmocka_unit_test(test_short),
-        cmocka_unit_test(test_changes),      cmocka_unit_test(test_restarted),
-        cmocka_unit_test(test_remembered),   cmocka_unit_test(test_datagrams),
-        cmocka_unit_test(test_no_datagrams), cmocka_unit_test(test_few_flows),
-        cmocka_unit_test(test_home_dies),    cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_no_reflector),
+        cmocka_unit_test(test_learned),
+        cmocka_unit_test(test_short),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_restarted),
+        cmocka_unit_test(test_remembered),
+        cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_no_datagrams),
+        cmocka_unit_test(test_few_flows),
+        cmocka_unit_test(test_home_dies),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_paths_doubted),
+        cmocka_unit_test(test_paths_elsewhere),
+        cmocka_unit_test(test_promised_when_sure),
+        cmocka_unit_test(test_vanished),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_reflector),
         cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

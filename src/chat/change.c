@@ -330,11 +330,26 @@ static void on_offers(void *arg, const struct rf_fetch_result *result)
     chat_leave(conv->chat);
 }
 
+/* Is the name in front of `rest` among those before it? */
+static bool named_before(const struct chat_change *change, struct rf_view rest)
+{
+    struct rf_view list = rf_buf_view(&change->users), name, one;
+    if (rf_view_v(&rest, 1, &name) != 0)
+        return false;
+    while (rf_view_v(&list, 1, &one) == 0 && one.p < name.p)
+        if (rf_view_equal(one, name))
+            return true;
+    return false;
+}
+
 static void lookup(struct chat_conv *conv, struct chat_change *change)
 {
     struct rf_chat *chat = conv->chat;
-    struct rf_view rest = change->rest, name;
+    struct rf_view rest, name;
     struct rf_id resource;
+    while (named_before(change, change->rest))
+        (void)rf_view_v(&change->rest, 1, &name);
+    rest = change->rest;
     if (change->device_count >= DEVICES_MAX || rf_view_v(&rest, 1, &name) != 0) {
         change->step = STEP_ROSTER;
         step(conv, change);

@@ -468,7 +468,9 @@ static void take_invite(struct rf_chat *chat, struct rf_view body, const struct 
     else if (conv->state == RF_CHAT_INVITED &&
              rf_view_equal(chat_principal_of(signer->cert), chat->principal))
         (void)rf_chat_accept(chat, id, NULL, NULL); /* another device of ours has */
-    else if (conv->state == RF_CHAT_JOINING && conv->group == NULL && invite.from > conv->scan)
+    else if (conv->state == RF_CHAT_JOINING && conv->group == NULL && invite.from > conv->scan &&
+             (rf_view_equal(chat_principal_of(signer->cert), rf_buf_view(&conv->inviter)) ||
+              rf_view_equal(chat_principal_of(signer->cert), chat->principal)))
         conv->scan = invite.from;
 }
 

@@ -145,19 +145,16 @@ static void test_far_index(void **state)
 
 static uint8_t invented[RF_CONVERSATION_LEN];
 
-static void invent(size_t i, uint8_t number)
+/* A letter of carol's with this invitation in it. */
+static void write_invite(size_t i, uint8_t number, struct invite invite)
 {
     struct rf_chat *chat = chat_of(i);
-    uint8_t nonce[RF_CONVERSATION_NONCE_LEN] = {number};
-    struct invite invite = {.nonce = rf_view_of(nonce, sizeof(nonce)),
-                            .creator = rf_view_str("x@example.org")};
     struct rf_buf body, plain, doors, letter, value;
-    struct rf_signer signer = {.cert = inside(CAROL)->chat->config.identity->cert,
-                               .node_id = inside(CAROL)->chat->config.identity->node_id};
+    struct rf_signer signer = {.cert = chat_of(CAROL)->config.identity->cert,
+                               .node_id = chat_of(CAROL)->config.identity->node_id};
     struct rf_buf *bufs[] = {&body, &plain, &doors, &letter, &value};
     for (size_t k = 0; k < RF_COUNT(bufs); k++)
         rf_buf_init(bufs[k], rf_mem_system(), 1 << 16);
-    assert_int_equal(rf_conversation_id(world.net.pki.crypto, invite.nonce, invite.creator, invented), 0);
     invite_encode(&invite, &body);
     rf_buf_u8(&plain, 1);
     note_put(NOTE_INVITE, rf_buf_view(&body), &plain);
@@ -175,6 +172,14 @@ static void invent(size_t i, uint8_t number)
     settle(i);
     for (size_t k = 0; k < RF_COUNT(bufs); k++)
         rf_buf_deinit(bufs[k]);
+}
+
+static void invent(size_t i, uint8_t number)
+{
+    uint8_t nonce[RF_CONVERSATION_NONCE_LEN] = {number};
+    write_invite(
+        i, number,
+        (struct invite){.nonce = rf_view_of(nonce, sizeof(nonce)), .creator = rf_view_str("x@example.org")});
 }
 
 /* Invitations to what is not there: few of one user wait, and who refused one is rid of it. */
@@ -205,6 +210,32 @@ static void test_invented(void **state)
     settle(BOB);
     world_run(S);
     assert_int_equal(state_of(BOB, invented), 0);
+    world_deinit();
+}
+
+/* Who is waiting for his Welcome looks where his inviter says, not where anybody else does; a user who is named twice is brought in once. */
+static void test_from(void **state)
+{
+    static const char *const names[] = {"alice", "bob", "carol"};
+    struct rf_view twice[] = {rf_view_str("bob@example.org"), rf_view_str("bob@example.org")};
+    (void)state;
+    world_init(51, names, 3);
+    assert_int_equal(rf_chat_create(chat_of(ALICE), rf_view_str("team"), false, twice, 2, rf_view_str(""), id,
+                                    DONE(ALICE)),
+                     0);
+    settle(ALICE);
+    expect_state(BOB, id, RF_CHAT_INVITED, 60);
+    assert_int_equal(world.devices[ALICE].last_error, 0);
+    assert_int_equal(rf_chat_accept(chat_of(BOB), id, DONE(BOB)), 0); /* and before he has looked */
+    struct chat_conv *conv = inside(BOB);
+    uint32_t scan = conv->scan;
+    write_invite(BOB, 1,
+                 (struct invite){.nonce = rf_view_of(conv->nonce, sizeof(conv->nonce)),
+                                 .creator = rf_buf_view(&conv->creator),
+                                 .from = 1000});
+    assert_int_equal(conv->scan, scan);
+    settle(BOB);
+    expect_state(BOB, id, RF_CHAT_MEMBER, 60);
     world_deinit();
 }
 
@@ -384,9 +415,9 @@ int main(void)
         cmocka_unit_test(test_long_welcome), cmocka_unit_test(test_sealed_twice),
         cmocka_unit_test(test_new_keys),     cmocka_unit_test(test_new_log),
         cmocka_unit_test(test_far_index),    cmocka_unit_test(test_invented),
-        cmocka_unit_test(test_askers),       cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_one_opens),    cmocka_unit_test(test_mute),
-        cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_askers),       cmocka_unit_test(test_from),
+        cmocka_unit_test(test_damaged),      cmocka_unit_test(test_one_opens),
+        cmocka_unit_test(test_mute),         cmocka_unit_test(test_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

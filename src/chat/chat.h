@@ -11,6 +11,7 @@
  *   INVITED    a note is in the inbox; nothing is read but that. accept -> JOINING, refuse or leave -> gone
  *   CREATING   ours; its roster is not stored yet -> MEMBER
  *   JOINING    accepted; our Welcome is looked for in the log, or, where there is none for us, we add ourselves by the door -> MEMBER
+ *              who is not let in may leave (he goes in to go out, for at most a week, then ENDED) or forget it
  *   MEMBER     reads and writes. leave -> LEAVING; removed by somebody -> ENDED; state lost or forked -> JOINING
  *   LEAVING    we asked to be removed; the next Commit of another member does it -> ENDED; nothing can be sent
  *   ENDED      left, removed or refused: the history can be read, nothing else. rf_chat_forget removes it
@@ -310,7 +311,8 @@ int rf_chat_set_title(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN
                       rf_chat_done_fn done, void *arg);
 int rf_chat_set_topic(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], struct rf_view topic,
                       rf_chat_done_fn done, void *arg);
-/* rf_chat_mute is this user's own. rf_chat_forget removes an ended conversation and its history from this device. */
+/* rf_chat_mute is this user's own. rf_chat_forget removes an ended conversation, or one that
+ * we were not let into, and its history from this device. */
 int rf_chat_mute(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], bool muted);
 int rf_chat_forget(struct rf_chat *chat, const uint8_t id[RF_CONVERSATION_LEN], rf_chat_done_fn done,
                    void *arg);

@@ -124,7 +124,17 @@ static void chunk_done(struct rf_work *work)
 static void post_chunk(struct daemon_files *f, struct rf_files_get *get, struct rf_files_put *put)
 {
     struct chunk_work *w = calloc(1, sizeof(*w));
-    RF_ASSERT(w != NULL); /* 100 bytes; the chunk itself was just to be had */
+    if (w == NULL && get != NULL) {
+        get->error = RF_ENOMEM;
+        rf_list_push_back(&f->gets, &get->list);
+        return;
+    }
+    if (w == NULL) {
+        put->error = RF_ENOMEM;
+        snprintf(put->why, sizeof(put->why), "%s", rf_error_text(RF_ENOMEM));
+        rf_list_push_back(&f->puts, &put->list);
+        return;
+    }
     w->files = f;
     w->work.run = chunk_run;
     w->work.done = chunk_done;
@@ -184,31 +194,90 @@ static void upkeep_done(struct rf_work *work)
     free(u);
 }
 
-static void post_upkeep(struct daemon_files *f, int what, const uint8_t *id)
+static int post_upkeep(struct daemon_files *f, int what, const uint8_t *id)
 {
     struct upkeep *u = calloc(1, sizeof(*u));
-    RF_ASSERT(u != NULL);
+    if (u == NULL)
+        return RF_ENOMEM;
     u->files = f;
     u->work.run = upkeep_run;
     u->work.done = upkeep_done;
     u->what = what;
     memcpy(u->id, id, sizeof(u->id));
     rf_worker_post(f->worker, &u->work);
+    return 0;
 }
 
 static void world_finish(void *ctx, const uint8_t id[RF_FILE_ID_LEN])
 {
-    post_upkeep(ctx, UPKEEP_FINISH, id);
+    struct daemon_files *f = ctx;
+    struct known *known = files_known(f, id);
+    if (post_upkeep(f, UPKEEP_FINISH, id) == 0 || known == NULL)
+        return;
+    known->unfinished = f->unfinished = true;
 }
 
-void files_post_forget(struct daemon_files *f, const uint8_t *id)
+int files_post_forget(struct daemon_files *f, const uint8_t *id)
 {
-    post_upkeep(f, UPKEEP_FORGET, id);
+    return post_upkeep(f, UPKEEP_FORGET, id);
 }
 
 void files_post_sync(struct daemon_files *f, const uint8_t *id)
 {
-    post_upkeep(f, UPKEEP_SYNC, id);
+    (void)post_upkeep(f, UPKEEP_SYNC, id);
+}
+
+static void take_all(struct rf_list *from, struct rf_list *to)
+{
+    rf_list_init(to);
+    while (!rf_list_empty(from)) {
+        struct rf_list *first = from->next;
+        rf_list_remove(first);
+        rf_list_push_back(to, first);
+    }
+}
+
+/* What could not be posted is answered, not from inside. */
+static void give_back(struct daemon_files *f)
+{
+    struct rf_list gets, puts;
+    take_all(&f->gets, &gets);
+    take_all(&f->puts, &puts);
+    RF_LIST_EACH_SAFE(&gets, it)
+    {
+        rf_list_remove(it);
+        rf_files_got(f->files, RF_LIST_ENTRY(it, struct rf_files_get, list), now_of(f));
+    }
+    RF_LIST_EACH_SAFE(&puts, it)
+    {
+        rf_list_remove(it);
+        rf_files_put_done(f->files, RF_LIST_ENTRY(it, struct rf_files_put, list), now_of(f));
+    }
+    bool unfinished = f->unfinished;
+    f->unfinished = false;
+    RF_LIST_EACH(&f->knowns, it)
+    {
+        struct known *known = RF_LIST_ENTRY(it, struct known, list);
+        if (!unfinished)
+            return;
+        if (known->unfinished)
+            rf_files_finished(f->files, known->id, RF_ENOMEM, rf_error_text(RF_ENOMEM), now_of(f));
+        known->unfinished = false;
+    }
+}
+
+static void drop_jobs(struct daemon_files *f)
+{
+    RF_LIST_EACH_SAFE(&f->gets, it)
+    {
+        rf_list_remove(it);
+        rf_files_drop_get(rf_mem_system(), RF_LIST_ENTRY(it, struct rf_files_get, list));
+    }
+    RF_LIST_EACH_SAFE(&f->puts, it)
+    {
+        rf_list_remove(it);
+        rf_files_drop_put(rf_mem_system(), RF_LIST_ENTRY(it, struct rf_files_put, list));
+    }
 }
 
 /* ---- what is known ---- */
@@ -238,18 +307,19 @@ struct known *files_add_known(struct daemon_files *f, const struct rf_filestore_
     struct known *known = files_known(f, file->file.id);
     if (known != NULL) {
         files_set_path(known, file->path);
-        return known;
+    } else {
+        known = calloc(1, sizeof(*known));
+        if (known == NULL || (known->path = strdup(file->path)) == NULL) {
+            free(known);
+            return NULL;
+        }
+        memcpy(known->id, file->file.id, sizeof(known->id));
+        rf_list_init(&known->list);
+        rf_list_push_back(&f->knowns, &known->list);
     }
-    known = calloc(1, sizeof(*known));
-    if (known == NULL || (known->path = strdup(file->path)) == NULL) {
-        free(known);
-        return NULL;
-    }
-    memcpy(known->id, file->file.id, sizeof(known->id));
     snprintf(known->name, sizeof(known->name), "%s", file->name);
     snprintf(known->type, sizeof(known->type), "%s", file->type);
     known->fetched = file->fetched;
-    rf_list_push_back(&f->knowns, &known->list);
     return known;
 }
 
@@ -320,6 +390,10 @@ int daemon_files_open(struct daemon *d)
     rf_list_init(&f->fetchings);
     rf_list_init(&f->events);
     rf_list_init(&f->looks);
+    rf_list_init(&f->begins);
+    rf_list_init(&f->shares);
+    rf_list_init(&f->gets);
+    rf_list_init(&f->puts);
     struct rf_node_status status;
     rf_node_status(d->node, &status);
     struct rf_files_config config = {
@@ -347,10 +421,11 @@ uint64_t daemon_files_turn(struct daemon *d)
         return RF_NEVER;
     struct rf_now now = now_of(f);
     uint64_t due = files_ask_turn(f, now);
+    give_back(f);
     rf_files_turn(f->files, now);
     files_tell_events(f);
     uint64_t next = rf_files_deadline(f->files);
-    if (!rf_list_empty(&f->events))
+    if (!rf_list_empty(&f->events) || !rf_list_empty(&f->gets) || !rf_list_empty(&f->puts) || f->unfinished)
         next = now.mono_us;
     return next < due ? next : due;
 }
@@ -372,6 +447,7 @@ void daemon_files_close(struct daemon *d)
         RF_LIST_ENTRY(it, struct attaching, list)->files = NULL; /* freed when the node answers */
     }
     files_ask_close(f);
+    drop_jobs(f);
     rf_files_free(f->files);
     rf_filestore_close(f->store);
     rf_crypto_openssl_free(f->crypto);

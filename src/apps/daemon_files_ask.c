@@ -18,6 +18,7 @@ static struct rf_now now_of(const struct daemon_files *f)
 
 struct share {
     struct rf_work work;
+    struct rf_list list;
     struct daemon_files *files;
     struct rf_filestore_import *import;
     struct rf_filestore_file file;
@@ -47,6 +48,7 @@ static void share_run(struct rf_work *work)
 
 static void share_end(struct share *s)
 {
+    rf_list_remove(&s->list);
     rf_filestore_import_end(s->import);
     free(s->path);
     rf_wipe(s, sizeof(*s));
@@ -62,8 +64,12 @@ static void shared(struct share *s, struct daemon_file_said *said, struct rf_buf
     s->error = rf_buf_error(reference);
     if (s->error == 0 && !r.small)
         s->error = rf_files_add(s->files->files, &s->file.file);
-    if (s->error == 0 && !r.small && files_add_known(s->files, &s->file) == NULL)
+    if (s->error == 0 && !r.small && files_add_known(s->files, &s->file) == NULL) {
         s->error = RF_ENOMEM;
+        rf_files_remove(s->files->files, r.id);
+    }
+    if (s->error != 0 && !r.small)
+        (void)files_post_forget(s->files, r.id); /* it was not shared: no record of it comes back */
     memcpy(said->id, r.id, sizeof(said->id));
     said->news = DAEMON_FILE_DONE;
     said->reference = rf_buf_view(reference);
@@ -121,6 +127,7 @@ int daemon_files_share(struct daemon *d, const char *path, const char *type, boo
     s->small = small;
     s->fn = fn;
     s->arg = arg;
+    rf_list_push_back(&d->files->shares, &s->list);
     rf_rng_fill(rf_random_system(), s->secret, sizeof(s->secret));
     rf_worker_post(d->files->worker, &s->work);
     return 0;
@@ -160,8 +167,21 @@ static void say_cancelled(const struct daemon_files *f, const uint8_t *id, daemo
         fn(arg, &said);
 }
 
+/* Ends what we tell of a fetch; rf_files knows of it still, or has forgotten it. */
+static void drop_fetching(const struct daemon_files *f, const uint8_t *id)
+{
+    struct fetching *g = fetching_of(f, id);
+    if (g == NULL)
+        return;
+    daemon_file_fn fn = g->fn;
+    void *arg = g->arg;
+    fetching_free(g);
+    say_cancelled(f, id, fn, arg);
+}
+
 struct begin {
     struct rf_work work;
+    struct rf_list list;
     struct daemon_files *files;
     struct rf_file_reference reference;
     uint8_t *bytes; /* that it points into */
@@ -170,6 +190,7 @@ struct begin {
     struct fetching *fetching;
     struct rf_filestore_file file;
     uint8_t *have; /* a copy of file's */
+    bool lost;     /* the store knows nothing of it any more */
     int error;
     char why[600], path[RF_FILESTORE_PATH_MAX];
 };
@@ -191,13 +212,17 @@ static void begin_run(struct rf_work *work)
             b->error = b->have == NULL ? RF_ENOMEM : 0;
         }
     }
-    if (b->error != 0)
-        snprintf(b->why, sizeof(b->why), "%s", rf_filestore_why(store));
+    if (b->error == 0)
+        return;
+    snprintf(b->why, sizeof(b->why), "%s", rf_filestore_why(store));
+    b->lost = !b->reference.small && !rf_filestore_knows(store, b->reference.id);
 }
 
 static void begin_end(struct begin *b)
 {
-    rf_wipe(b->bytes, b->bytes_len);
+    rf_list_remove(&b->list);
+    if (b->bytes != NULL)
+        rf_wipe(b->bytes, b->bytes_len);
     free(b->bytes);
     free(b->to);
     free(b->have);
@@ -212,8 +237,10 @@ static bool begun(struct begin *b)
     struct daemon_files *f = b->files;
     struct rf_files_info info;
     bool there = rf_files_info(f->files, b->reference.id, &info) == 0;
-    if (there && info.whole && !b->file.whole) { /* it was here, and the user has removed it */
+    if (there &&
+        !rf_files_is(f->files, &b->file.file)) { /* the user has removed it, or it was of a wrong reference */
         rf_files_remove(f->files, b->reference.id);
+        drop_fetching(f, b->reference.id);
         there = false;
     }
     if (!there)
@@ -225,11 +252,7 @@ static bool begun(struct begin *b)
     b->error = rf_files_fetch(f->files, b->reference.id, now_of(f));
     if (b->error != 0)
         return false;
-    struct fetching *before = fetching_of(f, b->reference.id);
-    if (before != NULL) {
-        say_cancelled(f, before->id, before->fn, before->arg);
-        fetching_free(before);
-    }
+    drop_fetching(f, b->reference.id);
     rf_list_push_back(&f->fetchings, &b->fetching->list);
     return true;
 }
@@ -245,6 +268,11 @@ static void begin_done(struct rf_work *work)
         b->error = RF_ECANCELLED;
     else if (b->error == 0 && !b->reference.small)
         goes_on = begun(b);
+    if (b->lost && !b->files->closing) {
+        rf_files_remove(b->files->files, b->reference.id);
+        drop_fetching(b->files, b->reference.id);
+        files_drop_known(files_known(b->files, b->reference.id));
+    }
     struct daemon_file_said said = {.news = b->error != 0 ? DAEMON_FILE_FAILED : DAEMON_FILE_DONE,
                                     .name = name,
                                     .size = b->reference.shape.size,
@@ -290,6 +318,7 @@ int daemon_files_fetch(struct daemon *d, struct rf_view reference, const char *t
     int error = RF_ENOMEM;
     if (b == NULL)
         return RF_ENOMEM;
+    rf_list_init(&b->list);
     b->bytes = malloc(reference.len + 1);
     b->bytes_len = reference.len;
     b->to = strdup(to);
@@ -309,14 +338,11 @@ int daemon_files_fetch(struct daemon *d, struct rf_view reference, const char *t
     b->files = d->files;
     b->work.run = begin_run;
     b->work.done = begin_done;
+    rf_list_push_back(&d->files->begins, &b->list);
     rf_worker_post(d->files->worker, &b->work);
     return 0;
 fail:
-    if (b->bytes != NULL)
-        rf_wipe(b->bytes, b->bytes_len);
-    free(b->bytes);
-    free(b->to);
-    free(b);
+    begin_end(b);
     return error;
 }
 
@@ -328,6 +354,18 @@ void daemon_files_unhear(struct daemon *d, const void *arg)
         if (g->arg == arg)
             g->fn = NULL;
     }
+    RF_LIST_EACH(&d->files->begins, it)
+    {
+        struct fetching *g = RF_LIST_ENTRY(it, struct begin, list)->fetching;
+        if (g->arg == arg)
+            g->fn = NULL;
+    }
+    RF_LIST_EACH(&d->files->shares, it)
+    {
+        struct share *share = RF_LIST_ENTRY(it, struct share, list);
+        if (share->arg == arg)
+            share->fn = NULL;
+    }
 }
 
 int daemon_files_cancel(struct daemon *d, const uint8_t id[RF_FILE_ID_LEN])
@@ -338,10 +376,7 @@ int daemon_files_cancel(struct daemon *d, const uint8_t id[RF_FILE_ID_LEN])
         return RF_ENOTFOUND;
     rf_files_cancel(f->files, id);
     files_post_sync(f, id);
-    daemon_file_fn fn = g->fn;
-    void *arg = g->arg;
-    fetching_free(g);
-    say_cancelled(f, id, fn, arg);
+    drop_fetching(f, id);
     return 0;
 }
 
@@ -350,10 +385,12 @@ int daemon_files_forget(struct daemon *d, const uint8_t id[RF_FILE_ID_LEN])
     struct daemon_files *f = d->files;
     if (files_known(f, id) == NULL)
         return RF_ENOTFOUND;
-    (void)daemon_files_cancel(d, id);
+    int error = files_post_forget(f, id);
+    if (error != 0)
+        return error;
     rf_files_remove(f->files, id);
+    drop_fetching(f, id);
     files_drop_known(files_known(f, id));
-    files_post_forget(f, id);
     return 0;
 }
 

@@ -11,6 +11,7 @@ struct known {
     char name[RF_FILE_MAX_NAME + 1], type[RF_FILE_MAX_TYPE + 1];
     char *path; /* owned */
     bool fetched;
+    bool unfinished; /* it was to be finished, and there was no memory for that */
 };
 
 /* One that is being fetched. */
@@ -33,6 +34,9 @@ struct daemon_files {
     struct rf_filestore *store;
     struct rf_worker *worker;
     struct rf_list attachings, knowns, fetchings, events, looks;
+    struct rf_list begins, shares; /* at the worker */
+    struct rf_list gets, puts;     /* jobs for which there was no memory: given back with the next turn */
+    bool unfinished;               /* one of `knowns` is */
     bool closing;
     struct rf_command commands[5];
 };
@@ -42,8 +46,8 @@ struct known *files_known(const struct daemon_files *f, const uint8_t id[RF_FILE
 struct known *files_add_known(struct daemon_files *f, const struct rf_filestore_file *file);
 void files_set_path(struct known *known, const char *path);
 void files_drop_known(struct known *known);
-void files_post_forget(struct daemon_files *f, const uint8_t *id);
-void files_post_sync(struct daemon_files *f, const uint8_t *id);
+int files_post_forget(struct daemon_files *f, const uint8_t *id); /* RF_ENOMEM */
+void files_post_sync(struct daemon_files *f, const uint8_t *id);  /* no memory: not this time */
 /* daemon_files_ask.c */
 void files_event(void *ctx, const struct rf_files_event *event);
 void files_tell_events(struct daemon_files *f);

@@ -249,6 +249,39 @@ static void test_remembered(void **state)
     node_net_deinit(&net);
 }
 
+/* She, or her home, is out of memory for a while, from the k-th allocation on, in whatever is going on just then: what is not learned then is learned later, and nothing is held. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (size_t who = 0; who < 2; who++) {
+        struct rf_mem_test mem[SUPERS + 1];
+        add_all(65, 250 * T);
+        net.nodes[ALICE].udp_keeps_us = 130 * T;
+        net.nodes[ALICE].spare = true;
+        for (size_t i = 0; i <= ALICE; i++) {
+            rf_mem_test_init(&mem[i]);
+            mem[i].allowed = SIZE_MAX;
+            net.nodes[i].mem = &mem[i].mem;
+        }
+        start_all();
+        for (size_t k = 0; k < 60; k++) {
+            node_net_run(&net, rf_rng_between(&net.rng.rng, S, 12 * S));
+            for (size_t i = 0; i <= ALICE; i++)
+                mem[i].allowed = (i == ALICE) == (who == 0) ? k % 12 : SIZE_MAX;
+            node_net_run(&net, 3 * S);
+            for (size_t i = 0; i <= ALICE; i++)
+                mem[i].allowed = SIZE_MAX;
+        }
+        assert_true(node_net_until(&net, 400 * MINUTE, is_done, NULL));
+        struct rf_node_bindings b = learned();
+        assert_true(b.tcp_kept_us > 0 && b.tcp_kept_us <= 250 * T);
+        assert_true(ask_alice() < S);
+        node_net_deinit(&net);
+        for (size_t i = 0; i <= ALICE; i++)
+            assert_int_equal(mem[i].live_count, 0);
+    }
+}
+
 static bool udp_done(struct node_net *n, void *arg)
 {
     (void)n, (void)arg;
@@ -698,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_paths_elsewhere),
         cmocka_unit_test(test_promised_when_sure),
         cmocka_unit_test(test_vanished),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_no_reflector),
         cmocka_unit_test(test_nonsense),

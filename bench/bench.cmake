@@ -48,7 +48,7 @@ if(TARGET webrtc_answer) # a core_log of its own, so it links files, not the roo
   pkg_check_modules(SRTP REQUIRED IMPORTED_TARGET libsrtp2)
   pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
   rf_bench(bench_media SOURCES ${bench_dir}/bench_media.c ${bench_dir}/harness.c ${sip}/dtls.c ${sip}/packets.c ${sip}/sdp.c ${sip}/seal.c ${sip}/seal_gcm.c ${sip}/stream.c
-    ${sip}/turn_tcp.c ${sip}/ways.c ${sip}/ways_servers.c ROOMS ice crypto)
+    ${sip}/turn_tcp.c ${sip}/ways.c ${sip}/ways_move.c ${sip}/ways_servers.c ROOMS ice crypto)
   target_link_libraries(bench_media PRIVATE PkgConfig::LIBRE PkgConfig::SRTP PkgConfig::GNUTLS)
 endif()
 rf_bench(bench_super SOURCES ${bench_dir}/bench_super.c ${world} ROOMS node link_plain io pki)

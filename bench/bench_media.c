@@ -163,7 +163,8 @@ static void on_failed(void *arg, const char *why)
 static void open_side(struct call *call, size_t i, const struct rf_id *other)
 {
     struct side *side = &call->sides[i];
-    const struct stream_handler handler = {on_ready, on_flows, on_failed, side};
+    const struct stream_handler handler = {
+        .ready = on_ready, .flows = on_flows, .failed = on_failed, .arg = side};
     struct rf_addr phone = {.family = 4, .ip = {127, 0, 0, 1}}, none = {0};
     struct sockaddr_in at;
     uint16_t port;

@@ -93,6 +93,13 @@ void ice_consent_ask(struct rf_ice_session *s)
         s->path.asked_us = ice_now(ice);
 }
 
+void rf_ice_ask(struct rf_ice *ice, rf_ice_id id)
+{
+    struct rf_ice_session *s = ice_find(ice, id);
+    if (s != NULL)
+        ice_consent_ask(s);
+}
+
 void ice_consent_begin(struct rf_ice_session *s)
 {
     s->keep_at = ice_now(s->ice) + s->keepalive_us;

@@ -155,6 +155,9 @@ void rf_ice_close(struct rf_ice *ice, rf_ice_id id); /* unknown: nothing */
  */
 void rf_ice_idle(struct rf_ice *ice, rf_ice_id id, uint64_t idle_us);
 
+/* rf_ice_ask: is the other agent still there? Consent is asked for now, too; rf_ice_info.heard_us tells of its answer. Nothing selected, unknown: nothing. */
+void rf_ice_ask(struct rf_ice *ice, rf_ice_id id);
+
 /* The numbers are RELOAD's (reload.md 3.7); 3 is never sent. */
 enum rf_ice_kind {
     RF_ICE_KIND_HOST = 1,

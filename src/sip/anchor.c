@@ -1,21 +1,11 @@
 /* anchor.c - the SDPs of an anchored leg. */
-#include "sip/anchor.h"
+#include "sip/anchor_internal.h"
 #include <strings.h>
 #include "base/error.h"
 #include "sip/local.h"
 #include "sip/sdp.h"
 #include "sip/stream.h"
 #include "sip/ways.h"
-
-#define SDP_MAX_LEN ((size_t)32 * 1024) /* bytes written: below what a frame may carry */
-
-struct anchor {
-    struct leg *leg;
-    void (*ready)(struct leg *leg);
-    struct tmr told; /* ready is called from the loop */
-    bool was_told;
-    struct stream *streams[ANCHOR_MAX_STREAMS]; /* by m= line; NULL: not anchored, or refused meanwhile */
-};
 
 /* ---- life ---- */
 
@@ -31,7 +21,9 @@ static void on_stream_ready(void *arg)
     for (size_t i = 0; i < ANCHOR_MAX_STREAMS; i++)
         if (a->streams[i] != NULL && !stream_is_ready(a->streams[i]))
             return;
-    if (!a->was_told)
+    if (a->was_told)
+        anchor_restart_step(a);
+    else
         tmr_start(&a->told, 0, tell_ready, a);
     a->was_told = true;
 }
@@ -64,6 +56,11 @@ static void on_stream_flows(void *arg)
         local_flows(call->a);
     else if (anchor_flows(((struct anchor *)arg)->leg) && call->b != NULL && call->b->kind == LEG_LOCAL)
         local_flows(call->b);
+}
+
+static void on_stream_moved(void *arg)
+{
+    anchor_restart_step(arg);
 }
 
 static bool usable(const struct sdp_media *m, bool incoming)
@@ -99,8 +96,10 @@ int anchor_new(struct leg *leg, struct rf_view offer, void (*ready)(struct leg *
     a->leg = leg;
     a->ready = ready;
     tmr_init(&a->told);
+    tmr_init(&a->restart.tmr);
     leg->anchor = a;
-    const struct stream_handler handler = {on_stream_ready, on_stream_flows, on_stream_failed, a};
+    const struct stream_handler handler = {on_stream_ready, on_stream_flows, on_stream_failed,
+                                           on_stream_moved, a};
     int error = 0;
     for (size_t i = 0; i < facts.count && i < ANCHOR_MAX_STREAMS && error == 0; i++)
         if (offer.len == 0 || usable(&facts.media[i], incoming)) {
@@ -121,8 +120,13 @@ void anchor_free(struct leg *leg)
         return;
     leg->anchor = NULL;
     tmr_cancel(&a->told);
+    anchor_restart_end(a);
     for (size_t i = 0; i < ANCHOR_MAX_STREAMS; i++)
         stream_free(a->streams[i]);
+    for (size_t i = 0; i < RF_COUNT(a->agreed); i++) {
+        kept_free(leg->call->core, &a->agreed[i]);
+        kept_free(leg->call->core, &a->offered[i]);
+    }
     rf_free(leg->call->core->mem, a);
 }
 
@@ -143,16 +147,19 @@ static struct rf_addr addr_of(const struct sa *sa)
     return addr;
 }
 
-/* Our address as a phone sees it; the daemon's own audio is on this machine. */
+/* The daemon's own audio is on this machine, whose other addresses come and go. */
+static int loopback(const struct core *core, struct sa *out)
+{
+    bool v6 = sa_af(&core->media_addr) == AF_INET6;
+    return sa_set_str(out, v6 ? "::1" : "127.0.0.1", 0) == 0 ? 0 : RF_ESYSTEM;
+}
+
+/* Our address as a phone sees it. */
 static int address_for(const struct leg *inner, struct sa *out)
 {
     if (inner->kind == LEG_PHONE)
         return stack_source_for(&inner->flow.addr, out);
-    if (inner == inner->call->a) { /* it has offered that one already */
-        *out = inner->call->core->media_addr;
-        return 0;
-    }
-    return sa_set_str(out, "127.0.0.1", 0) == 0 ? 0 : RF_ESYSTEM;
+    return loopback(inner->call->core, out);
 }
 
 static void drop_stream(struct anchor *a, size_t i)
@@ -161,7 +168,7 @@ static void drop_stream(struct anchor *a, size_t i)
     a->streams[i] = NULL;
 }
 
-static struct stream *stream_at(const struct anchor *a, size_t i)
+struct stream *anchor_stream(const struct anchor *a, size_t i)
 {
     return i < ANCHOR_MAX_STREAMS ? a->streams[i] : NULL;
 }
@@ -174,7 +181,7 @@ static int inward(struct anchor *a, const struct leg *inner, bool offer, struct 
     size_t used = 0;
     int error = address_for(inner, &local);
     for (size_t i = 0; i < facts->count && error == 0; i++) {
-        struct stream *s = stream_at(a, i);
+        struct stream *s = anchor_stream(a, i);
         if (s == NULL)
             continue;
         if (!usable(&facts->media[i], true)) {
@@ -194,17 +201,25 @@ static int inward(struct anchor *a, const struct leg *inner, bool offer, struct 
     return error == 0 && used == 0 && facts->count > 0 ? RF_EUNSUPPORTED : error;
 }
 
+static struct rf_addr at_port(const struct sa *ip, uint16_t port)
+{
+    struct rf_addr addr = addr_of(ip);
+    addr.port = port;
+    return addr;
+}
+
 /* From a phone to the other node. */
 static int outward(struct anchor *a, const struct leg *inner, bool offer, const struct sdp_facts *facts,
                    struct sdp_stand_in *out)
 {
     struct rf_addr sip = {0};
+    struct sa local;
     size_t used = 0;
     int error = 0;
     if (inner->kind == LEG_PHONE)
         sip = addr_of(&inner->flow.addr);
     for (size_t i = 0; i < facts->count && error == 0; i++) {
-        struct stream *s = stream_at(a, i);
+        struct stream *s = anchor_stream(a, i);
         const struct sdp_media *m = &facts->media[i];
         if (s == NULL)
             continue;
@@ -216,13 +231,45 @@ static int outward(struct anchor *a, const struct leg *inner, bool offer, const 
         error = stream_stand_in(s, offer, &out[i]);
         if (error == 0 && !offer)
             error = stream_start(s);
-        stream_phone(s, &m->rtp, &m->rtcp, &sip);
+        struct rf_addr rtp = m->rtp, rtcp = m->rtcp;
+        if (inner->kind == LEG_LOCAL && loopback(inner->call->core, &local) == 0) {
+            rtp = at_port(&local, rtp.port);
+            rtcp = at_port(&local, rtcp.port);
+        }
+        stream_phone(s, &rtp, &rtcp, &sip);
         used++;
     }
     return error == 0 && used == 0 && facts->count > 0 ? RF_EUNSUPPORTED : error;
 }
 
-static bool is_sdp(struct rf_view type)
+/* ---- what was agreed ---- */
+
+void kept_free(struct core *core, struct kept *kept)
+{
+    rf_free(core->mem, kept->bytes);
+    *kept = (struct kept){0};
+}
+
+/* An offer counts when its answer has come. */
+static int keep(struct anchor *a, enum side side, bool offer, struct rf_view text)
+{
+    struct core *core = a->leg->call->core;
+    enum side other = side == OURS ? THEIRS : OURS;
+    struct kept copy = {rf_memdup(core->mem, text.p, text.len), text.len};
+    struct kept *to = offer ? &a->offered[side] : &a->agreed[side];
+    if (copy.bytes == NULL)
+        return RF_ENOMEM;
+    kept_free(core, to);
+    *to = copy;
+    if (!offer && a->offered[other].len > 0) {
+        kept_free(core, &a->agreed[other]);
+        a->agreed[other] = a->offered[other];
+        a->offered[other] = (struct kept){0};
+    }
+    return 0;
+}
+
+bool anchor_is_sdp(struct rf_view type)
 {
     static const char name[] = "application/sdp";
     return type.len >= sizeof(name) - 1 && strncasecmp((const char *)type.p, name, sizeof(name) - 1) == 0 &&
@@ -240,7 +287,7 @@ int anchor_pass(struct leg *from, struct leg *to, bool offer, const struct conte
     *out = (struct passed){.content = *content};
     if (a == NULL || content->body.len == 0)
         return 0;
-    if (!is_sdp(content->type))
+    if (!anchor_is_sdp(content->type))
         return 415;
     int error = sdp_read(content->body, &facts);
     if (error == 0 && a == from->anchor)
@@ -249,7 +296,10 @@ int anchor_pass(struct leg *from, struct leg *to, bool offer, const struct conte
         error = outward(a, from, offer, &facts, stand_ins);
     rf_buf_init(&out->buf, core->mem, SDP_MAX_LEN);
     if (error == 0)
-        error = sdp_rewrite(content->body, stand_ins, facts.count, &out->buf);
+        error =
+            sdp_renew(content->body, stand_ins, facts.count, a == from->anchor ? 0 : a->versions, &out->buf);
+    if (error == 0)
+        error = keep(a, a == from->anchor ? THEIRS : OURS, offer, content->body);
     out->content.body = error == 0 ? rf_buf_view(&out->buf) : rf_view_of(NULL, 0);
     if (error == 0)
         return 0;

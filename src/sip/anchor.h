@@ -6,6 +6,8 @@
  * An anchor belongs to an overlay leg, from before its INVITE goes out (or rings anybody here) until the call ends. anchor_new begins to gather; `ready` comes
  * once, from the loop. Every fork of a call has an anchor of its own; the phones that ring here share the caller's.
  *
+ * When an end moves ICE is begun anew between the two nodes alone (anchor_restart.c).
+ *
  * Not anchored, so that media go as the SDPs say: an offer of the other node without ICE and DTLS (an older one), and an offer of a phone that brings
  * DTLS-SRTP itself. Refused (port 0): m= lines that are no RTP/AVP(F), those beyond ANCHOR_MAX_STREAMS, and those that a re-INVITE adds.
  */
@@ -23,6 +25,14 @@ int anchor_new(struct leg *leg, struct rf_view offer, void (*ready)(struct leg *
 void anchor_free(struct leg *leg); /* none: nothing */
 /* anchor_flows: the other node hears what is sent now: no stream waits for its keys. True also for a leg without an anchor. */
 bool anchor_flows(const struct leg *leg);
+
+/*
+ * anchor_restart_asked: the other node's request within the call is an offer that changes nothing but ICE's credentials; it has been dealt with. anchor_restarts: an offer or
+ * answer for that leg is under way without the phone's knowledge. anchor_conn_lost: so are requests on the connection that is gone.
+ */
+bool anchor_restart_asked(struct leg *leg, const struct sip_msg *msg);
+bool anchor_restarts(const struct leg *leg);
+void anchor_conn_lost(struct leg *leg);
 
 /* What goes on instead of a body. */
 struct passed {

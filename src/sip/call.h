@@ -138,5 +138,6 @@ bool leg_can_reply(const struct leg *leg); /* the connection of its requests is 
 void relay_request(struct leg *leg, const struct sip_msg *msg);
 void relay_reinvite(struct leg *leg, const struct sip_msg *msg);
 void relays_end(struct call *call);
+bool relays_offer(const struct call *call); /* an offer or its answer is under way in an UPDATE */
 
 #endif

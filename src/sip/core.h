@@ -44,6 +44,10 @@
     X(media_anchored, "media streams of answered calls that this node carries")                              \
     X(media_direct, "of these, times that a direct way to the other node was taken")                         \
     X(media_relayed, "of these, times that a way over a relay was taken")                                    \
+    X(media_moved, "of these, ways found anew because an end had moved")                                     \
+    X(media_restarts, "restarts of ICE that this node asked for")                                            \
+    X(media_restarts_asked, "restarts of ICE that other nodes asked for")                                    \
+    X(media_glare, "of both, those that met another offer and were put off")                                 \
     X(media_secured, "of these, DTLS handshakes that gave keys")                                             \
     X(media_rtp_in, "RTP and RTCP packets from other nodes, passed on to a phone")                           \
     X(media_rtp_out, "RTP and RTCP packets of phones, passed on to another node")                            \

@@ -316,6 +316,8 @@ void leg_request(struct core *core, struct leg *leg, const struct sip_msg *msg)
         on_bye(leg, msg);
     } else if (leg->state != LEG_UP || call_other(leg) == NULL) {
         msg_refuse(sip, msg, leg->state == LEG_DONE ? 481 : 500);
+    } else if (anchor_restart_asked(leg, msg)) {
+        return;
     } else if (pl_strcmp(&msg->met, "INVITE") == 0) {
         relay_reinvite(leg, msg);
     } else {
@@ -359,6 +361,7 @@ void leg_conn_lost(struct leg *leg)
 
     leg->req = mem_deref(leg->req);
     leg->st = mem_deref(leg->st);
+    anchor_conn_lost(leg);
     if (leg->state == LEG_UP && leg->find == NULL && !call->core->closing &&
         find_again(call->core, &leg->device, &handler, &leg->find) == 0)
         return;

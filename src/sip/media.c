@@ -220,7 +220,10 @@ static int add_formats(struct media *m)
 int media_new(struct core *core, const struct media_config *config, struct media **out)
 {
     struct media *m = rf_zalloc(core->mem, sizeof(*m));
-    struct sa local = config->local;
+    struct sa local = config->local,
+              any; /* the address may go while the call goes on over this machine's loopback */
+
+    sa_init(&any, sa_af(&local));
 
     if (m == NULL)
         return RF_ENOMEM;
@@ -228,7 +231,8 @@ int media_new(struct core *core, const struct media_config *config, struct media
     m->config = *config;
     m->ts = rand_u32();
     tmr_init(&m->tmr);
-    int err = rtp_listen(&m->rtp, IPPROTO_UDP, &local, PORT_MIN, PORT_MAX, true, on_rtp, NULL, m);
+    int err = rtp_listen(&m->rtp, IPPROTO_UDP, sa_is_loopback(&local) ? &local : &any, PORT_MIN, PORT_MAX,
+                         true, on_rtp, NULL, m);
     if (err == 0)
         err = sdp_session_alloc(&m->sdp, &local);
     if (err == 0)

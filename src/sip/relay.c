@@ -52,6 +52,25 @@ static bool carries_session(const struct pl *method)
     return pl_strcmp(method, "UPDATE") == 0;
 }
 
+bool relays_offer(const struct call *call)
+{
+    RF_LIST_EACH(&call->relays, it)
+    {
+        if (carries_session(&RF_LIST_ENTRY(it, struct relay, list)->msg->met))
+            return true;
+    }
+    return false;
+}
+
+/* Between the nodes a restart of ICE is under way, which phones know nothing about: its offer goes first. */
+static bool must_wait(const struct leg *leg, const struct leg *other)
+{
+    bool waits = anchor_restarts(leg) || anchor_restarts(other);
+    if (waits)
+        COUNT(leg->call->core, media_glare);
+    return waits;
+}
+
 static void relay_response(int err, const struct sip_msg *msg, void *arg)
 {
     struct relay *relay = arg;
@@ -118,6 +137,10 @@ void relay_request(struct leg *leg, const struct sip_msg *msg)
         /* REFER and the like would have to mean the other leg's dialog */
         (void)sip_treply(NULL, sip, msg, r.method == NULL ? 501 : 503,
                          r.method == NULL ? "Not Implemented" : "Busy");
+        return;
+    }
+    if (carries_session(&msg->met) && r.content.body.len > 0 && must_wait(leg, other)) {
+        (void)sip_treply(NULL, sip, msg, 491, "Request Pending");
         return;
     }
     relay = rf_zalloc(core->mem, sizeof(*relay));
@@ -219,7 +242,7 @@ void relay_reinvite(struct leg *leg, const struct sip_msg *msg)
     struct request r = {.method = "INVITE", .passed = msg, .content = content_of(msg), .contact = true};
 
     if (leg->st != NULL || leg->ok.mb != NULL || leg->req != NULL || other->st != NULL ||
-        other->req != NULL || other->ok.mb != NULL) {
+        other->req != NULL || other->ok.mb != NULL || must_wait(leg, other)) {
         (void)sip_treply(NULL, sip, msg, 491, "Request Pending");
         return;
     }

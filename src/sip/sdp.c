@@ -360,9 +360,18 @@ static void put_line(struct rf_buf *out, const struct line *line)
 }
 
 /* The phone's address stays at home (RFC 8866, section 5.2: the rest makes it unique). */
-static void put_o(struct rf_buf *out, struct rf_view value)
+static void put_o(struct rf_buf *out, struct rf_view value, unsigned later)
 {
     struct rf_view name = word(&value), id = word(&value), version = word(&value);
+    char renewed[24];
+    uint64_t n = 0;
+    size_t digits = 0;
+    for (; digits < version.len && version.p[digits] >= '0' && version.p[digits] <= '9'; digits++)
+        n = n * 10 + (uint64_t)(version.p[digits] - '0');
+    if (later > 0 && digits == version.len && digits < 20) {
+        int len = snprintf(renewed, sizeof(renewed), "%llu", (unsigned long long)(n + later));
+        version = rf_view_of((const uint8_t *)renewed, (size_t)len);
+    }
     rf_buf_printf(out, "o=%.*s %.*s %.*s IN IP4 127.0.0.1\r\n", (int)name.len, (const char *)name.p,
                   (int)id.len, (const char *)id.p, (int)version.len, (const char *)version.p);
 }
@@ -451,7 +460,8 @@ static void put_due(struct writer *w, char next)
     }
 }
 
-int sdp_rewrite(struct rf_view text, const struct sdp_stand_in *stand_ins, size_t count, struct rf_buf *out)
+int sdp_renew(struct rf_view text, const struct sdp_stand_in *stand_ins, size_t count, unsigned later,
+              struct rf_buf *out)
 {
     struct writer w = {.out = out};
     struct line line;
@@ -468,7 +478,7 @@ int sdp_rewrite(struct rf_view text, const struct sdp_stand_in *stand_ins, size_
             w = (struct writer){out, &stand_ins[at++], true, true};
             put_m(out, line.value, w.s);
         } else if (line.type == 'o') {
-            put_o(out, line.value);
+            put_o(out, line.value, later);
         } else {
             put_line(out, &line);
         }
@@ -477,6 +487,47 @@ int sdp_rewrite(struct rf_view text, const struct sdp_stand_in *stand_ins, size_
     if (error != RF_ESHORT)
         return error;
     return at == count ? rf_buf_error(out) : RF_ELENGTH;
+}
+
+int sdp_rewrite(struct rf_view text, const struct sdp_stand_in *stand_ins, size_t count, struct rf_buf *out)
+{
+    return sdp_renew(text, stand_ins, count, 0, out);
+}
+
+/* The next line that the other side of an anchor gets to see. */
+static int next_kept(struct rf_view *text, struct line *out)
+{
+    int error;
+    while ((error = next_line(text, out)) == 0)
+        if (out->type != 'c' && out->type != 'k' && !(out->type == 'a' && left_out(out->value)))
+            break;
+    return error;
+}
+
+static bool same_line(struct line a, struct line b)
+{
+    uint32_t port[2];
+    if (a.type != b.type)
+        return false;
+    if (a.type == 'o') /* name and number: its version may be a later one */
+        return rf_view_equal(word(&a.value), word(&b.value)) && rf_view_equal(word(&a.value), word(&b.value));
+    if (a.type != 'm')
+        return rf_view_equal(a.value, b.value);
+    return rf_view_equal(word(&a.value), word(&b.value)) && number(word(&a.value), UINT16_MAX, &port[0]) &&
+           number(word(&b.value), UINT16_MAX, &port[1]) && (port[0] == 0) == (port[1] == 0) &&
+           rf_view_equal(a.value, b.value);
+}
+
+bool sdp_same_session(struct rf_view a, struct rf_view b)
+{
+    struct line in_a, in_b;
+    for (;;) {
+        int end_a = next_kept(&a, &in_a), end_b = next_kept(&b, &in_b);
+        if (end_a != 0 || end_b != 0)
+            return end_a == RF_ESHORT && end_b == RF_ESHORT;
+        if (!same_line(in_a, in_b))
+            return false;
+    }
 }
 
 struct rf_addr sdp_default(const struct rf_ice_params *ice)

@@ -66,9 +66,13 @@ struct sdp_stand_in {
 };
 /*
  * sdp_rewrite writes `text` with one stand-in for each m= line (`count` as sdp_read says). Errors: RF_EFORMAT, RF_ELENGTH another number of
- * lines, those of the buffer.
+ * lines, those of the buffer. sdp_renew adds `later` to the version in o= (RFC 3264, section 8).
  */
 int sdp_rewrite(struct rf_view text, const struct sdp_stand_in *stand_ins, size_t count, struct rf_buf *out);
+int sdp_renew(struct rf_view text, const struct sdp_stand_in *stand_ins, size_t count, unsigned later,
+              struct rf_buf *out);
+/* sdp_same_session: two texts that differ in nothing but what sdp_rewrite writes anew. */
+bool sdp_same_session(struct rf_view a, struct rf_view b);
 /* sdp_default: where somebody without ICE would send to (RFC 8839, section 4.2.1.2): relayed before reflexive before host. family 0: none. */
 struct rf_addr sdp_default(const struct rf_ice_params *ice);
 

@@ -43,6 +43,7 @@ struct stream {
     struct way *way;
     bool ready; /* our half is known */
     bool started, selected, has_role, active;
+    bool restarted, moved; /* the way was begun anew once; it should be */
     struct half *remote, local;
     struct dtls *dtls;
     struct seal *seal;
@@ -182,13 +183,23 @@ static void on_selected(void *arg)
     struct stream *s = arg;
     struct rf_ice_info info;
     if (way_info(s->way, &info)) {
-        if (info.relayed)
+        if (s->restarted)
+            COUNT(s->core, media_moved);
+        else if (info.relayed)
             COUNT(s->core, media_relayed);
         else
             COUNT(s->core, media_direct);
     }
     s->selected = true;
     begin_keying(s);
+}
+
+static void on_restart(void *arg)
+{
+    struct stream *s = arg;
+    s->moved = true;
+    if (s->handler.moved != NULL)
+        s->handler.moved(s->handler.arg);
 }
 
 static void on_failed(void *arg, int error)
@@ -393,21 +404,46 @@ static bool same_print(const struct sdp_print *a, const struct sdp_print *b)
     return a->hash == b->hash && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
+int stream_restart(struct stream *s)
+{
+    int error = way_restart(s->way);
+    if (error != 0)
+        return error;
+    s->started = s->ready = s->moved = false;
+    s->restarted = true;
+    return 0;
+}
+
+bool stream_restarts(const struct stream *s)
+{
+    return s->restarted && !s->started;
+}
+
+bool stream_moved(const struct stream *s)
+{
+    return s->moved;
+}
+
+bool stream_renewed(const struct stream *s, const struct sdp_media *m)
+{
+    return s->remote == NULL || !says(s->remote->ufrag, m->ufrag) || !says(s->remote->password, m->password);
+}
+
 static int changed(struct stream *s, const struct sdp_media *m, bool offer)
 {
-    bool creds = !says(s->remote->ufrag, m->ufrag) || !says(s->remote->password, m->password);
+    bool creds = stream_renewed(s, m);
     bool print = !same_print(&s->remote->print, &m->print);
     if ((creds || print) && !offer && s->started)
         return RF_EFORBIDDEN;
     if (creds && s->started) {
-        int error = way_restart(s->way);
+        int error = stream_restart(s);
         if (error != 0)
             return error;
-        s->started = s->ready = s->selected = false;
     }
     if (print) {
         drop_keys(s);
         s->has_role = false;
+        s->selected = s->selected && !creds; /* the handshake waits for the new way */
     }
     return 0;
 }
@@ -445,7 +481,8 @@ int stream_start(struct stream *s)
     if (error != 0)
         return error;
     s->started = true;
-    COUNT(s->core, media_anchored);
+    if (!s->restarted)
+        COUNT(s->core, media_anchored);
     begin_keying(s);
     return 0;
 }
@@ -464,7 +501,7 @@ int stream_open(struct core *core, const struct rf_id *node, bool controlling,
     tmr_init(&s->report);
     for (size_t i = 0; i < RF_COUNT(s->ports); i++)
         s->ports[i] = (struct phone_port){.stream = s, .fd = -1};
-    struct way_handler way = {on_ready, on_selected, on_failed, on_data, s};
+    struct way_handler way = {on_ready, on_selected, on_restart, on_failed, on_data, s};
     int error = way_open(core->ways, node, controlling, &way, &s->way);
     if (error != 0)
         stream_free(s);

@@ -9,6 +9,9 @@
  *   KEYING     -> keys: event `flows`. A way that changes later changes nothing here
  *   FAILED     event `failed`, once, from the loop: no way (15 s), handshake failed (20 s), consent lost (30 s)
  *
+ * Restart of ICE (anchor_restart.c): event `moved`; stream_restart, or stream_remote with an offer's new credentials -> `ready` -> stream_start. Meanwhile, and if it comes to
+ * nothing, packets go the old way; the keys stay.
+ *
  * A packet is dealt with in the loop turn in which it came, in the place where it was received; nothing is allocated for it. What is told apart by the first byte: DTLS
  * 20..63, RTP and RTCP 128..191 (RFC 7983; STUN and ChannelData stay with the way).
  *
@@ -26,6 +29,7 @@ struct stream_handler {
     void (*ready)(void *arg);
     void (*flows)(void *arg);                   /* keys are there */
     void (*failed)(void *arg, const char *why); /* a constant */
+    void (*moved)(void *arg);                   /* the way leads nowhere any more, most likely; may be NULL */
     void *arg;
 };
 
@@ -44,6 +48,12 @@ int stream_stand_in(struct stream *stream, bool offer, struct sdp_stand_in *out)
  */
 int stream_remote(struct stream *stream, struct rf_view sdp, size_t index, const struct sdp_media *media,
                   bool offer);
+/* stream_restart: new credentials of ours. Errors: RF_ENOMEM. stream_restarts: it waits for the other half since. stream_moved: `moved` came since the last restart. */
+int stream_restart(struct stream *stream);
+bool stream_restarts(const struct stream *stream);
+bool stream_moved(const struct stream *stream);
+/* stream_renewed: these are other credentials than those known. */
+bool stream_renewed(const struct stream *stream, const struct sdp_media *media);
 /* stream_start: both halves are known. Errors: RF_EAGAIN a restart still gathers, RF_EINVAL. */
 int stream_start(struct stream *stream);
 

@@ -1,8 +1,6 @@
 /* ways.c - ICE for the SIP thread: sockets and timer around ice/. */
 #include "sip/ways_internal.h"
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/random.h>
 #include <time.h>
@@ -13,6 +11,7 @@
 #define PACKETS_PER_TURN 64
 #define TIMERS_PER_TURN  256
 #define CONSENT_US       (5 * RF_US_PER_S)    /* RFC 7675, section 5.1 */
+#define MOVE_US          (500 * RF_US_PER_MS) /* a check from the new address has had its answer by then */
 #define GATHER_RELAY_US  (800 * RF_US_PER_MS) /* nobody's phone rings later for a relay that is silent */
 #define SOCKET_BYTES     (256 * 1024)
 #define DSCP_EF          0xb8 /* RFC 4594: telephony */
@@ -114,8 +113,11 @@ static void tell(struct agent *agent, const struct rf_ice_out *out)
     case RF_ICE_OUT_FAILED:
         way->handler.failed(way->handler.arg, out->error);
         break;
+    case RF_ICE_OUT_RESTART:
+        way->handler.restart(way->handler.arg);
+        break;
     default:
-        break; /* RESTART: what is under way goes on the old way until consent ends */
+        break;
     }
 }
 
@@ -205,8 +207,10 @@ static void on_packet(struct base *base, uint8_t *packet, size_t len, const stru
     else if (what == RF_ICE_IN_OTHER)
         COUNT(ways->core, media_stranger);
     struct way *way = what == RF_ICE_IN_DATA ? ways_find(agent, id) : NULL;
-    if (way != NULL && bytes.len > 0) /* `bytes` lie in our own packet */
+    if (way != NULL && bytes.len > 0) { /* `bytes` lie in our own packet */
+        way->heard_us = ways->now.mono_us;
         way->handler.data(way->handler.arg, packet + (bytes.p - packet), bytes.len);
+    }
 }
 
 static void on_readable(int flags, void *arg)
@@ -237,42 +241,7 @@ struct packets *ways_packets(struct ways *ways)
 
 /* ---- sockets ---- */
 
-static bool is_link_local(const struct rf_addr *a)
-{
-    return a->family == 6 ? a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80
-                          : a->ip[0] == 169 && a->ip[1] == 254;
-}
-
-static size_t scan(bool loopback, struct rf_addr *out)
-{
-    struct ifaddrs *list = NULL;
-    size_t count = 0;
-    if (getifaddrs(&list) != 0)
-        return 0;
-    for (int family = 4; family <= 6; family += 2)
-        for (const struct ifaddrs *i = list; i != NULL && count < WAYS_MAX_ADDRS; i = i->ifa_next) {
-            if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0)
-                continue;
-            struct sockaddr_storage ss = {0};
-            memcpy(&ss, i->ifa_addr,
-                   i->ifa_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                      : sizeof(struct sockaddr_in));
-            struct rf_addr a = ways_addr(&ss);
-            if (a.family == family && !is_link_local(&a) && rf_addr_is_loopback(&a) == loopback)
-                out[count++] = (a.port = 0, a);
-        }
-    freeifaddrs(list);
-    return count;
-}
-
-/* Loopback only if asked for, or if there is nothing else. */
-static size_t addresses(const struct ways *ways, struct rf_addr *out)
-{
-    size_t count = scan(ways->loopback, out);
-    return count > 0 ? count : scan(!ways->loopback, out);
-}
-
-static void close_base(struct base *base)
+void ways_base_close(struct base *base)
 {
     if (base->fd < 0)
         return;
@@ -282,11 +251,12 @@ static void close_base(struct base *base)
     base->fd = -1;
 }
 
-static int open_base(struct base *base, const struct rf_addr *ip)
+int ways_base_open(struct base *base, const struct rf_addr *ip)
 {
     struct sockaddr_storage ss;
     socklen_t len = ways_sockaddr(ip, &ss);
     int on = 1, bytes = SOCKET_BYTES, tos = DSCP_EF;
+    base->used = true;
     int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
@@ -308,26 +278,8 @@ static int open_base(struct base *base, const struct rf_addr *ip)
     uint16_t preference = (uint16_t)(UINT16_MAX - base->number);
     if (rf_ice_base_set(base->agent->ice, base->number, &bound, preference) == 0)
         return 0;
-    close_base(base);
+    ways_base_close(base);
     return RF_ESYSTEM;
-}
-
-/* With no way in use the machine may have moved: sockets for the addresses of now. */
-static void look_around(struct ways *ways)
-{
-    struct rf_addr now[WAYS_MAX_ADDRS];
-    memset(now, 0, sizeof(now));
-    size_t count = addresses(ways, now);
-    bool same = count == ways->addr_count;
-    for (size_t i = 0; same && i < count; i++)
-        same = rf_addr_same_ip(&now[i], &ways->addrs[i]);
-    if (same)
-        return;
-    for (size_t i = 0; i < WAYS_MAX_AGENTS && ways->agents[i] != NULL; i++)
-        for (size_t k = 0; k < RF_ICE_MAX_BASES; k++)
-            close_base(&ways->agents[i]->bases[k]);
-    memcpy(ways->addrs, now, sizeof(now));
-    ways->addr_count = count;
 }
 
 static size_t slots_per_agent(const struct ways *ways)
@@ -341,8 +293,10 @@ static uint16_t open_slot(struct agent *agent, size_t slot)
     struct ways *ways = agent->ways;
     uint16_t mask = 0;
     for (size_t i = 0; i < ways->addr_count; i++) {
+        if (ways->addrs[i].family == 0)
+            continue; /* it is gone, and nothing came in its place */
         struct base *base = &agent->bases[slot % slots_per_agent(ways) * ways->addr_count + i];
-        if (base->fd >= 0 || open_base(base, &ways->addrs[i]) == 0)
+        if (base->fd >= 0 || ways_base_open(base, &ways->addrs[i]) == 0)
             mask |= (uint16_t)(1U << base->number);
     }
     return mask;
@@ -370,7 +324,7 @@ static void agent_free(struct agent *agent)
 {
     struct rf_mem *mem = agent->ways->core->mem;
     for (size_t i = 0; agent->ice != NULL && i < RF_ICE_MAX_BASES; i++)
-        close_base(&agent->bases[i]);
+        ways_base_close(&agent->bases[i]);
     for (size_t i = 0; i < RF_ICE_MAX_TURN; i++)
         turn_tcp_free(agent->tcps[i]);
     rf_ice_free(agent->ice);
@@ -390,6 +344,7 @@ static int agent_new(struct ways *ways, struct agent **out)
     config.crypto = ways->crypto;
     config.gather_relay_us = GATHER_RELAY_US;
     config.max_sessions = WAYS_MAX;
+    config.move_us = MOVE_US;
     int error = rf_ice_new(&ways->env, &config, &agent->ice);
     if (error != 0) {
         agent_free(agent);
@@ -422,7 +377,7 @@ int way_open(struct ways *ways, const struct rf_id *peer, bool controlling, cons
     struct agent *agent;
     ways_enter(ways);
     if (ways->by_id.count == 0) {
-        look_around(ways);
+        ways_look_around(ways);
         ways_forget_tcp(ways);
     }
     if (ways->addr_count == 0 || ways->by_id.count >= WAYS_MAX)
@@ -445,6 +400,7 @@ int way_open(struct ways *ways, const struct rf_id *peer, bool controlling, cons
         rf_free(ways->core->mem, way);
         return error;
     }
+    ways_watch(ways);
     wake(ways); /* `ready` may be there already: not from inside of here */
     *out = way;
     return 0;
@@ -481,6 +437,9 @@ int way_restart(struct way *way)
 {
     struct ways *ways = way->ways;
     ways_enter(ways);
+    way->again = false; /* it may be another network */
+    way->asked = 0;
+    way->restarted_us = ways->now.mono_us;
     int error = rf_ice_restart(way->key.agent->ice, way->key.id);
     wake(ways);
     return error;
@@ -499,6 +458,7 @@ int way_send(struct way *way, uint8_t *bytes, size_t len)
     int error = rf_ice_send(way->key.agent->ice, way->key.id, len, &wrap);
     if (error != 0)
         return error;
+    way->sent_us = ways->now.mono_us;
     RF_ASSERT(wrap.head_len <= WAYS_HEAD && wrap.pad <= WAYS_TAIL);
     memcpy(bytes - wrap.head_len, wrap.head, wrap.head_len);
     memset(bytes + len, 0, wrap.pad);
@@ -523,6 +483,7 @@ int ways_new(struct core *core, struct rf_crypto *crypto, bool loopback, struct 
     rf_timers_init(&ways->timers, core->mem);
     rf_map_init(&ways->by_id, core->mem, core->seed, key_of);
     tmr_init(&ways->tmr);
+    tmr_init(&ways->watch);
     ways->env = (struct rf_env){.mem = core->mem,
                                 .timers = &ways->timers,
                                 .now = &ways->now,
@@ -539,6 +500,7 @@ void ways_free(struct ways *ways)
     if (ways == NULL)
         return;
     tmr_cancel(&ways->tmr);
+    tmr_cancel(&ways->watch);
     for (size_t i = 0; i < WAYS_MAX_AGENTS && ways->agents[i] != NULL; i++)
         agent_free(ways->agents[i]);
     for (size_t i = 0; i < RF_ICE_MAX_TURN; i++)

@@ -4,9 +4,12 @@
  * One socket for each local address serves all calls: servers are asked once, a NAT holds one binding. Only a second way to the same device at the same time
  * needs another set of sockets (ICE tells data apart by socket and remote address); such a set is a "slot". An agent of ice/ has room for a few slots; there
  * is one, and more of them only when somebody has that many ways to one device. Sockets are opened when the first way needs them, and anew for other
- * addresses when there is no way (the machine has moved).
+ * addresses when the machine has moved: the bases of the agent move with them, and ways go on from there.
  *
  * Relays are asked by UDP. When no server has answered by UDP once that should have happened, those that are given for TCP are asked as well (turn_tcp.h).
+ *
+ * An end that moved: ICE checks from the new address at once, and the other end follows if its NAT lets that in. If not, or if what we send is not
+ * answered by anything at all (a gateway that forgot, or the other end moved): `restart`, on which way_restart -> `ready` -> way_start -> `selected` follow.
  *
  * A way: way_open (asks STUN and TURN servers) -> `ready` -> way_local; way_start with the other node's -> `selected`, again when it changes -> `failed`, or
  * way_close. Everything comes from the loop, nothing from inside way_open.
@@ -34,6 +37,9 @@ struct way;
 struct way_handler {
     void (*ready)(void *arg);
     void (*selected)(void *arg);
+    void (*restart)(
+        void *
+            arg); /* it leads nowhere any more, most likely; data go there until something else is selected */
     void (*failed)(void *arg, int error);
     /* data: not STUN. `bytes` may be changed. */
     void (*data)(void *arg, uint8_t *bytes, size_t len);

@@ -1,5 +1,5 @@
 /*
- * ways_internal.h - what the files of the ways share: ways.c (sockets, agents, ways), ways_servers.c (whom agents ask, relays by TCP).
+ * ways_internal.h - what the files of the ways share: ways.c (sockets, agents, ways), ways_move.c (this machine's addresses, ways that are silent), ways_servers.c (whom agents ask, relays by TCP).
  */
 #ifndef RF_SIP_WAYS_INTERNAL_H
 #define RF_SIP_WAYS_INTERNAL_H
@@ -23,14 +23,17 @@ struct way {
     struct way_key key;
     struct rf_id peer;
     struct way_handler handler;
-    size_t slot; /* over all agents */
-    bool again;  /* gathered a second time, with relays by TCP */
+    size_t slot;                              /* over all agents */
+    bool again;                               /* gathered a second time, with relays by TCP */
+    uint64_t sent_us, heard_us, restarted_us; /* data; 0: never */
+    unsigned asked;                           /* whether anybody is there, since something was last heard */
 };
 
 struct base {
     struct agent *agent;
     int fd; /* -1: none */
     uint8_t number;
+    bool used; /* some way began with it */
 };
 
 struct agent {
@@ -57,11 +60,11 @@ struct ways {
     struct rf_crypto *crypto;
     struct agent *agents[WAYS_MAX_AGENTS]; /* NULL from the first one that is not needed on */
     struct rf_map by_id;
-    struct tmr tmr;
+    struct tmr tmr, watch;
     bool draining;
     bool tcp; /* relays are asked by TCP: nobody answered by UDP */
     struct rf_addr addrs[WAYS_MAX_ADDRS];
-    size_t addr_count;
+    size_t addr_count; /* bases of a slot: it does not change while there are ways */
     struct rf_addr stuns[RF_ICE_MAX_STUN];
     size_t stun_count;
     struct turn turns[RF_ICE_MAX_TURN]; /* user NULL: none */
@@ -73,6 +76,12 @@ struct ways {
 void ways_enter(struct ways *ways); /* at each door: what time it is */
 void ways_leave(struct ways *ways); /* does what ice/ wants done, and sets the timer */
 struct way *ways_find(struct agent *agent, rf_ice_id id);
+int ways_base_open(struct base *base, const struct rf_addr *ip);
+void ways_base_close(struct base *base);
+
+/* ways_move.c */
+void ways_look_around(struct ways *ways); /* no way is in use: the addresses of now */
+void ways_watch(struct ways *ways);       /* from now on, until no way is in use */
 
 /* ways_servers.c */
 void ways_add_servers(struct agent *agent); /* to a new one */

@@ -202,8 +202,10 @@ static bool relay_message(void *arg, uint32_t number, uint8_t *bytes, size_t len
     ways_enter(ways);
     enum rf_ice_in what = rf_ice_stream_input(agent->ice, number, rf_view_of(bytes, len), &id, &data);
     struct way *way = what == RF_ICE_IN_DATA ? ways_find(agent, id) : NULL;
-    if (way != NULL && data.len > 0)
+    if (way != NULL && data.len > 0) {
+        way->heard_us = ways->now.mono_us;
         way->handler.data(way->handler.arg, bytes + (data.p - bytes), data.len);
+    }
     ways_leave(ways);
     return relay_of(agent, number) != NULL;
 }

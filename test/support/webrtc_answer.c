@@ -113,7 +113,8 @@ int main(void)
 {
     static struct core core;
     struct tmr end;
-    const struct stream_handler handler = {on_ready, on_flows, on_failed, NULL};
+    const struct stream_handler handler = {
+        .ready = on_ready, .flows = on_flows, .failed = on_failed, .arg = NULL};
     const struct rf_id browser = {.len = 16};
     struct rf_crypto *crypto = rf_crypto_openssl_new(rf_mem_system());
 

@@ -46,7 +46,8 @@ static void on_failed(void *arg, const char *why)
 
 static void end_open(struct end *e, uint8_t other, bool controlling)
 {
-    const struct stream_handler handler = {on_ready, on_flows, on_failed, e};
+    const struct stream_handler handler = {
+        .ready = on_ready, .flows = on_flows, .failed = on_failed, .arg = e};
     const struct rf_id node = {.len = 16, .b = {other}};
     const struct rf_addr none = {0};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

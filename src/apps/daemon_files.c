@@ -163,6 +163,7 @@ struct upkeep {
     int error;
     char why[600];
     struct rf_filestore_file file;
+    uint8_t *have; /* owned; after an error what the store has still; NULL: not known, or all */
 };
 
 static void upkeep_run(struct rf_work *work)
@@ -174,8 +175,15 @@ static void upkeep_run(struct rf_work *work)
         u->error = rf_filestore_sync(u->files->store, u->id);
     else
         u->error = rf_filestore_finish(u->files->store, u->id, &u->file);
-    if (u->error != 0)
-        snprintf(u->why, sizeof(u->why), "%s", rf_filestore_why(u->files->store));
+    if (u->error == 0)
+        return;
+    snprintf(u->why, sizeof(u->why), "%s", rf_filestore_why(u->files->store));
+    if (rf_filestore_look(u->files->store, u->id, &u->file) != 0 || u->file.file.have == NULL)
+        return;
+    size_t len = rf_file_bits_len(rf_file_chunk_count(&u->file.file.shape));
+    u->have = malloc(len); /* without memory it is told with the next error */
+    if (u->have != NULL)
+        memcpy(u->have, u->file.file.have, len);
 }
 
 static void upkeep_done(struct rf_work *work)
@@ -184,6 +192,9 @@ static void upkeep_done(struct rf_work *work)
     struct daemon_files *f = u->files;
     if (u->what == UPKEEP_SYNC && u->error != 0)
         rf_log_write(&f->d->log.log, RF_LOG_WARN, "files", "%s", u->why);
+    if (u->have != NULL && !f->closing)
+        rf_files_lost(f->files, u->id, u->have);
+    free(u->have);
     if (u->what == UPKEEP_FINISH && !f->closing) {
         struct known *known = files_known(f, u->id);
         if (u->error == 0 && known != NULL)

@@ -215,7 +215,7 @@ static void begin_run(struct rf_work *work)
     if (b->error == 0)
         return;
     snprintf(b->why, sizeof(b->why), "%s", rf_filestore_why(store));
-    b->lost = !b->reference.small && !rf_filestore_knows(store, b->reference.id);
+    b->lost = !b->reference.small && rf_filestore_look(store, b->reference.id, &b->file) != 0;
 }
 
 static void begin_end(struct begin *b)

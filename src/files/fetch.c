@@ -383,6 +383,22 @@ void rf_files_finished(struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN],
     files_tell(files, file, RF_FILES_FETCHED, NULL, 0, NULL);
 }
 
+void rf_files_lost(struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN], const uint8_t *have)
+{
+    struct file *file = files_find(files, id);
+    if (file == NULL || file->have == NULL)
+        return;
+    for (size_t i = 0; i < rf_file_bits_len(file->chunk_count); i++)
+        file->have[i] &= have[i];
+    file->have_count = rf_file_bits_count(file->have, file->chunk_count);
+    if (file->fetch == NULL)
+        return;
+    RF_LIST_EACH(&file->fetch->sources, it)
+    {
+        RF_LIST_ENTRY(it, struct source, list)->dry = false;
+    }
+}
+
 /* ---- time ---- */
 
 static bool is_active(const struct source *source)

@@ -164,6 +164,8 @@ int rf_files_info(const struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN]
 /* ---- fetching ---- */
 /* rf_files_is: the table has that file just so: the same secret, size and chunks. What the store has is right, so another one is to be removed and added anew. */
 bool rf_files_is(const struct rf_files *files, const struct rf_files_file *file);
+/* rf_files_lost: the disk lost all but `have` of a file that is not whole; a fetch asks for it again. Unknown, whole: nothing. */
+void rf_files_lost(struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN], const uint8_t *have);
 
 /* rf_files_fetch begins or goes on. Errors: RF_ENOTFOUND not in the table, RF_EEXIST whole, RF_ELIMIT too many, RF_ENOMEM. */
 int rf_files_fetch(struct rf_files *files, const uint8_t id[RF_FILE_ID_LEN], struct rf_now now);

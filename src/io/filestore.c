@@ -530,9 +530,14 @@ int rf_filestore_begin(struct rf_filestore *store, const struct rf_file_referenc
     return error;
 }
 
-bool rf_filestore_knows(const struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN])
+int rf_filestore_look(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN],
+                      struct rf_filestore_file *out)
 {
-    return fs_find(store, id) != NULL;
+    const struct stored *s = fs_find(store, id);
+    if (s == NULL)
+        return fs_say(store, RF_ENOTFOUND, "files", 0);
+    fs_tell(s, out);
+    return 0;
 }
 
 /* Chooses the path, notes it, and only then gives the file its name: so whatever stops us, the record and one of both names are right. */

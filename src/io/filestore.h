@@ -74,12 +74,13 @@ void rf_filestore_import_end(struct rf_filestore_import *import); /* frees; what
  */
 int rf_filestore_begin(struct rf_filestore *store, const struct rf_file_reference *reference, const char *to,
                        struct rf_filestore_file *out);
-/* rf_filestore_knows: is there a record? After a begin that failed there may be none where one was. */
-bool rf_filestore_knows(const struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN]);
+/* rf_filestore_look: what is there now. Errors: RF_ENOTFOUND; after a begin that failed also for one that was there. */
+int rf_filestore_look(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN],
+                      struct rf_filestore_file *out);
 /* rf_filestore_put, _get do the jobs of files/files.h; their results stand in the jobs. */
 void rf_filestore_put(struct rf_filestore *store, struct rf_files_put *job);
 void rf_filestore_get(struct rf_filestore *store, struct rf_files_get *job);
-/* rf_filestore_sync makes durable what came, and notes it. Errors: RF_ESYSTEM. */
+/* rf_filestore_sync makes durable what came, and notes it. Errors: RF_ESYSTEM: what came since the last time is not here any more. */
 int rf_filestore_sync(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN]);
 /* rf_filestore_finish: all chunks are there: the file gets its name, which is then in `out`. Errors: RF_ENOTFOUND, RF_ENOTYET a chunk is missing, RF_ECONFLICT what grew is not there any more (to be begun again), RF_EFORBIDDEN, RF_ESYSTEM. */
 int rf_filestore_finish(struct rf_filestore *store, const uint8_t id[RF_FILE_ID_LEN],

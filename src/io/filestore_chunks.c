@@ -22,8 +22,12 @@ int fs_sync(struct rf_filestore *store, struct stored *s)
     size_t len = rf_file_bits_len(rf_file_chunk_count(&s->shape));
     if (s->fd < 0 || memcmp(s->have, s->noted, len) == 0)
         return 0;
-    if (fdatasync(s->fd) != 0 || fdatasync(s->tree_fd) != 0)
+    if (fdatasync(s->fd) != 0 || fdatasync(s->tree_fd) != 0) {
+        /* the next one would say that all is well, and the system may have dropped any of what came since the last */
+        memcpy(s->have, s->noted, len);
+        s->unsynced = 0;
         return fs_say(store, RF_ESYSTEM, s->part, errno);
+    }
     int error = fs_path(store, s->id, ".have", path);
     if (error == 0)
         error = rf_file_write(path, rf_view_of(s->have, len), 0600);

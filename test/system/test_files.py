@@ -149,6 +149,20 @@ class Files(NetworkTest):
         Control(self.bob, "file-forget", id=shared["id"]).result()
         wait_until("the part is gone", lambda: not list(self.downloads(self.bob).iterdir()))
 
+    def test_wrong_reference_first(self):
+        """The right reference is not spoilt by a wrong one of the same id that came before."""
+        path = self.make(MB)
+        shared = self.share(self.alice, path)
+        reference = bytearray(base64.b64decode(shared["reference"]))
+        reference[-1] ^= 1
+        to = self.downloads(self.bob)
+        wrong = Control(self.bob, "file-fetch", reference=base64.b64encode(reference).decode(), to=str(to), **{"from": ["alice"]})
+        wrong.wait(lambda item: item["state"] == "no-source")
+        got = Control(self.bob, "file-fetch", reference=shared["reference"], to=str(to), **{"from": ["alice"]}).result()
+        self.assertEqual(digest(got["path"]), digest(path))
+        wrong.close()
+        Control(self.bob, "file-forget", id=shared["id"]).result()
+
     def test_errors(self):
         for cmd, args, code in (("file-share", {"path": "relative"}, "RF_EINVAL"),
                                 ("file-share", {"path": "/nonexistent/x"}, "RF_ENOTFOUND"),

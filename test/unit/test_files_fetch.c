@@ -305,6 +305,25 @@ static void test_is(void **state)
     assert_false(rf_files_is(net.nodes[2].files, &file));
 }
 
+/* What the disk lost is fetched again. */
+static void test_lost(void **state)
+{
+    uint8_t have[64] = {0};
+    (void)state;
+    rf_file_bit_set(have, 99);
+    struct net_file *f = net_make(0, 100 * CHUNK, BITS), *g = net_fetch(1, f);
+    net.nodes[0].rate = 8000;
+    net_source(1, g, 0);
+    assert_true(net_run(MINUTE, half, g));
+    uint64_t had = counters(1)->bytes_in;
+    memset(g->plain, 0, 60 * CHUNK);
+    rf_files_lost(net.nodes[1].files, g->id, have);
+    assert_true(net_info(1, g).bytes <= CHUNK);
+    assert_true(net_run(MINUTE, net_fetched, &net.nodes[1]));
+    assert_true(net_same(f, g));
+    assert_true(counters(1)->bytes_in >= f->shape.size + had - CHUNK);
+}
+
 /* Memory that fails at any moment costs time, and breaks nothing. */
 static void test_no_memory(void **state)
 {
@@ -339,6 +358,7 @@ int test_files_fetch(void)
         TEST(test_disk_full),
         TEST(test_cancel_and_remove),
         TEST(test_is),
+        TEST(test_lost),
         TEST(test_no_memory),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
